@@ -1,0 +1,3 @@
+//! Floor 0: digests, units, clock, disk. No idea of elections, and nothing from the floors above.
+
+pub mod digest;

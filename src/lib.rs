@@ -1,0 +1,9 @@
+//! `difusor`: verified election results, from the authority's signed package to every reader.
+//!
+//! The library exists for this project's own binary, tests, benches and fuzz targets; its API is not
+//! a promise to others. ARCHITECTURE.md tells what lives where. A module imports only from floors below.
+
+#![forbid(unsafe_code)]
+
+pub mod base;
+pub mod corte;
