@@ -7,3 +7,5 @@
 
 pub mod base;
 pub mod corte;
+pub mod portal;
+pub mod snapshot;

@@ -1,3 +1,5 @@
-//! Floor 0: digests, units, clock, disk. No idea of elections, and nothing from the floors above.
+//! Floor 0: clock, digests, units. No idea of elections, and nothing from the floors above.
 
+pub mod clock;
 pub mod digest;
+pub mod units;
