@@ -7,5 +7,6 @@
 
 pub mod base;
 pub mod corte;
+pub mod http;
 pub mod portal;
 pub mod snapshot;
