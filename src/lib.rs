@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod base;
+pub mod cli;
 pub mod corte;
 pub mod http;
 pub mod portal;

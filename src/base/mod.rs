@@ -1,5 +1,8 @@
-//! Floor 0: clock, digests, units. No idea of elections, and nothing from the floors above.
+//! Floor 0: clock, disk, digests, units, a pool of threads. No idea of elections, and nothing from the floors above.
 
 pub mod clock;
 pub mod digest;
+pub mod disk;
+pub mod pool;
+pub mod shown;
 pub mod units;
