@@ -32,7 +32,7 @@ test:
 
 lint:
 	@scripts/setup.sh build
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
 
 bench: bench-inner bench-side
@@ -45,6 +45,7 @@ bench-side:
 	@scripts/setup.sh build bench
 	cargo bench --profile $(BENCH_PROFILE) --bench side_by_side -- $(BENCH_ARGS)
 
+# Without RUSTC_BOOTSTRAP: the targets compile without it, and it would have most dependencies built anew each time.
 fuzz-build:
 	@scripts/setup.sh build fuzz
-	cd fuzz && RUSTC_BOOTSTRAP=1 cargo build --locked
+	cargo build --locked -p difusor-fuzz
