@@ -1,0 +1,178 @@
+//! The servers that are compared: how each is configured, started and known to be ready.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::Fault;
+use crate::child::{self, Guard, Side};
+use crate::inputs::Inputs;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum Kind {
+    Nginx,
+    Hyper,
+    Difusor,
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Nginx => "nginx",
+            Kind::Hyper => "hyper",
+            Kind::Difusor => "difusor",
+        }
+    }
+}
+
+/// A server that answers on both ports.
+pub struct Peer {
+    pub kind: Kind,
+    /// Version and where it comes from.
+    pub about: String,
+    pub http: u16,
+    pub https: u16,
+    pub chain: PathBuf,
+    server: Guard,
+}
+
+/// How long a server may take until it answers 200 to `GET /`.
+const START: Duration = Duration::from_secs(20);
+
+const NGINX_BROTLI: &str = "/usr/lib/nginx/modules/ngx_http_brotli_static_module.so";
+
+impl Peer {
+    pub fn start(kind: Kind, inputs: &Inputs) -> Result<Peer, Fault> {
+        let (http, https) = free_ports()?;
+        let folder = inputs.folder(kind.name())?;
+        let (command, about) = match kind {
+            Kind::Nginx => nginx(inputs, &folder, http, https)?,
+            Kind::Hyper => bare_hyper(inputs, &folder, http, https)?,
+            Kind::Difusor => difusor(inputs, &folder, http, https)?,
+        };
+        let log = folder.join("server.log");
+        let server = Guard::start(command, &log)?;
+        let mut peer = Peer { kind, about, http, https, chain: inputs.chain.clone(), server };
+        peer.wait_until_ready(&log)?;
+        Ok(peer)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
+    fn wait_until_ready(&mut self, log: &Path) -> Result<(), Fault> {
+        let url = format!("http://127.0.0.1:{}/", self.http);
+        let started = Instant::now();
+        loop {
+            child::check()?;
+            let mut curl = Command::new("curl");
+            curl.args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "2", &url]);
+            let code = curl.output().map_err(|e| format!("curl: {e}"))?.stdout;
+            if code == b"200" {
+                return Ok(());
+            }
+            let ended = self.server.ended();
+            if ended || started.elapsed() > START {
+                let what = if ended { "it ended at once" } else { "no 200 for GET / in time" };
+                return Err(format!("{what}; it said: {}", last_lines(log)).into());
+            }
+            sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+fn nginx(inputs: &Inputs, folder: &Path, http: u16, https: u16) -> Result<(Command, String), Fault> {
+    // Debian keeps it where a user's PATH does not look.
+    let found = ["/usr/sbin/nginx", "/usr/local/sbin/nginx"].into_iter().find(|p| Path::new(p).exists());
+    let program = found.ok_or("no nginx here (Debian package nginx-light)")?;
+    let version = Command::new(program).arg("-v").output()?.stderr;
+    let version = String::from_utf8_lossy(&version).trim().replace("nginx version: nginx/", "");
+    let brotli = Path::new(NGINX_BROTLI).exists();
+    inputs.write_site(&folder.join("sitio"), true)?;
+    let settings = include_str!("nginx.conf")
+        .replace("@load_module@", if brotli { "load_module" } else { "#" })
+        .replace("@brotli_static@", if brotli { "brotli_static on;" } else { "" })
+        .replace("@module@", NGINX_BROTLI)
+        // As root its worker would become another user, who may not read the folder.
+        .replace("@user@", if rustix::process::geteuid().is_root() { "user root root;" } else { "" })
+        .replace("@folder@", text(folder)?)
+        .replace("@chain@", text(&inputs.chain)?)
+        .replace("@key@", text(&inputs.key)?)
+        .replace("@http@", &http.to_string())
+        .replace("@https@", &https.to_string());
+    let file = folder.join("nginx.conf");
+    fs::write(&file, settings)?;
+    let mut command = child::pinned(Side::Server, program);
+    command.arg("-p").arg(folder).arg("-c").arg(&file);
+    let statics = if brotli { "gzip_static, brotli_static" } else { "gzip_static" };
+    Ok((command, format!("{version} ({statics}, one worker)")))
+}
+
+fn bare_hyper(inputs: &Inputs, folder: &Path, http: u16, https: u16) -> Result<(Command, String), Fault> {
+    inputs.write_site(folder, true)?;
+    let mut command = child::pinned(Side::Server, std::env::current_exe()?);
+    command.arg("bare-hyper").arg("--dir").arg(folder);
+    command.arg("--chain").arg(&inputs.chain).arg("--key").arg(&inputs.key);
+    command.arg("--http").arg(http.to_string()).arg("--https").arg(https.to_string());
+    Ok((command, format!("{} profile, static bodies, tokio-rustls, mimalloc", profile(&std::env::current_exe()?))))
+}
+
+fn difusor(inputs: &Inputs, folder: &Path, http: u16, https: u16) -> Result<(Command, String), Fault> {
+    let program = std::env::var_os("DIFUSOR_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_difusor").into());
+    let program = PathBuf::from(program);
+    let (key, _) = inputs.signer(folder)?;
+    let package = folder.join("paquete");
+    inputs.write_site(&package.join("sitio"), false)?;
+    let now = jiff::Timestamp::now().in_tz("America/Monterrey")?;
+    let (id, stamp) = (now.strftime("%Y%m%d_%H%M"), now.strftime("%Y-%m-%dT%H:%M:00%:z"));
+    let corte = serde_json::json!({
+        "formato": 1, "eleccion": "banco-2026", "corte": id.to_string(),
+        "fecha_hora": stamp.to_string(), "tipo": "oficial",
+    });
+    fs::write(package.join("corte.json"), format!("{corte:#}\n"))?;
+    fs::create_dir_all(folder.join("incoming"))?;
+    let parcel = folder.join("incoming").join(format!("{id}.tar"));
+    let mut pack = Command::new(&program);
+    pack.arg("pack").arg(&package).arg("--key").arg(&key).arg("--out").arg(&parcel);
+    child::output(&mut pack)?;
+    if !parcel.is_file() {
+        return Err(format!("{} pack: made no package", program.display()).into());
+    }
+    let settings = include_str!("difusor.toml")
+        .replace("@chain@", text(&inputs.chain)?)
+        .replace("@key@", text(&inputs.key)?)
+        .replace("@http@", &http.to_string())
+        .replace("@https@", &https.to_string());
+    let file = folder.join("difusor.toml");
+    fs::write(&file, settings)?;
+    let mut command = child::pinned(Side::Server, &program);
+    command.arg("serve").arg("--config").arg(&file).current_dir(folder);
+    Ok((command, format!("{} ({} profile)", env!("CARGO_PKG_VERSION"), profile(&program))))
+}
+
+/// Two ports that were free a moment ago.
+fn free_ports() -> Result<(u16, u16), Fault> {
+    let (a, b) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
+    Ok((a.local_addr()?.port(), b.local_addr()?.port()))
+}
+
+/// The build profile, which cargo writes into the path: `.../release/difusor`, `.../quick/deps/side_by_side-...`.
+fn profile(program: &Path) -> String {
+    let folders = program.ancestors().skip(1).filter_map(Path::file_name);
+    folders.map(|n| n.to_string_lossy()).find(|n| n != "deps").unwrap_or("unknown".into()).into_owned()
+}
+
+fn text(path: &Path) -> Result<&str, Fault> {
+    path.to_str().ok_or_else(|| format!("{} is not UTF-8", path.display()).into())
+}
+
+fn last_lines(log: &Path) -> String {
+    let said = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = said.lines().collect();
+    let tail = lines[lines.len().saturating_sub(5)..].join(" | ");
+    if tail.is_empty() { "nothing".into() } else { tail }
+}
