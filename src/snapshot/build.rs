@@ -1,8 +1,8 @@
 //! A snapshot: one corte, complete, immutable. Costs what changed since the one before, not what there is.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use super::compress::Level;
 use super::content::Content;
 use super::media::{self, Media};
 use crate::base::digest::Digest;
+use crate::base::pool;
 use crate::corte::{Corte, Tipo, Verified};
 use crate::portal::{Notice, Stamp, page, words};
 
@@ -54,23 +55,26 @@ pub struct Snapshot {
 /// A content is the same only under the same media type.
 type Key = (Digest, &'static str);
 
-/// Contents of earlier snapshots, to be taken over instead of being compressed again.
+/// Contents of earlier snapshots, to be taken over instead of being read and compressed again.
 #[derive(Default)]
-pub struct Known(HashMap<Key, Arc<Content>>);
+pub struct Known {
+    contents: HashMap<Key, Arc<Content>>,
+    bytes: HashMap<Digest, Bytes>,
+}
 
 impl Known {
-    pub fn of<'s>(snapshots: impl IntoIterator<Item = &'s Snapshot>) -> Known {
-        Known(snapshots.into_iter().flat_map(Snapshot::files).map(|(_, c)| (key(c), c.clone())).collect())
-    }
-
-    /// Contents that were made anew, by the same rule.
-    pub fn from_contents(contents: impl IntoIterator<Item = Arc<Content>>) -> Known {
-        Known(contents.into_iter().map(|c| (key(&c), c)).collect())
+    pub fn of(contents: impl IntoIterator<Item = Arc<Content>>) -> Known {
+        let mut known = Known::default();
+        for content in contents {
+            known.bytes.insert(content.digest, content.identity().body.clone());
+            known.contents.insert(key(&content), content);
+        }
+        known
     }
 
     /// The bytes of a file that is in memory already.
-    pub fn bytes(&self, digest: &Digest, path: &str) -> Option<Bytes> {
-        self.0.get(&(*digest, media::of(path).essence)).map(|c| c.identity().body.clone())
+    pub fn bytes(&self, digest: &Digest) -> Option<Bytes> {
+        self.bytes.get(digest).cloned()
     }
 }
 
@@ -79,9 +83,9 @@ fn key(content: &Content) -> Key {
 }
 
 impl Snapshot {
-    /// Builds from a verified package on `threads` threads. What is in `known` is taken over as it stands there, the
+    /// Builds from a verified package on all cores. What is in `known` is taken over as it stands there, the
     /// rest is compressed at `Level::Fast`.
-    pub fn build(verified: &Verified, known: &Known, now: Timestamp, threads: usize) -> Snapshot {
+    pub fn build(verified: &Verified, known: &Known, now: Timestamp) -> Snapshot {
         let corte = verified.corte().clone();
         let mut wanted: Vec<(String, Bytes, Digest)> = verified
             .files()
@@ -93,7 +97,7 @@ impl Snapshot {
             let digest = Digest::of(&bytes);
             wanted.push((format!("{OWN}{name}"), bytes, digest));
         }
-        let contents = contents(&wanted, known, threads);
+        let contents = contents(&wanted, known);
         let mut entries = HashMap::with_capacity(wanted.len());
         for ((path, ..), content) in wanted.iter().zip(contents) {
             if let Some(folder) = path.strip_suffix("index.html").filter(|f| f.is_empty() || f.ends_with('/')) {
@@ -117,7 +121,7 @@ impl Snapshot {
     /// The same corte with every content that `better` knows replaced by it.
     pub fn with(&self, better: &Known) -> Snapshot {
         let swap = |entry: &Entry| match entry {
-            Entry::File(content) => Entry::File(better.0.get(&key(content)).unwrap_or(content).clone()),
+            Entry::File(content) => Entry::File(better.contents.get(&key(content)).unwrap_or(content).clone()),
             Entry::FolderWithoutSlash => Entry::FolderWithoutSlash,
         };
         Snapshot {
@@ -216,7 +220,7 @@ fn own_files(verified: &Verified) -> [(&'static str, Bytes); 3] {
 }
 
 /// The content of each wanted file, in order; equal ones are made once.
-fn contents(wanted: &[(String, Bytes, Digest)], known: &Known, threads: usize) -> Vec<Arc<Content>> {
+fn contents(wanted: &[(String, Bytes, Digest)], known: &Known) -> Vec<Arc<Content>> {
     struct Job<'w> {
         key: Key,
         media: &'static Media,
@@ -226,19 +230,21 @@ fn contents(wanted: &[(String, Bytes, Digest)], known: &Known, threads: usize) -
     for (path, bytes, digest) in wanted {
         let media = own_media(path);
         let key = (*digest, media.essence);
-        if !known.0.contains_key(&key) {
+        if !known.contents.contains_key(&key) {
             jobs.entry(key).or_insert(Job { key, media, bytes });
         }
     }
     let mut jobs: Vec<Job> = jobs.into_values().collect();
     // The longest first, so that no thread is left with it at the end.
     jobs.sort_by_key(|job| std::cmp::Reverse(job.bytes.len()));
-    let made = in_parallel(&jobs, threads, |job| {
-        let content = Content::new(job.bytes.clone(), job.key.0, job.media, Level::Fast);
-        (job.key, Arc::new(content))
-    });
+    let make = |(): &mut (), n: usize| {
+        let job = &jobs[n];
+        Ok((job.key, Arc::new(Content::new(job.bytes.clone(), job.key.0, job.media, Level::Fast))))
+    };
+    let made: Result<Vec<_>, Infallible> = pool::each(jobs.len(), || (), make);
+    let Ok(made) = made;
     let made: HashMap<Key, Arc<Content>> = made.into_iter().collect();
-    let find = |key: &Key| made.get(key).or_else(|| known.0.get(key)).cloned();
+    let find = |key: &Key| made.get(key).or_else(|| known.contents.get(key)).cloned();
     wanted.iter().filter_map(|(path, _, digest)| find(&(*digest, own_media(path).essence))).collect()
 }
 
@@ -248,24 +254,4 @@ fn own_media(path: &str) -> &'static Media {
         Some("SHA256SUMS" | "SHA256SUMS.sig") => media::of("list.txt"),
         _ => media::of(path),
     }
-}
-
-/// Maps `items` on up to `threads` threads; the order of results is free.
-fn in_parallel<T: Sync, R: Send>(items: &[T], threads: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let run = || {
-        let take = || items.get(next.fetch_add(1, Ordering::Relaxed));
-        std::iter::from_fn(take).map(&work).collect::<Vec<R>>()
-    };
-    std::thread::scope(|scope| {
-        let helpers: Vec<_> = (1..threads.min(items.len()).max(1)).map(|_| scope.spawn(run)).collect();
-        let mut all = run();
-        for helper in helpers {
-            match helper.join() {
-                Ok(part) => all.extend(part),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        all
-    })
 }

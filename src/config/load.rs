@@ -1,0 +1,185 @@
+//! From the settings as typed to the settings as needed.
+
+use std::cell::RefCell;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+use super::faults::{Fault, Faults, Notes};
+use super::settings::{ContentCheck, Settings};
+use super::typed::{Given, Section};
+use crate::base::{pool, units};
+use crate::corte::{Limits, Signers, Tipo};
+use crate::http::{self, Listen, tls};
+
+/// Most serving threads; more than any machine that this runs on has cores.
+const THREADS_MAX: u64 = 512;
+/// Most connections; each takes a descriptor, of which Linux gives a process at most about a million.
+const CONNECTIONS_MAX: u64 = 1_000_000;
+/// Most cortes that stay reachable: a whole night and the day after.
+const KEEP_MAX: u64 = 300;
+
+/// Reads the file at `path`; relative paths in it start at its folder.
+pub fn load(path: &Path) -> Result<Settings, Faults> {
+    let file = path.display().to_string();
+    let text = fs::read_to_string(path).map_err(|error| Faults {
+        file: file.clone(),
+        list: vec![Fault { at: None, message: format!("cannot be read: {error}; name it with --config") }],
+    })?;
+    parse(&text, &file, path.parent().unwrap_or(Path::new("")))
+}
+
+/// Reads the text of a settings file that lies in `folder` under the name `file`.
+pub fn parse(text: &str, file: &str, folder: &Path) -> Result<Settings, Faults> {
+    let notes = RefCell::new(Notes::new(text));
+    let (document, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        let message = format!("not TOML: {}", error.message().replace('\n', "; "));
+        notes.borrow_mut().at(error.span().unwrap_or(0..0), message);
+    }
+    let settings = needed(&Section::top(document.get_ref(), &notes), folder);
+    notes.into_inner().into_faults(file)?;
+    settings.ok_or_else(|| Faults { file: file.to_owned(), list: Vec::new() })
+}
+
+/// `None` only where a fault has been noted. Every section is read before the first `?`, so that all faults are.
+fn needed(top: &Section, folder: &Path) -> Option<Settings> {
+    let path = |text: &str| Ok(folder.join(text));
+    let election = top.text("election", election);
+    let kind = top.text("kind", kind);
+    let signers = top.text("signers", path).and_then(|given| signers(top, given));
+    let identity = top.text("identity", |text| Ok(text.to_owned()));
+    let incoming = top.text("incoming", path).and_then(|given| existing_folder(top, given));
+    let content_check = top.text("content_check", content_check);
+    let cortes = top.section("cortes");
+    let interval = cortes.text("interval", units::duration);
+    let keep = cortes.number("keep", 0..KEEP_MAX + 1);
+    let settle = cortes.text("settle", units::duration);
+    let bounds = top.section("limits");
+    let limits = limits(&bounds);
+    let http = http(top, &bounds, folder);
+    Some(Settings {
+        election: election?.value,
+        kind: kind?.value,
+        signers: signers?,
+        identity: identity.map(|given| given.value),
+        incoming: incoming?,
+        content_check: content_check?.value,
+        interval: interval?.value,
+        keep: usize::try_from(keep?).ok()?,
+        settle: settle?.value,
+        limits: limits?,
+        http: http?,
+    })
+}
+
+fn limits(section: &Section) -> Option<Limits> {
+    let (total, file) = (section.text("package_bytes", units::size), section.text("file_bytes", units::size));
+    Some(Limits { total_bytes: total?.value, file_bytes: file?.value, ..Limits::default() })
+}
+
+fn http(top: &Section, bounds: &Section, folder: &Path) -> Option<http::Settings> {
+    let threads = top.number("threads", 0..THREADS_MAX + 1);
+    let section = top.section("listen");
+    let clear = section.list("http", address);
+    let secure = section.list("https", address);
+    let redirect = section.truth("redirect");
+    let connections = bounds.number("connections", 1..CONNECTIONS_MAX + 1);
+    let grace = top.section("stop").text("grace", units::duration);
+    let certificates = certificates(top, folder);
+    let (clear, secure) = (clear?, secure?);
+    match (secure.first(), certificates.is_empty()) {
+        (Some(https), true) => {
+            let remedy = "add a `[[certificate]]` with `chain` and `key`";
+            section.note(https.span.clone(), format!("`listen.https` needs a certificate: {remedy}"));
+        }
+        (None, false) => top.missing("a certificate is given, but no address for it: add `https` to `[listen]`"),
+        _ => {}
+    }
+    if clear.is_empty() && secure.is_empty() {
+        top.missing("nowhere to listen: add `http` or `https` to `[listen]`, such as `https = [\"[::]:443\"]`");
+    }
+    let listen = |is_tls| move |given: Given<SocketAddr>| Listen { address: given.value, is_tls };
+    Some(http::Settings {
+        listen: clear.into_iter().map(listen(false)).chain(secure.into_iter().map(listen(true))).collect(),
+        certificates,
+        redirect: redirect?,
+        threads: match threads? {
+            0 => pool::cores(),
+            n => usize::try_from(n).ok()?,
+        },
+        connections_max: usize::try_from(connections?).ok()?,
+        grace: grace?.value,
+    })
+}
+
+fn certificates(top: &Section, folder: &Path) -> Vec<tls::CertificateFiles> {
+    let path = |text: &str| Ok(folder.join(text));
+    let mut all = Vec::new();
+    for section in top.sections("certificate") {
+        let (chain, key) = (section.text("chain", path), section.text("key", path));
+        let (Some(chain), Some(key)) = (chain, key) else { continue };
+        let files = tls::CertificateFiles { chain: chain.value, key: key.value };
+        if let Err(fault) = tls::config(std::slice::from_ref(&files)) {
+            section.note(chain.span, format!("`certificate`: {fault}"));
+        }
+        all.push(files);
+    }
+    all
+}
+
+fn election(text: &str) -> Result<String, String> {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let is_name = (1..=64).contains(&text.len()) && text.bytes().all(fits);
+    is_name.then(|| text.to_owned()).ok_or_else(String::new)
+}
+
+fn kind(text: &str) -> Result<Tipo, String> {
+    match text {
+        "oficial" => Ok(Tipo::Oficial),
+        "simulacro" => Ok(Tipo::Simulacro),
+        _ => Err(String::new()),
+    }
+}
+
+fn content_check(text: &str) -> Result<ContentCheck, String> {
+    match text {
+        "refuse" => Ok(ContentCheck::Refuse),
+        "warn" => Ok(ContentCheck::Warn),
+        "off" => Ok(ContentCheck::Off),
+        _ => Err(String::new()),
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("`{text}` is not \"ADDRESS:PORT\""))
+}
+
+fn signers(top: &Section, given: Given<PathBuf>) -> Option<Signers> {
+    let shown = given.value.display();
+    let text = match fs::read_to_string(&given.value) {
+        Ok(text) => text,
+        Err(error) => {
+            top.note(given.span, format!("`signers`: {shown}: {error}; ask the authority for its public key"));
+            return None;
+        }
+    };
+    let faults = match Signers::parse(&text) {
+        Ok(signers) => return Some(signers),
+        Err(faults) => faults,
+    };
+    for (line, why) in faults.lines() {
+        top.note(given.span.clone(), format!("`signers`: {shown}:{line}: {why}"));
+    }
+    None
+}
+
+fn existing_folder(top: &Section, given: Given<PathBuf>) -> Option<PathBuf> {
+    if given.value.is_dir() {
+        return Some(given.value);
+    }
+    top.note(given.span, format!("`incoming`: {} is no folder; make it, or name another", given.value.display()));
+    None
+}

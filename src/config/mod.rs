@@ -1,0 +1,12 @@
+//! Floor 8: the settings file. First as typed (`typed`), then as needed (`Settings`); every fault reported at once,
+//! with its line, column and remedy. `table` is the one list of settings: code, manual and example come from it.
+
+mod faults;
+mod load;
+mod settings;
+pub mod table;
+mod typed;
+
+pub use faults::{Fault, Faults};
+pub use load::{load, parse};
+pub use settings::{ContentCheck, Settings};

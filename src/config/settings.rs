@@ -1,0 +1,33 @@
+//! The settings as needed: checked, with defaults filled in, paths resolved, signers read.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::corte::{Limits, Signers, Tipo};
+use crate::http;
+
+/// What to do about a file that contradicts its media type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContentCheck {
+    Refuse,
+    Warn,
+    Off,
+}
+
+/// Everything that `serve` needs.
+#[derive(Debug)]
+pub struct Settings {
+    pub election: String,
+    pub kind: Tipo,
+    pub signers: Signers,
+    pub identity: Option<String>,
+    pub incoming: PathBuf,
+    pub content_check: ContentCheck,
+    /// From one corte to the next.
+    pub interval: Duration,
+    /// Cortes before the live one that stay reachable.
+    pub keep: usize,
+    pub settle: Duration,
+    pub limits: Limits,
+    pub http: http::Settings,
+}

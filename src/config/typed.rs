@@ -1,0 +1,174 @@
+//! The settings as typed: TOML with the place of every value. Reads values by the table's rows, and notes every fault.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::faults::Notes;
+use super::table::{self, TABLE};
+
+/// A table of the file: the top one, a `[section]`, or one of several `[[section]]`.
+pub struct Section<'d, 't> {
+    /// `""` for the top table.
+    name: &'static str,
+    table: Option<&'d DeTable<'t>>,
+    notes: &'d RefCell<Notes<'t>>,
+    span: Option<Range<usize>>,
+}
+
+/// A value and where it stands.
+pub struct Given<T> {
+    pub value: T,
+    pub span: Range<usize>,
+}
+
+impl<'d, 't> Section<'d, 't> {
+    pub fn top(table: &'d DeTable<'t>, notes: &'d RefCell<Notes<'t>>) -> Section<'d, 't> {
+        let section = Section { name: "", table: Some(table), notes, span: None };
+        section.note_unknown();
+        section
+    }
+
+    /// `[name]`; one that is missing has defaults only.
+    pub fn section(&self, name: &'static str) -> Section<'d, 't> {
+        let given = self.table.and_then(|t| t.get(name));
+        let table = given.and_then(|v| v.get_ref().as_table());
+        if let (Some(value), None) = (given, table) {
+            self.note(value.span(), format!("`{name}` is a section: write `[{name}]` and its settings below"));
+        }
+        let section = Section { name, table, notes: self.notes, span: given.map(Spanned::span) };
+        section.note_unknown();
+        section
+    }
+
+    /// Every `[[name]]`.
+    pub fn sections(&self, name: &'static str) -> Vec<Section<'d, 't>> {
+        let Some(given) = self.table.and_then(|t| t.get(name)) else { return Vec::new() };
+        let tables: Option<Vec<_>> = given
+            .get_ref()
+            .as_array()
+            .and_then(|all| all.iter().map(|v| Some((v.get_ref().as_table()?, v.span()))).collect());
+        let Some(tables) = tables else {
+            self.note(given.span(), format!("`{name}` may occur several times: write `[[{name}]]`"));
+            return Vec::new();
+        };
+        let section = |(table, span)| Section { name, table: Some(table), notes: self.notes, span: Some(span) };
+        let sections: Vec<_> = tables.into_iter().map(section).collect();
+        sections.iter().for_each(Section::note_unknown);
+        sections
+    }
+
+    /// A string, read by `read`; by the table's default where it is not given. `None` where there is neither, or where
+    /// it was faulty, which has been noted.
+    pub fn text<T>(&self, key: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<Given<T>> {
+        self.value(key, |value| read(value.as_str().ok_or_else(String::new)?))
+    }
+
+    /// A list of strings; `None` where one of them was faulty.
+    pub fn list<T>(&self, key: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<Vec<Given<T>>> {
+        let one = |item: &Spanned<DeValue>| {
+            let value = read(item.get_ref().as_str().ok_or_else(String::new)?)?;
+            Ok(Given { value, span: item.span() })
+        };
+        let all = |value: &DeValue| value.as_array().ok_or_else(String::new)?.iter().map(one).collect();
+        self.value(key, all).map(|given: Given<Vec<_>>| given.value)
+    }
+
+    pub fn number(&self, key: &str, range: Range<u64>) -> Option<u64> {
+        let read = |value: &DeValue| {
+            let number = value.as_integer().and_then(|n| u64::from_str_radix(n.as_str(), n.radix()).ok());
+            let number = number.ok_or_else(String::new)?;
+            let fits = range.contains(&number);
+            fits.then_some(number).ok_or_else(|| format!("expected {} to {}", range.start, range.end - 1))
+        };
+        self.value(key, read).map(|given| given.value)
+    }
+
+    pub fn truth(&self, key: &str) -> Option<bool> {
+        self.value(key, |value| value.as_bool().ok_or_else(String::new)).map(|given| given.value)
+    }
+
+    /// An error of `read` that is empty stands for "not of the form that the table says".
+    fn value<T>(&self, key: &str, read: impl Fn(&DeValue) -> Result<T, String>) -> Option<Given<T>> {
+        let name = self.full(key);
+        let row = table::row(&name)?;
+        if let Some(value) = self.table.and_then(|t| t.get(key)) {
+            return match read(value.get_ref()) {
+                Ok(read) => Some(Given { value: read, span: value.span() }),
+                Err(why) => {
+                    let why = if why.is_empty() { format!("expected {}", row.form) } else { why };
+                    self.note(value.span(), format!("`{name}`: {why}, such as {}", row.example));
+                    None
+                }
+            };
+        }
+        let default = match row.default {
+            Some("") => return None,
+            Some(default) => default,
+            None => {
+                let message = format!("`{name}` is missing: {}; add `{key} = {}`", row.about, row.example);
+                match &self.span {
+                    Some(span) => self.note(span.clone(), message),
+                    None => self.notes.borrow_mut().missing(message),
+                }
+                return None;
+            }
+        };
+        // The table's own defaults are tested to be well-formed.
+        let value = DeValue::parse(default).ok()?;
+        read(value.get_ref()).ok().map(|value| Given { value, span: 0..0 })
+    }
+
+    pub fn note(&self, span: Range<usize>, message: String) {
+        self.notes.borrow_mut().at(span, message);
+    }
+
+    pub fn missing(&self, message: &str) {
+        self.notes.borrow_mut().missing(message.to_owned());
+    }
+
+    fn full(&self, key: &str) -> String {
+        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
+    }
+
+    fn note_unknown(&self) {
+        let Some(table) = self.table else { return };
+        for (key, _) in table.iter() {
+            let name = self.full(key.get_ref());
+            let is_known = TABLE
+                .iter()
+                .any(|row| row.key == name || row.key.strip_prefix(&name).is_some_and(|rest| rest.starts_with('.')));
+            if !is_known {
+                let near = nearest(&name).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                self.note(key.span(), format!("`{name}` is no setting{near}"));
+            }
+        }
+    }
+}
+
+/// The setting that differs from `name` by few letters, if one does.
+fn nearest(name: &str) -> Option<&'static str> {
+    let last = |key: &'static str| key.rsplit('.').next().unwrap_or(key);
+    let bare = name.rsplit('.').next().unwrap_or(name);
+    let (distance, key) =
+        TABLE.iter().map(|row| (distance(name, row.key).min(distance(bare, last(row.key)) + 1), row.key)).min()?;
+    (distance <= 1 + name.len() / 4).then_some(key)
+}
+
+/// Levenshtein's.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let change = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
