@@ -10,5 +10,6 @@ pub mod cli;
 pub mod config;
 pub mod corte;
 pub mod http;
+pub mod ingest;
 pub mod portal;
 pub mod snapshot;

@@ -1,5 +1,7 @@
 //! Packages: made and checked with the stock tools and with ours, both ways; and all that is refused.
 
+#[path = "package/cli.rs"]
+mod cli;
 mod common;
 #[path = "package/memory.rs"]
 mod memory;

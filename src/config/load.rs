@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use super::faults::{Fault, Faults, Notes};
-use super::settings::{ContentCheck, Settings};
+use super::settings::Settings;
 use super::typed::{Given, Section};
 use crate::base::{pool, units};
 use crate::corte::{Limits, Signers, Tipo};
 use crate::http::{self, Listen, tls};
+use crate::ingest::ContentCheck;
 
 /// Most serving threads; more than any machine that this runs on has cores.
 const THREADS_MAX: u64 = 512;

@@ -9,4 +9,4 @@ mod typed;
 
 pub use faults::{Fault, Faults};
 pub use load::{load, parse};
-pub use settings::{ContentCheck, Settings};
+pub use settings::Settings;

@@ -5,14 +5,7 @@ use std::time::Duration;
 
 use crate::corte::{Limits, Signers, Tipo};
 use crate::http;
-
-/// What to do about a file that contradicts its media type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ContentCheck {
-    Refuse,
-    Warn,
-    Off,
-}
+use crate::ingest::ContentCheck;
 
 /// Everything that `serve` needs.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ const GIB: u64 = 1 << 30;
 /// Bytes of a package once unpacked. Real sites are some MB; this still fits the memory of the machine in the call.
 pub const TOTAL_BYTES: u64 = 2 * GIB;
 /// Files and folders in a package. A page for each of a state's 10,000 casillas and its acta leaves room.
-pub const ENTRIES: usize = 100_000;
+pub const FILES: usize = 100_000;
 /// Bytes of one file. The largest real ones are CSV and ZIP files of some MB.
 pub const FILE_BYTES: u64 = 512 * MIB;
 /// Unpacked bytes for each packed byte. Real CSV and JSON stay below 40; bombs begin at 1,000.
@@ -34,7 +34,8 @@ pub const SEGMENT_BYTES: usize = 255;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     pub total_bytes: u64,
-    pub entries: usize,
+    /// Folders count too.
+    pub files: usize,
     pub file_bytes: u64,
     pub compression_ratio: u64,
     pub corte_json_bytes: u64,
@@ -46,7 +47,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             total_bytes: TOTAL_BYTES,
-            entries: ENTRIES,
+            files: FILES,
             file_bytes: FILE_BYTES,
             compression_ratio: COMPRESSION_RATIO,
             corte_json_bytes: CORTE_JSON_BYTES,
@@ -70,9 +71,9 @@ impl<'a> Meter<'a> {
 
     /// One more file or folder.
     pub fn entry(&self) -> Result<(), Refusal> {
-        match self.entries.fetch_add(1, Relaxed) < self.limits.entries {
+        match self.entries.fetch_add(1, Relaxed) < self.limits.files {
             true => Ok(()),
-            false => Err(Refusal::TooManyEntries { limit: self.limits.entries }),
+            false => Err(Refusal::TooManyFiles { limit: self.limits.files }),
         }
     }
 

@@ -25,7 +25,7 @@ pub enum Refusal {
     #[error("the package holds more than {limit} bytes once unpacked; raise the limit if that is right")]
     TotalBytes { limit: u64 },
     #[error("the package holds more than {limit} files and folders; raise the limit if that is right")]
-    TooManyEntries { limit: usize },
+    TooManyFiles { limit: usize },
     #[error("{path}: holds more than {limit} bytes; raise the limit if that is right")]
     FileBytes { path: Shown, limit: u64 },
     #[error("{path}: unpacks to more than {limit} times its packed size, as bombs do; pack it without compression")]
@@ -120,7 +120,7 @@ impl Refusal {
             BrokenArchive { .. } => "P003",
             NotAPlainFile { .. } => "P004",
             TotalBytes { .. } => "P011",
-            TooManyEntries { .. } => "P012",
+            TooManyFiles { .. } => "P012",
             FileBytes { .. } => "P013",
             CompressionRatio { .. } => "P014",
             MetadataBytes { .. } => "P015",

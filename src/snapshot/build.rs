@@ -164,6 +164,17 @@ impl Snapshot {
         })
     }
 
+    /// Every content; one that several paths hold occurs as often.
+    pub fn contents(&self) -> impl Iterator<Item = Arc<Content>> {
+        self.files().map(|(_, content)| content.clone())
+    }
+
+    /// Bytes that all codings of all distinct contents hold.
+    pub fn weight(&self) -> usize {
+        let distinct: HashMap<Key, &Arc<Content>> = self.files().map(|(_, c)| (key(c), c)).collect();
+        distinct.values().map(|content| content.weight()).sum()
+    }
+
     /// Distinct contents that are not yet compressed as well as pays, small ones first: they are asked for most.
     pub fn unfinished(&self) -> Vec<Arc<Content>> {
         let mut seen = HashMap::new();

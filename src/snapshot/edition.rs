@@ -24,10 +24,14 @@ impl Edition {
         Edition { live, earlier }
     }
 
+    /// The snapshot here of the very package that `snapshot` is of.
+    pub fn same_as(&self, snapshot: &Snapshot) -> Option<&Arc<Snapshot>> {
+        self.all().find(|s| s.sums() == snapshot.sums())
+    }
+
     /// The same cortes; the one that `better` is of is replaced by it, wherever it stands.
     pub fn improved(&self, better: &Arc<Snapshot>) -> Edition {
-        let same = |s: &Arc<Snapshot>| s.corte().id == better.corte().id && s.sums() == better.sums();
-        let swap = |s: &Arc<Snapshot>| if same(s) { better.clone() } else { s.clone() };
+        let swap = |s: &Arc<Snapshot>| if s.sums() == better.sums() { better.clone() } else { s.clone() };
         Edition { live: swap(&self.live), earlier: self.earlier.iter().map(swap).collect() }
     }
 

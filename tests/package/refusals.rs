@@ -124,8 +124,8 @@ fn total_bytes() {
 }
 
 #[test]
-fn too_many_entries() {
-    let limits = Limits { entries: 4, ..Limits::default() };
+fn too_many_files() {
+    let limits = Limits { files: 4, ..Limits::default() };
     assert_eq!(code(tar(&package().tar(), &limits)), "P012");
     assert_eq!(zip(package().zip(), &limits), "P012");
 }

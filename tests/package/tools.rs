@@ -154,7 +154,7 @@ fn pack_refuses_what_verify_would_refuse() {
         let files: Vec<_> = paths.iter().map(|path| (path.to_string(), Bytes::from("x"))).collect();
         let made = pack::sign(corte.as_bytes(), &files, &key());
         match made
-            .and_then(|package| package.write(&dir.path().join("out.tar"), &Limits { entries: 5, ..Limits::default() }))
+            .and_then(|package| package.write(&dir.path().join("out.tar"), &Limits { files: 5, ..Limits::default() }))
         {
             Ok(()) => "",
             Err(PackFault::Refused(refusal)) => refusal.code(),

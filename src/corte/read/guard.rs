@@ -37,7 +37,7 @@ pub(super) struct Unpacked<'a, R> {
 
 impl<'a, R: Read> Unpacked<'a, R> {
     pub fn new(from: R, name: &'a str, packed: Rc<Cell<u64>>, meter: &'a Meter<'a>, limits: &Limits) -> Self {
-        let around = AROUND_ENTRY.saturating_mul(limits.entries as u64 + 1);
+        let around = AROUND_ENTRY.saturating_mul(limits.files as u64 + 1);
         Unpacked { from, name, packed, meter, count: 0, most: limits.total_bytes.saturating_add(around) }
     }
 }

@@ -1,0 +1,139 @@
+//! A look into the incoming folder: which packages there may be, and a mark that changes whenever one of them does.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Something that may be a package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    pub name: String,
+    pub path: PathBuf,
+    /// Over name, size, times and inode of every file: equal marks mean that nothing was written in between.
+    pub mark: u64,
+}
+
+/// What a look has found.
+#[derive(Debug, Default)]
+pub struct Look {
+    /// In the order of their names, the latest first: a corte's name has its stamp.
+    pub sightings: Vec<Sighting>,
+    /// Every folder below, to be watched.
+    pub folders: Vec<PathBuf>,
+}
+
+/// Forms that a package may have, besides a folder.
+const ARCHIVES: [&str; 4] = [".tar", ".tar.gz", ".tar.zst", ".zip"];
+/// What lies at the root of a package: where the incoming folder has one of these, it is itself the package.
+const PACKAGE_FILES: [&str; 2] = ["corte.json", "SHA256SUMS"];
+/// Folders deeper than this are no package's.
+const DEPTH_MAX: usize = 64;
+/// Files that are marked at most; a package above its limit is refused anyway, and a look must end.
+const MARKED_MAX: usize = 200_000;
+
+/// Looks at everything in `folder`. Names that begin with a dot are rsync's and our own drafts, and never looked at.
+pub fn look(folder: &Path) -> io::Result<Look> {
+    let mut look = Look { folders: vec![folder.to_owned()], ..Look::default() };
+    if PACKAGE_FILES.iter().any(|name| folder.join(name).exists()) {
+        let mark = marked(folder, &mut look.folders)?;
+        look.sightings.push(Sighting { name: ".".into(), path: folder.to_owned(), mark });
+        return Ok(look);
+    }
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let Ok(kind) = entry.file_type() else { continue };
+        let is_archive = kind.is_file() && ARCHIVES.iter().any(|end| name.ends_with(end));
+        if name.starts_with('.') || !(is_archive || kind.is_dir()) {
+            continue;
+        }
+        let path = entry.path();
+        if kind.is_dir() {
+            look.folders.push(path.clone());
+        }
+        // What vanishes under our eyes is gone at the next look.
+        if let Ok(mark) = marked(&path, &mut look.folders) {
+            look.sightings.push(Sighting { name, path, mark });
+        }
+    }
+    look.sightings.sort_by(|a, b| b.name.cmp(&a.name));
+    Ok(look)
+}
+
+fn marked(path: &Path, folders: &mut Vec<PathBuf>) -> io::Result<u64> {
+    let mut hasher = DefaultHasher::new();
+    let mut left = MARKED_MAX;
+    mark_into(path, 0, &mut left, &mut hasher, folders)?;
+    Ok(hasher.finish())
+}
+
+fn mark_into(
+    path: &Path,
+    depth: usize,
+    left: &mut usize,
+    hasher: &mut DefaultHasher,
+    folders: &mut Vec<PathBuf>,
+) -> io::Result<()> {
+    let meta = fs::symlink_metadata(path)?;
+    path.hash(hasher);
+    let times = (meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec());
+    (meta.len(), meta.ino(), times).hash(hasher);
+    if !meta.is_dir() || depth == DEPTH_MAX {
+        return Ok(());
+    }
+    let mut entries: Vec<PathBuf> = fs::read_dir(path)?.map(|e| Ok(e?.path())).collect::<io::Result<_>>()?;
+    entries.sort();
+    for entry in entries {
+        if *left == 0 {
+            return Ok(());
+        }
+        *left -= 1;
+        if fs::symlink_metadata(&entry)?.is_dir() {
+            folders.push(entry.clone());
+        }
+        mark_into(&entry, depth + 1, left, hasher, folders)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_are_seen_and_drafts_are_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let make = |name: &str| fs::write(dir.path().join(name), name).unwrap();
+        ["a.tar", "c.zip", "notes.txt", ".b.tar.x7Gq2a", ".hidden.tar"].map(make);
+        fs::create_dir_all(dir.path().join("b/sitio/datos")).unwrap();
+        let seen = look(dir.path()).unwrap();
+        let names: Vec<_> = seen.sightings.iter().map(|s| s.name.as_str()).collect();
+        assert_eq!(names, ["c.zip", "b", "a.tar"]);
+        assert_eq!(seen.folders.len(), 4, "{:?}", seen.folders);
+    }
+
+    #[test]
+    fn any_change_below_changes_the_mark() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("p/sitio")).unwrap();
+        let mark = || look(dir.path()).unwrap().sightings[0].mark;
+        let empty = mark();
+        fs::write(dir.path().join("p/sitio/a"), "1").unwrap();
+        let one = mark();
+        assert_ne!(empty, one);
+        assert_eq!(mark(), one);
+        fs::write(dir.path().join("p/sitio/a"), "22").unwrap();
+        assert_ne!(mark(), one);
+    }
+
+    #[test]
+    fn the_folder_itself_may_be_the_package() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("sitio")).unwrap();
+        fs::write(dir.path().join("corte.json"), "{}").unwrap();
+        let seen = look(dir.path()).unwrap().sightings;
+        assert_eq!((seen.len(), seen[0].name.as_str()), (1, "."));
+    }
+}

@@ -1,0 +1,16 @@
+//! Floor 5: the operator. Watches the incoming folder, admits packages, and is the only one who changes what is live.
+//!
+//! `watch` (inotify) wakes `operator`, which looks (`incoming`), decides when to try (`room`), has packages verified
+//! (`corte`), asks `admission`, builds a snapshot and publishes it; `improve` compresses it better in the background.
+
+pub mod admission;
+mod improve;
+mod incoming;
+mod operator;
+mod report;
+mod room;
+mod watch;
+
+pub use admission::ContentCheck;
+pub use operator::{Intake, Operator};
+pub use report::{Happening, Reporter, to_log};

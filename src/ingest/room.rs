@@ -1,0 +1,188 @@
+//! The waiting room: when to try a package, and when to give it up. Pure: looks and the time come in.
+//!
+//! ```text
+//!                 changed                       changed
+//!          +-----------------+          +--------------------+
+//!          v                 |          v                    |
+//!  new -> Pending -- quiet --+-> try -> Failed -- settled -> Refused
+//!                                 |
+//!                                 +---> Done (live, the same, or not admitted)
+//! ```
+//! Whatever fails may still be arriving: it is refused only when nothing about it has changed for the settling time.
+//! What succeeds is proven by its sums and its signature, however it came.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::incoming::Sighting;
+
+/// A package is first tried when nothing about it has changed for so long: rsync and cp write more often than this.
+pub const QUIET: Duration = Duration::from_millis(100);
+/// After each failed try the next waits twice as long, up to this: a slow transfer must not be hashed over and over.
+const QUIET_MAX: Duration = Duration::from_secs(2);
+
+/// Time since the operator started.
+type Now = Duration;
+
+#[derive(Debug)]
+enum State {
+    Pending,
+    Failed { code: &'static str, why: String },
+    Done,
+}
+
+#[derive(Debug)]
+struct Visitor {
+    sighting: Sighting,
+    changed: Now,
+    failures: u32,
+    state: State,
+}
+
+/// All packages that were seen and are still there.
+#[derive(Debug, Default)]
+pub struct Room(HashMap<String, Visitor>);
+
+/// A package that is given up.
+#[derive(Debug, PartialEq, Eq)]
+pub struct GivenUp {
+    pub name: String,
+    pub code: &'static str,
+    pub why: String,
+}
+
+impl Room {
+    /// Takes note of what is there now.
+    pub fn see(&mut self, sightings: Vec<Sighting>, now: Now) {
+        let mut before = std::mem::take(&mut self.0);
+        for sighting in sightings {
+            let visitor = match before.remove(&sighting.name) {
+                Some(visitor) if visitor.sighting.mark == sighting.mark => visitor,
+                Some(visitor) => Visitor { sighting, changed: now, state: State::Pending, ..visitor },
+                None => Visitor { sighting, changed: now, failures: 0, state: State::Pending },
+            };
+            self.0.insert(visitor.sighting.name.clone(), visitor);
+        }
+    }
+
+    /// Packages to be tried now, the latest name first.
+    pub fn due(&self, now: Now) -> Vec<Sighting> {
+        let is_due = |v: &&Visitor| matches!(v.state, State::Pending) && v.changed + v.quiet() <= now;
+        let mut due: Vec<_> = self.0.values().filter(is_due).map(|v| v.sighting.clone()).collect();
+        due.sort_by(|a, b| b.name.cmp(&a.name));
+        due
+    }
+
+    /// Nothing more is to be done about this package until it changes.
+    pub fn done(&mut self, name: &str) {
+        if let Some(visitor) = self.0.get_mut(name) {
+            (visitor.state, visitor.failures) = (State::Done, 0);
+        }
+    }
+
+    /// This package does not hold as it is now.
+    pub fn failed(&mut self, name: &str, code: &'static str, why: String) {
+        if let Some(visitor) = self.0.get_mut(name) {
+            visitor.failures = visitor.failures.saturating_add(1);
+            visitor.state = State::Failed { code, why };
+        }
+    }
+
+    /// Gives up what has failed and not changed for `settle`.
+    pub fn give_up(&mut self, now: Now, settle: Duration) -> Vec<GivenUp> {
+        let mut given_up = Vec::new();
+        for visitor in self.0.values_mut().filter(|v| v.changed + settle <= now) {
+            if let State::Failed { code, why } = &mut visitor.state {
+                let name = visitor.sighting.name.clone();
+                given_up.push(GivenUp { name, code, why: std::mem::take(why) });
+                (visitor.state, visitor.failures) = (State::Done, 0);
+            }
+        }
+        given_up
+    }
+
+    /// When there is next something to do, if nothing changes until then.
+    pub fn next(&self, settle: Duration) -> Option<Now> {
+        let due = |v: &Visitor| match v.state {
+            State::Pending => Some(v.changed + v.quiet()),
+            State::Failed { .. } => Some(v.changed + settle),
+            State::Done => None,
+        };
+        self.0.values().filter_map(due).min()
+    }
+}
+
+impl Visitor {
+    fn quiet(&self) -> Duration {
+        QUIET.saturating_mul(1 << self.failures.min(10)).min(QUIET_MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTLE: Duration = Duration::from_secs(10);
+
+    fn seen(name: &str, mark: u64) -> Sighting {
+        Sighting { name: name.into(), path: name.into(), mark }
+    }
+
+    fn ms(n: u64) -> Now {
+        Duration::from_millis(n)
+    }
+
+    fn due(room: &Room, now: Now) -> Vec<String> {
+        room.due(now).into_iter().map(|s| s.name).collect()
+    }
+
+    #[test]
+    fn what_still_grows_is_not_tried() {
+        let mut room = Room::default();
+        for n in 0..50 {
+            room.see(vec![seen("a.tar", n)], ms(n * 60));
+            assert!(due(&room, ms(n * 60)).is_empty());
+        }
+        let last = ms(49 * 60);
+        assert_eq!(room.next(SETTLE), Some(last + QUIET));
+        assert_eq!(due(&room, last + QUIET), ["a.tar"]);
+        room.done("a.tar");
+        room.see(vec![seen("a.tar", 49)], ms(20_000));
+        assert!(due(&room, ms(20_000)).is_empty(), "done is done");
+        room.see(vec![seen("a.tar", 50)], ms(21_000));
+        assert_eq!(due(&room, ms(21_000) + QUIET), ["a.tar"], "until it changes");
+    }
+
+    #[test]
+    fn what_fails_waits_and_is_refused_once() {
+        let mut room = Room::default();
+        room.see(vec![seen("p", 1)], ms(0));
+        room.failed("p", "P061", "missing".into());
+        assert!(room.give_up(ms(9_999), SETTLE).is_empty());
+        assert!(due(&room, ms(9_999)).is_empty(), "the same bytes fail again");
+        let refused = room.give_up(ms(10_000), SETTLE);
+        assert_eq!(refused, [GivenUp { name: "p".into(), code: "P061", why: "missing".into() }]);
+        assert!(room.give_up(ms(60_000), SETTLE).is_empty());
+    }
+
+    #[test]
+    fn a_slow_transfer_is_tried_less_and_less_often() {
+        let mut room = Room::default();
+        for (n, quiet) in [(1, 100), (2, 200), (3, 400), (4, 800), (5, 1600), (6, 2000), (7, 2000)] {
+            let now = ms(n * 5_000);
+            room.see(vec![seen("p", n)], now);
+            assert!(due(&room, now + ms(quiet - 1)).is_empty(), "{n}");
+            assert_eq!(due(&room, now + ms(quiet)), ["p"], "{n}");
+            room.failed("p", "P061", String::new());
+        }
+    }
+
+    #[test]
+    fn the_latest_first_and_what_is_gone_is_forgotten() {
+        let mut room = Room::default();
+        room.see(vec![seen("20260607_1830.tar", 1), seen("20260607_1840.tar", 1)], ms(0));
+        assert_eq!(due(&room, QUIET), ["20260607_1840.tar", "20260607_1830.tar"]);
+        room.see(vec![seen("20260607_1830.tar", 1)], ms(50));
+        assert_eq!(due(&room, QUIET), ["20260607_1830.tar"]);
+    }
+}
