@@ -1,4 +1,13 @@
-//! Floor 11: one thin file a verb.
+//! Floor 11: one thin file a verb; printing; exit codes.
 
+pub mod config;
+mod log;
 pub mod pack;
+pub mod serve;
+mod signals;
 pub mod verify;
+
+/// Something that was asked for could not be done.
+pub const FAILED: u8 = 1;
+/// Wrong use, or faulty settings: nothing was tried. clap uses the same.
+pub const WRONG_USE: u8 = 2;

@@ -21,6 +21,8 @@ use crate::snapshot::{Edition, Known, Live, Snapshot};
 
 /// Changes are looked for at least this often, for file systems that inotify does not see (NFS, some containers).
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// From one look to the next while changes come in.
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
 /// Events that may wait: more `Changed` say no more than one.
 const EVENTS_MAX: usize = 64;
 
@@ -69,6 +71,7 @@ impl Operator {
             improving: None,
             events: events.clone(),
             started: Monotonic::now(),
+            look_took: Duration::ZERO,
         };
         let beat = heartbeat.clone();
         let thread = thread::Builder::new().name("operator".into()).spawn(move || desk.run(&inbox, &beat))?;
@@ -98,6 +101,7 @@ struct Desk {
     improving: Option<Improving>,
     events: SyncSender<Event>,
     started: Monotonic,
+    look_took: Duration,
 }
 
 /// Why a package does not go live now.
@@ -110,17 +114,17 @@ enum Fault {
 
 impl Desk {
     fn run(mut self, inbox: &Receiver<Event>, heartbeat: &AtomicU64) {
-        let mut looked = None;
+        let mut next_look = Duration::ZERO;
         loop {
             heartbeat.fetch_add(1, Ordering::Relaxed);
             let now = self.started.elapsed();
-            if looked.is_none_or(|at| at + LOOK_EVERY <= now) {
+            if next_look <= now {
                 self.look();
-                looked = Some(now);
+                next_look = now + LOOK_EVERY;
             }
             self.work();
-            match inbox.recv_timeout(self.wait()) {
-                Ok(Event::Changed) => looked = None,
+            match inbox.recv_timeout(self.wait(next_look)) {
+                Ok(Event::Changed) => next_look = next_look.min(now + self.pause()),
                 Ok(Event::Better(better)) => self.improve(better),
                 Ok(Event::StillThere) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return,
@@ -129,13 +133,21 @@ impl Desk {
     }
 
     /// How long there is nothing to do, unless somebody says so.
-    fn wait(&self) -> Duration {
-        let next = self.room.next(self.intake.settle).unwrap_or(Duration::MAX);
-        next.saturating_sub(self.started.elapsed()).min(LOOK_EVERY)
+    fn wait(&self, next_look: Duration) -> Duration {
+        let next = self.room.next(self.intake.settle).unwrap_or(next_look).min(next_look);
+        next.saturating_sub(self.started.elapsed())
+    }
+
+    /// While a large tree arrives, every write wakes us: a look must stay a small part of the time.
+    fn pause(&self) -> Duration {
+        LOOK_PAUSE.max(self.look_took * 4)
     }
 
     fn look(&mut self) {
-        match look(&self.intake.incoming) {
+        let started = Monotonic::now();
+        let found = look(&self.intake.incoming);
+        self.look_took = started.elapsed();
+        match found {
             Ok(found) => {
                 self.watching.add(&found.folders);
                 self.room.see(found.sightings, self.started.elapsed());

@@ -1,0 +1,83 @@
+//! A running difusor: the counter and the operator around one live edition.
+
+use std::fmt::Write;
+use std::io;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use super::limits;
+use crate::base::clock::Clock;
+use crate::config::Settings;
+use crate::http::{Listen, Rhythm, Server, Site, StartError};
+use crate::ingest::{Intake, Operator, Reporter};
+use crate::snapshot::Live;
+
+/// Why it cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartFault {
+    #[error(transparent)]
+    Http(#[from] StartError),
+    #[error("the incoming folder cannot be watched: {0}; is fs.inotify.max_user_instances reached?")]
+    Watch(io::Error),
+}
+
+/// Everything that runs, until it is stopped.
+pub struct Running {
+    server: Server,
+    operator: Operator,
+}
+
+impl Running {
+    /// Starts answering first, then taking packages in: whoever comes early is told that there is nothing yet.
+    pub fn start(settings: Settings, clock: Clock, report: Reporter) -> Result<Running, StartFault> {
+        let live = Arc::new(Live::default());
+        let interval = SignedDuration::try_from(settings.interval).unwrap_or(SignedDuration::MAX);
+        let site = Site { live: live.clone(), rhythm: Rhythm { clock: clock.clone(), interval } };
+        let mut http = settings.http;
+        http.connections_max = limits::connections(http.connections_max);
+        let server = Server::start(&http, Arc::new(site))?;
+        let intake = Intake {
+            incoming: settings.incoming,
+            election: settings.election,
+            kind: settings.kind,
+            signers: settings.signers,
+            identity: settings.identity,
+            limits: settings.limits,
+            content_check: settings.content_check,
+            keep: settings.keep,
+            settle: settings.settle,
+        };
+        let operator = Operator::start(intake, live, clock, report).map_err(StartFault::Watch)?;
+        Ok(Running { server, operator })
+    }
+
+    pub fn addresses(&self) -> &[Listen] {
+        self.server.addresses()
+    }
+
+    /// Where it listens, for people: `http://127.0.0.1:8080 https://...`
+    pub fn urls(&self) -> String {
+        self.addresses().iter().fold(String::new(), |mut out, listen| {
+            let scheme = if listen.is_tls { "https" } else { "http" };
+            let _ = write!(out, "{}{scheme}://{}", if out.is_empty() { "" } else { " " }, listen.address);
+            out
+        })
+    }
+
+    /// One count for each thread that has to live; each grows at least once in two seconds unless its thread hangs.
+    pub fn heartbeats(&self) -> Vec<u64> {
+        self.server.heartbeats()
+    }
+
+    /// The operator's count: it may stand still for as long as a large package takes.
+    pub fn operator_heartbeat(&self) -> u64 {
+        self.operator.heartbeat()
+    }
+
+    /// Stops taking packages in, then lets readers finish.
+    pub fn stop(self) {
+        self.operator.stop();
+        self.server.stop();
+    }
+}

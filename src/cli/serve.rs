@@ -1,0 +1,84 @@
+//! `difusor serve`: publishes what arrives, until it is told to stop.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tracing::{error, info, warn};
+
+use super::{FAILED, WRONG_USE};
+use crate::app::{Notifier, Running};
+use crate::base::clock::Clock;
+use crate::config;
+use crate::ingest;
+
+/// How often to look after the threads where nobody else waits for it.
+const ALIVE_EVERY: Duration = Duration::from_secs(5);
+
+/// Publish verified packages from the incoming folder, over HTTP and TLS
+#[derive(clap::Args)]
+pub struct Args {
+    /// The settings; `difusor config` prints a file with all of them
+    #[arg(long, value_name = "FILE", default_value = "difusor.toml")]
+    config: PathBuf,
+    /// Check the settings and what they name, then end
+    #[arg(long)]
+    check: bool,
+}
+
+pub fn run(args: &Args) -> ExitCode {
+    let settings = match config::load(&args.config) {
+        Ok(settings) => settings,
+        Err(faults) => {
+            eprintln!("{faults}");
+            return ExitCode::from(WRONG_USE);
+        }
+    };
+    if args.check {
+        println!("{}: no fault found", args.config.display());
+        return ExitCode::SUCCESS;
+    }
+    super::log::start();
+    let incoming = settings.incoming.display().to_string();
+    // Asked for before anything starts, so that no signal finds nobody at home.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    let running = match Running::start(settings, Clock::machine(), Box::new(ingest::to_log)) {
+        Ok(running) => running,
+        Err(fault) => return failed(&fault),
+    };
+    let mut notifier = Notifier::new();
+    info!(version = env!("CARGO_PKG_VERSION"), listening = running.urls(), incoming, "ready");
+    notifier.ready(&format!("listening on {}", running.urls()));
+    if let Err(error) = runtime.block_on(until_told_to_stop(&running, &mut notifier)) {
+        return failed(&error);
+    }
+    notifier.stopping();
+    running.stop();
+    info!("stopped");
+    ExitCode::SUCCESS
+}
+
+fn failed(error: &dyn std::fmt::Display) -> ExitCode {
+    error!("{error}");
+    ExitCode::from(FAILED)
+}
+
+async fn until_told_to_stop(running: &Running, notifier: &mut Notifier) -> std::io::Result<()> {
+    let stop = super::signals::stop()?;
+    tokio::pin!(stop);
+    let mut every = tokio::time::interval(notifier.every().unwrap_or(ALIVE_EVERY));
+    loop {
+        tokio::select! {
+            name = &mut stop => {
+                info!(signal = name, "stopping: no more connections, finishing those that are under way");
+                return Ok(());
+            }
+            _ = every.tick() => if !notifier.alive(running) {
+                warn!("a thread does not move");
+            }
+        }
+    }
+}
