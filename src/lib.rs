@@ -6,4 +6,8 @@
 #![forbid(unsafe_code)]
 
 pub mod base;
+pub mod cli;
 pub mod corte;
+pub mod http;
+pub mod portal;
+pub mod snapshot;

@@ -1,3 +1,8 @@
-//! Floor 0: digests, units, clock, disk. No idea of elections, and nothing from the floors above.
+//! Floor 0: clock, disk, digests, units, a pool of threads. No idea of elections, and nothing from the floors above.
 
+pub mod clock;
 pub mod digest;
+pub mod disk;
+pub mod pool;
+pub mod shown;
+pub mod units;

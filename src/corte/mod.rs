@@ -1,12 +1,25 @@
 //! Floor 1: what a package is (FORMAT.md, format 1) and the proof that it is genuine.
 //!
-//! `Unverified` (read, hashed) -> `Verified`. Only `Unverified::verify` makes a `Verified`, so whoever
-//! holds one knows that signature, sums, paths and stamp have held.
+//! `read` -> `Unverified` (read, hashed) -> `Verified`. Only `Unverified::verify` makes a `Verified`, so
+//! whoever holds one knows that signature, sums, paths and stamp have held.
 
 pub mod id;
+pub mod limits;
 pub mod meta;
+pub mod pack;
 pub mod package;
+mod path;
+mod pattern;
+pub mod read;
+pub mod refusal;
+pub mod signature;
+pub mod signers;
+pub mod sums;
 
 pub use id::CorteId;
+pub use limits::Limits;
 pub use meta::{Actas, Corte, Tipo};
-pub use package::{File, Verified};
+pub use package::{Expectations, File, Unverified, Verified};
+pub use read::{InMemory, Keep, Nothing, read};
+pub use refusal::Refusal;
+pub use signers::{Signers, SignersFault};

@@ -1,36 +1,152 @@
-//! A package in memory, and the type that proves it was verified.
+//! A package that was read, and the type that proves it was verified.
 
 use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
 
-use super::Corte;
+use super::sums::Sums;
+use super::{Corte, Refusal, Signers, Tipo, signature};
 use crate::base::digest::Digest;
+use crate::base::shown::Shown;
 
-/// One published file: a path below `sitio/`, and its bytes.
+/// How far a corte may be ahead of this machine's clock: what two clocks without NTP differ by.
+const AHEAD_AT_MOST: SignedDuration = SignedDuration::from_mins(5);
+
+/// One published file: a path below `sitio/`, and its bytes (or, where `B` is `u64`, how many).
 #[derive(Clone, Debug)]
-pub struct File {
+pub struct File<B = Bytes> {
     /// Relative to `sitio/`, `/`-separated, UTF-8, checked: `datos/total.json`.
     pub path: String,
     pub digest: Digest,
-    pub bytes: Bytes,
+    pub bytes: B,
+}
+
+/// A package that was read within limits, its paths checked, every file hashed; nothing proven.
+#[derive(Debug)]
+pub struct Unverified<B = Bytes> {
+    pub(super) corte_json: Option<Bytes>,
+    pub(super) sums: Option<Bytes>,
+    pub(super) signature: Option<Bytes>,
+    /// What lies below `sitio/`, sorted by path.
+    pub(super) files: Vec<File<B>>,
+    /// What belongs to no package, sorted.
+    pub(super) extra: Vec<String>,
+}
+
+/// What must hold of a package besides its being whole and genuine.
+#[derive(Clone, Debug)]
+pub struct Expectations<'a> {
+    /// The election that is configured; `None` takes any.
+    pub eleccion: Option<String>,
+    /// Whether the real thing or a drill is on; `None` takes either.
+    pub tipo: Option<Tipo>,
+    pub signers: &'a Signers,
+    /// The principal that must have signed; `None` takes every one in the signers file.
+    pub identity: Option<String>,
+    /// The clock: keys must be valid now, and the corte not ahead of it.
+    pub now: Timestamp,
 }
 
 /// A package whose signature, sums, paths and stamp have held. Made by `verify` alone.
 #[derive(Debug)]
-pub struct Verified {
+pub struct Verified<B = Bytes> {
     corte: Corte,
-    files: Vec<File>,
+    corte_json: Bytes,
+    files: Vec<File<B>>,
     sums: Bytes,
     signature: Bytes,
     signer: String,
+    fingerprint: String,
 }
 
-impl Verified {
+impl<B> Unverified<B> {
+    /// The one way to a `Verified`.
+    pub fn verify(self, expected: &Expectations<'_>) -> Result<Verified<B>, Refusal> {
+        let corte_json = self.corte_json.ok_or(Refusal::CorteMissing)?;
+        let sums = self.sums.ok_or(Refusal::SumsMissing)?;
+        let signature = self.signature.ok_or(Refusal::SignatureMissing)?;
+        let identity = expected.identity.as_deref();
+        let signed = signature::check(&sums, &signature, expected.signers, identity, expected.now)?;
+        agree(&Sums::parse(&sums)?, &corte_json, &self.files, &self.extra)?;
+        let corte = Corte::parse(&corte_json)?;
+        expected.check(&corte)?;
+        let (files, signer, fingerprint) = (self.files, signed.by, signed.fingerprint);
+        Ok(Verified { corte, corte_json, files, sums, signature, signer, fingerprint })
+    }
+}
+
+/// Checks that the files are those of the list: none missing, none extra, none other. Both are sorted.
+pub(super) fn agree<B>(sums: &Sums, corte_json: &[u8], files: &[File<B>], extra: &[String]) -> Result<(), Refusal> {
+    let missing = unmatched(sums.files.iter().map(|(path, _)| path), files.iter().map(|file| &file.path));
+    if let Some((path, count)) = missing {
+        return Err(Refusal::FileMissing { path: Shown::text(&format!("sitio/{path}")), count });
+    }
+    let unlisted = unmatched(files.iter().map(|file| &file.path), sums.files.iter().map(|(path, _)| path));
+    if let Some((path, count)) = unlisted {
+        let (path, count) = (Shown::text(&format!("sitio/{path}")), count + extra.len());
+        return Err(Refusal::FileExtra { path, count });
+    }
+    if let Some(path) = extra.first() {
+        return Err(Refusal::FileExtra { path: Shown::text(path), count: extra.len() });
+    }
+    let Some(expected) = sums.corte_json else {
+        return Err(Refusal::FileExtra { path: Shown::text("corte.json"), count: 1 });
+    };
+    let found = Digest::of(corte_json);
+    if expected != found {
+        return Err(Refusal::FileDiffers { path: Shown::text("corte.json"), expected, found });
+    }
+    match sums.files.iter().zip(files).find(|((_, digest), file)| *digest != file.digest) {
+        Some(((path, expected), file)) => {
+            let (path, expected, found) = (Shown::text(&format!("sitio/{path}")), *expected, file.digest);
+            Err(Refusal::FileDiffers { path, expected, found })
+        }
+        None => Ok(()),
+    }
+}
+
+/// The first of `these` that `those` lack, and how many there are. Both are sorted.
+fn unmatched<'a>(
+    these: impl Iterator<Item = &'a String>,
+    those: impl Iterator<Item = &'a String>,
+) -> Option<(&'a str, usize)> {
+    let (mut those, mut first, mut count) = (those.peekable(), None, 0);
+    for path in these {
+        while those.next_if(|other| *other < path).is_some() {}
+        if those.next_if_eq(&path).is_none() {
+            first = first.or(Some(path.as_str()));
+            count += 1;
+        }
+    }
+    first.map(|path| (path, count))
+}
+
+impl Expectations<'_> {
+    fn check(&self, corte: &Corte) -> Result<(), Refusal> {
+        if let Some(expected) = self.eleccion.as_ref().filter(|expected| **expected != corte.eleccion) {
+            return Err(Refusal::ElectionOther { found: corte.eleccion.clone(), expected: Shown::text(expected) });
+        }
+        if let Some(expected) = self.tipo.filter(|expected| *expected != corte.tipo) {
+            return Err(Refusal::TipoOther { found: corte.tipo, expected });
+        }
+        if corte.instant.duration_since(self.now) > AHEAD_AT_MOST {
+            return Err(Refusal::Future { fecha_hora: corte.fecha_hora.clone(), now: self.now });
+        }
+        Ok(())
+    }
+}
+
+impl<B> Verified<B> {
     pub fn corte(&self) -> &Corte {
         &self.corte
     }
 
+    /// `corte.json`, byte for byte, with the keys that are unknown here.
+    pub fn corte_json(&self) -> &Bytes {
+        &self.corte_json
+    }
+
     /// Sorted by path.
-    pub fn files(&self) -> &[File] {
+    pub fn files(&self) -> &[File<B>] {
         &self.files
     }
 
@@ -44,8 +160,14 @@ impl Verified {
         &self.signature
     }
 
-    /// The principal in the signers file whose key made the signature.
+    /// The principal in the signers file whose key made the signature: the identity that was expected,
+    /// or else the principals as the file writes them.
     pub fn signer(&self) -> &str {
         &self.signer
+    }
+
+    /// The fingerprint of the key that made the signature, `SHA256:...`.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 }

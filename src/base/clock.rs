@@ -1,0 +1,137 @@
+//! The one clock. Everything that asks for the time asks here, so that a rehearsal can shift it and a
+//! test can script it; clippy.toml bans the standard library's clocks elsewhere.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// Election time. Cheap to clone; reading it takes no lock.
+#[derive(Clone, Debug)]
+pub struct Clock(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Machine,
+    /// `rate` seconds of election time pass in one second of machine time, from `from` on.
+    Shifted {
+        from: Timestamp,
+        started: Timestamp,
+        rate: i32,
+    },
+    Scripted(Arc<AtomicI64>),
+}
+
+/// Moves a scripted clock.
+pub struct Hands(Arc<AtomicI64>);
+
+impl Clock {
+    /// The machine's own wall clock.
+    pub fn machine() -> Clock {
+        Clock(Kind::Machine)
+    }
+
+    /// A clock that shows `from` now and runs `rate` times as fast as the machine's (at least 1).
+    pub fn shifted(from: Timestamp, rate: i32) -> Clock {
+        Clock(Kind::Shifted { from, started: machine_now(), rate: rate.max(1) })
+    }
+
+    /// A clock that stands at `from` until its hands are moved.
+    pub fn scripted(from: Timestamp) -> (Clock, Hands) {
+        let millis = Arc::new(AtomicI64::new(from.as_millisecond()));
+        (Clock(Kind::Scripted(millis.clone())), Hands(millis))
+    }
+
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            Kind::Machine => machine_now(),
+            Kind::Shifted { from, started, rate } => {
+                let passed = machine_now().duration_since(*started);
+                from.checked_add(passed.saturating_mul(*rate)).unwrap_or(Timestamp::MAX)
+            }
+            Kind::Scripted(millis) => {
+                Timestamp::from_millisecond(millis.load(Ordering::Acquire)).unwrap_or(Timestamp::MAX)
+            }
+        }
+    }
+
+    /// How long `election` lasts for people and caches outside, who live in machine time.
+    pub fn outside(&self, election: SignedDuration) -> SignedDuration {
+        match &self.0 {
+            Kind::Shifted { rate, .. } => election / *rate,
+            Kind::Machine | Kind::Scripted(_) => election,
+        }
+    }
+
+    /// True where the time shown is not the machine's.
+    pub fn is_shifted(&self) -> bool {
+        !matches!(self.0, Kind::Machine)
+    }
+}
+
+impl Hands {
+    pub fn set(&self, to: Timestamp) {
+        self.0.store(to.as_millisecond(), Ordering::Release);
+    }
+
+    pub fn advance(&self, by: Duration) {
+        self.0.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::AcqRel);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one clock")]
+fn machine_now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// A reading of time that never steps back, for measuring how long something took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Monotonic(std::time::Instant);
+
+impl Monotonic {
+    #[expect(clippy::disallowed_methods, reason = "this is the one clock")]
+    pub fn now() -> Monotonic {
+        Monotonic(std::time::Instant::now())
+    }
+
+    /// Time since this reading.
+    pub fn elapsed(self) -> Duration {
+        Monotonic::now().0.saturating_duration_since(self.0)
+    }
+
+    /// Time from `earlier` to this reading; zero where there is none.
+    pub fn since(self, earlier: Monotonic) -> Duration {
+        self.0.saturating_duration_since(earlier.0)
+    }
+
+    pub fn plus(self, by: Duration) -> Monotonic {
+        Monotonic(self.0 + by)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn scripted_hands_move_it_and_nothing_else() {
+        let (clock, hands) = Clock::scripted(at("2026-06-08T00:29:59Z"));
+        assert_eq!(clock.now(), at("2026-06-08T00:29:59Z"));
+        hands.advance(Duration::from_secs(1));
+        assert_eq!(clock.now(), at("2026-06-08T00:30:00Z"));
+        assert!(clock.is_shifted());
+    }
+
+    #[test]
+    fn a_shifted_clock_starts_where_told_and_runs_faster() {
+        let start = at("2026-06-08T00:30:00Z");
+        let clock = Clock::shifted(start, 60);
+        assert!(clock.now() >= start);
+        assert_eq!(clock.outside(SignedDuration::from_mins(10)), SignedDuration::from_secs(10));
+    }
+}

@@ -1,0 +1,218 @@
+//! Tar archives: one thread unpacks, the others hash.
+//!
+//! The headers that describe a next one (GNU long names, pax) are read here and not by the crate, which
+//! would take any amount of memory for them.
+
+use std::cell::Cell;
+use std::io::{BufReader, Read};
+use std::rc::Rc;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::{fs, thread};
+
+use tar::{Archive, EntryType};
+
+use super::Keep;
+use super::entry::{Entry, Reading};
+use super::guard::{Packed, Unpacked};
+use crate::base::pool;
+use crate::base::shown::Shown;
+use crate::corte::Refusal;
+use crate::corte::limits::PATH_BYTES;
+
+/// Files up to this size are hashed by other threads; larger ones as they stream by.
+const HANDED_OVER: u64 = 1 << 20;
+/// Files waiting to be hashed, for each thread: together with `HANDED_OVER` it bounds the memory.
+const WAITING: usize = 2;
+/// Bytes of a pax header: a path and some attributes.
+const PAX_BYTES: u64 = 64 << 10;
+/// Bytes read from the disk at a time.
+const BUFFER: usize = 128 << 10;
+/// Memory that a zstd frame may ask for: 2^27, what `zstd -22` asks for and `zstd -d` allows.
+const ZSTD_WINDOW_LOG: u32 = 27;
+
+type Entries<B> = Result<Vec<Entry<B>>, Refusal>;
+
+pub(super) fn plain<K: Keep>(file: fs::File, name: &str, reading: &Reading<'_, K>) -> Entries<K::Kept> {
+    entries(BufReader::with_capacity(BUFFER, file), name, reading)
+}
+
+pub(super) fn gzip<K: Keep>(file: fs::File, name: &str, reading: &Reading<'_, K>) -> Entries<K::Kept> {
+    let count = Rc::new(Cell::new(0));
+    let packed = BufReader::with_capacity(BUFFER, Packed { from: file, count: count.clone() });
+    let unpacked = flate2::bufread::MultiGzDecoder::new(packed);
+    entries(Unpacked::new(unpacked, name, count, &reading.meter, reading.limits), name, reading)
+}
+
+pub(super) fn zstandard<K: Keep>(file: fs::File, name: &str, reading: &Reading<'_, K>) -> Entries<K::Kept> {
+    let broken = |error| Refusal::broken(name, error);
+    let count = Rc::new(Cell::new(0));
+    let packed = BufReader::with_capacity(BUFFER, Packed { from: file, count: count.clone() });
+    let mut unpacked = zstd::stream::read::Decoder::with_buffer(packed).map_err(broken)?;
+    unpacked.window_log_max(ZSTD_WINDOW_LOG).map_err(broken)?;
+    entries(Unpacked::new(unpacked, name, count, &reading.meter, reading.limits), name, reading)
+}
+
+/// Reads an unpacked archive. Every thread but this one hashes what this one hands over.
+pub(super) fn entries<K: Keep>(from: impl Read, name: &str, reading: &Reading<'_, K>) -> Entries<K::Kept> {
+    let hashers = pool::cores();
+    let (send, receive) = sync_channel::<(String, Vec<u8>)>(WAITING * hashers);
+    let (receive, done) = (Mutex::new(receive), Mutex::new(Vec::new()));
+    let read = thread::scope(|scope| {
+        for _ in 0..hashers {
+            scope.spawn(|| {
+                while let Some((path, bytes)) = take(&receive) {
+                    let entry = reading.whole(path, bytes);
+                    done.lock().unwrap_or_else(|e| e.into_inner()).push(entry);
+                }
+            });
+        }
+        unpack(from, name, reading, send)
+    });
+    let mut entries = done.into_inner().unwrap_or_else(|e| e.into_inner());
+    entries.append(&mut read?);
+    Ok(entries)
+}
+
+fn take<T>(receive: &Mutex<Receiver<T>>) -> Option<T> {
+    receive.lock().unwrap_or_else(|e| e.into_inner()).recv().ok()
+}
+
+/// Goes through the archive; returns the large files and sends the others.
+fn unpack<K: Keep>(
+    from: impl Read,
+    archive: &str,
+    reading: &Reading<'_, K>,
+    send: SyncSender<(String, Vec<u8>)>,
+) -> Entries<K::Kept> {
+    let broken = |error| Refusal::broken(archive, error);
+    let broken_at = |_: &str, error| Refusal::broken(archive, error);
+    let (mut tar, mut large, mut described) = (Archive::new(from), Vec::new(), Described::default());
+    for entry in tar.entries().map_err(broken)?.raw(true) {
+        let mut entry = entry.map_err(broken)?;
+        let (kind, size) = (entry.header().entry_type(), entry.size());
+        if described.read(kind, size, &mut entry, archive)? {
+            continue;
+        }
+        let name = described.take_name().unwrap_or_else(|| entry.path_bytes().into_owned());
+        let name = name.strip_prefix(b"./").unwrap_or(&name);
+        // Old archives mark a folder by its name alone.
+        let is_folder = kind.is_dir() || (kind.is_file() && size == 0 && name.ends_with(b"/"));
+        if is_folder {
+            match name.strip_suffix(b"/").unwrap_or(name) {
+                b"" | b"." => {}
+                name => _ = reading.admit(name)?,
+            }
+            continue;
+        }
+        let path = reading.admit(name)?;
+        if !kind.is_file() {
+            return Err(Refusal::NotAPlainFile { path: Shown::text(path), kind: in_words(kind) });
+        }
+        reading.announced(path, size)?;
+        if size <= HANDED_OVER {
+            // Nobody receives only when a hasher panicked, which the scope passes on.
+            _ = send.send((path.to_string(), reading.slurp(path, size, &mut entry, broken_at)?));
+        } else {
+            let read = reading.stream(path.to_string(), size, &mut entry, broken_at, |len| match len > size {
+                true => Err(Refusal::BrokenArchive { archive: Shown::text(archive), why: Shown::text("size") }),
+                false => Ok(()),
+            })?;
+            large.push(read);
+        }
+    }
+    Ok(large)
+}
+
+/// What headers before an entry say of it.
+#[derive(Default)]
+struct Described {
+    long_name: Option<Vec<u8>>,
+    pax_path: Option<Vec<u8>>,
+    entries: usize,
+}
+
+impl Described {
+    /// Reads the entry if it only describes another; says whether it did.
+    fn read(&mut self, kind: EntryType, size: u64, from: &mut impl Read, archive: &str) -> Result<bool, Refusal> {
+        let broken = |error| Refusal::broken(archive, error);
+        let fault = |why: &str| Refusal::BrokenArchive { archive: Shown::text(archive), why: Shown::text(why) };
+        let most = match kind {
+            EntryType::GNULongName => PATH_BYTES as u64 + 1,
+            EntryType::XHeader | EntryType::XGlobalHeader => PAX_BYTES,
+            // A long link target: the link itself comes next and is refused.
+            EntryType::GNULongLink => PAX_BYTES,
+            _ => {
+                self.entries = 0;
+                return Ok(false);
+            }
+        };
+        self.entries += 1;
+        if size > most || self.entries > 4 {
+            return Err(fault("a header that describes the next entry is too long"));
+        }
+        let mut bytes = Vec::new();
+        from.take(size).read_to_end(&mut bytes).map_err(broken)?;
+        match kind {
+            EntryType::GNULongName => self.long_name = Some(bytes.split(|b| *b == 0).next().unwrap_or(&[]).to_vec()),
+            EntryType::GNULongLink => {}
+            _ => {
+                for (key, value) in pax(&bytes).ok_or_else(|| fault("a pax header is malformed"))? {
+                    match key {
+                        b"path" if kind == EntryType::XHeader => self.pax_path = Some(value.to_vec()),
+                        // These change what follows: none is needed for a package, and readers differ on them.
+                        b"path" | b"size" => return Err(fault("a pax header sets a size, or a path for all")),
+                        _ if key.starts_with(b"GNU.sparse") => return Err(fault("it holds a sparse file")),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn take_name(&mut self) -> Option<Vec<u8>> {
+        let (pax, long) = (self.pax_path.take(), self.long_name.take());
+        pax.or(long)
+    }
+}
+
+/// The records of a pax header: `LENGTH KEY=VALUE\n`, where the value may hold anything.
+fn pax(mut bytes: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
+    let mut records = Vec::new();
+    while !bytes.is_empty() {
+        let blank = bytes.iter().position(|b| *b == b' ')?;
+        let len: usize = str::from_utf8(&bytes[..blank]).ok()?.parse().ok()?;
+        let (record, rest) = bytes.split_at_checked(len)?;
+        let record = record.get(blank + 1..)?.strip_suffix(b"\n")?;
+        let equals = record.iter().position(|b| *b == b'=')?;
+        records.push((&record[..equals], &record[equals + 1..]));
+        bytes = rest;
+    }
+    Some(records)
+}
+
+fn in_words(kind: EntryType) -> &'static str {
+    match kind {
+        EntryType::Symlink => "symbolic link",
+        EntryType::Link => "hard link",
+        EntryType::Char | EntryType::Block => "device",
+        EntryType::Fifo => "pipe",
+        EntryType::GNUSparse => "sparse file",
+        _ => "special entry",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pax_records_are_cut_by_their_length() {
+        let records = pax(b"12 path=a/b\n16 x=two\nlines!\n").unwrap();
+        assert_eq!(records, [(&b"path"[..], &b"a/b"[..]), (&b"x"[..], &b"two\nlines!"[..])]);
+        for bad in [&b"x"[..], b"5 a=b", b"99 a=b\n", b"2 a=b\n", b"0 a=b\n", b"5 ab\n", b"-1 a=b\n"] {
+            assert_eq!(pax(bad), None, "{bad:?}");
+        }
+    }
+}

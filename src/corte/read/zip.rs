@@ -1,0 +1,93 @@
+//! Zip archives: the list at the end is read first, then all threads unpack.
+
+use std::fs;
+use std::io::{Read, Seek};
+
+use zip::read::{Config, OwnedZipFileEntry};
+use zip::result::ZipError;
+use zip::unstable::read::ZipIterable;
+use zip::{CompressionMethod, ZipReadOptions};
+
+use super::Keep;
+use super::entry::{Entry, Reading};
+use crate::base::disk::ReadAt;
+use crate::base::pool;
+use crate::base::shown::Shown;
+use crate::corte::Refusal;
+
+/// The bits of a Unix mode that say what a file is, and the two kinds that a package may hold.
+const KIND: u32 = 0o170_000;
+const PLAIN: u32 = 0o100_000;
+const FOLDER: u32 = 0o040_000;
+
+pub(super) fn read<K: Keep>(
+    file: fs::File,
+    name: &str,
+    reading: &Reading<'_, K>,
+) -> Result<Vec<Entry<K::Kept>>, Refusal> {
+    entries(ReadAt::new(file).map_err(|error| Refusal::unreadable(name, error))?, name, reading)
+}
+
+pub(super) fn entries<K: Keep>(
+    from: impl Read + Seek + Clone + Sync,
+    archive: &str,
+    reading: &Reading<'_, K>,
+) -> Result<Vec<Entry<K::Kept>>, Refusal> {
+    let files = list(from.clone(), archive, reading)?;
+    pool::each(
+        files.len(),
+        || from.clone(),
+        |from, i| {
+            let (path, file) = &files[i];
+            let options = ZipReadOptions::new();
+            let mut unpacked = file.as_ref().with_reader(from, options).map_err(|error| broken(archive, error))?;
+            let broken_at = |_: &str, error| Refusal::broken(archive, error);
+            let ratio = |len| reading.meter.ratio(path, file.compressed_size(), len);
+            reading.stream(path.clone(), file.size(), &mut unpacked, broken_at, ratio)
+        },
+    )
+}
+
+/// The files in the archive, by the list at its end: paths, kinds and announced sizes checked.
+fn list<K: Keep>(
+    from: impl Read + Seek,
+    archive: &str,
+    reading: &Reading<'_, K>,
+) -> Result<Vec<(String, OwnedZipFileEntry)>, Refusal> {
+    let fault = |why: &str| Refusal::BrokenArchive { archive: Shown::text(archive), why: Shown::text(why) };
+    let mut files = Vec::new();
+    let mut zip = ZipIterable::try_new(from, Config::default()).map_err(|error| broken(archive, error))?;
+    for entry in zip.files().map_err(|error| broken(archive, error))? {
+        let entry = entry.map_err(|error| broken(archive, error))?;
+        let name = entry.name_raw();
+        let name = name.strip_prefix(b"./").unwrap_or(name);
+        if let Some(folder) = name.strip_suffix(b"/") {
+            reading.admit(folder)?;
+            continue;
+        }
+        let path = reading.admit(name)?.to_string();
+        match entry.unix_mode().unwrap_or(0) & KIND {
+            0 | PLAIN => {}
+            kind => {
+                let kind = if kind == FOLDER { "folder named as a file" } else { "link or device" };
+                return Err(Refusal::NotAPlainFile { path: Shown::text(&path), kind });
+            }
+        }
+        if entry.encrypted() {
+            return Err(fault("a file in it is encrypted"));
+        }
+        if !matches!(entry.compression(), CompressionMethod::Stored | CompressionMethod::Deflated) {
+            return Err(fault("a file in it is neither stored nor deflated"));
+        }
+        reading.announced(&path, entry.size())?;
+        files.push((path, entry.into()));
+    }
+    Ok(files)
+}
+
+fn broken(archive: &str, error: ZipError) -> Refusal {
+    match error {
+        ZipError::Io(error) => Refusal::broken(archive, error),
+        other => Refusal::BrokenArchive { archive: Shown::text(archive), why: Shown::text(&other.to_string()) },
+    }
+}

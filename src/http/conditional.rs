@@ -1,0 +1,221 @@
+//! Preconditions in the order of RFC 9110, 13.2.2.
+
+use std::time::SystemTime;
+
+use http::header::{HeaderMap, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
+use jiff::Timestamp;
+
+use crate::snapshot::{Content, TAG_CONTENT_LEN};
+
+/// What the preconditions of a GET or HEAD come to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Proceed,
+    /// 304, with the validator of what the client holds (13.1.2): a cache updates the response that it has stored.
+    NotModified(HeaderValue),
+    /// 412
+    Failed,
+}
+
+/// Evaluates the conditional fields against `content`; `selected` is the tag of the representation that would be sent.
+pub fn evaluate(headers: &HeaderMap, content: &Content, selected: &HeaderValue, last_modified: Timestamp) -> Outcome {
+    if headers.contains_key(IF_MATCH) {
+        if !tags(headers, IF_MATCH).any(|tag| tag.is_any() || is_one_of(content, tag)) {
+            return Outcome::Failed;
+        }
+    } else if let Some(since) = date(headers, IF_UNMODIFIED_SINCE)
+        && last_modified.as_second() > since
+    {
+        return Outcome::Failed;
+    }
+    if headers.contains_key(IF_NONE_MATCH) {
+        let held = tags(headers, IF_NONE_MATCH).find(|tag| tag.is_any() || tag.names(content));
+        return match held {
+            Some(tag) if tag.is_any() => Outcome::NotModified(selected.clone()),
+            Some(tag) => Outcome::NotModified(tag.to_strong().unwrap_or_else(|| selected.clone())),
+            None => Outcome::Proceed,
+        };
+    }
+    match date(headers, IF_MODIFIED_SINCE) {
+        Some(since) if last_modified.as_second() <= since => Outcome::NotModified(selected.clone()),
+        _ => Outcome::Proceed,
+    }
+}
+
+/// An entity tag of a request: the opaque part with its quotes, or `*`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tag<'h> {
+    weak: bool,
+    quoted: &'h [u8],
+}
+
+impl Tag<'_> {
+    fn is_any(self) -> bool {
+        self.quoted == b"*"
+    }
+
+    /// True for a tag of any coding of this content, in any run of the encoder: the reader holds these bytes.
+    fn names(self, content: &Content) -> bool {
+        let opaque = self.quoted.get(1..self.quoted.len() - 1).unwrap_or_default();
+        match opaque.split_at_checked(TAG_CONTENT_LEN) {
+            Some((name, rest)) => name == content.tag() && (rest.is_empty() || rest[0] == b'.'),
+            None => false,
+        }
+    }
+
+    fn to_strong(self) -> Option<HeaderValue> {
+        HeaderValue::from_bytes(self.quoted).ok()
+    }
+}
+
+/// Strong comparison with the tags of what we hold now (8.8.3.2).
+fn is_one_of(content: &Content, tag: Tag) -> bool {
+    !tag.weak && content.representations().any(|r| r.etag.as_bytes() == tag.quoted)
+}
+
+fn tags<'h>(headers: &'h HeaderMap, name: http::HeaderName) -> impl Iterator<Item = Tag<'h>> {
+    headers.get_all(name).into_iter().flat_map(|line| Tags(line.as_bytes()))
+}
+
+/// Reads a list of entity tags; ends at the first thing that is none.
+pub struct Tags<'h>(pub &'h [u8]);
+
+impl<'h> Iterator for Tags<'h> {
+    type Item = Tag<'h>;
+
+    fn next(&mut self) -> Option<Tag<'h>> {
+        let is_gap = |b: &u8| matches!(b, b',' | b' ' | b'\t');
+        let gap = self.0.iter().take_while(|b| is_gap(b)).count();
+        let rest = &self.0[gap..];
+        if let Some(after) = rest.strip_prefix(b"*") {
+            self.0 = after;
+            return Some(Tag { weak: false, quoted: b"*" });
+        }
+        let (weak, rest) = match rest.strip_prefix(b"W/") {
+            Some(rest) => (true, rest),
+            None => (false, rest),
+        };
+        let inner = rest.strip_prefix(b"\"")?;
+        let len = inner.iter().position(|b| *b == b'"')?;
+        let (quoted, after) = rest.split_at(len + 2);
+        self.0 = after;
+        Some(Tag { weak, quoted })
+    }
+}
+
+/// Seconds since 1970 of an HTTP date in any of its three formats; a date that is none is passed over, as is a field
+/// that comes twice.
+fn date(headers: &HeaderMap, name: http::HeaderName) -> Option<i64> {
+    let mut lines = headers.get_all(name).into_iter();
+    let line = lines.next()?.to_str().ok()?;
+    if lines.next().is_some() {
+        return None;
+    }
+    let at = httpdate::parse_http_date(line).ok()?;
+    at.duration_since(SystemTime::UNIX_EPOCH).ok().and_then(|d| i64::try_from(d.as_secs()).ok())
+}
+
+/// RFC 9110, 13.1.5: `If-Range` holds only for the very bytes that would be sent. A date never does here, for the same
+/// corte may be sent in a better compression within the same second.
+pub fn if_range_holds(headers: &HeaderMap, selected: &HeaderValue) -> bool {
+    headers.get_all(http::header::IF_RANGE).into_iter().all(|line| line == selected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::digest::Digest;
+    use crate::snapshot::{Coding, Level, media};
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    const MODIFIED: &str = "2026-06-08T02:10:00Z";
+
+    fn content() -> Content {
+        let bytes = Bytes::from("casilla,votos\n".repeat(200));
+        Content::new(bytes.clone(), Digest::of(&bytes), media::of("a.csv"), Level::Fast)
+    }
+
+    fn outcome(fields: &[(http::HeaderName, &str)]) -> Outcome {
+        let content = content();
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(name, value.parse().unwrap());
+        }
+        let selected = content.get(Coding::Gzip).unwrap().etag.clone();
+        evaluate(&headers, &content, &selected, MODIFIED.parse().unwrap())
+    }
+
+    fn tag(coding: Coding) -> String {
+        content().get(coding).unwrap().etag.to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_tag_of_any_coding_of_the_content_counts() {
+        for coding in [Coding::Identity, Coding::Gzip, Coding::Br] {
+            let held = tag(coding);
+            assert_eq!(outcome(&[(IF_NONE_MATCH, &held)]), Outcome::NotModified(held.parse().unwrap()));
+            let weak = format!("W/{held}");
+            assert_eq!(outcome(&[(IF_NONE_MATCH, &weak)]), Outcome::NotModified(held.parse().unwrap()));
+            let listed = format!("\"x,y\", W/\"\", {held}");
+            assert_eq!(outcome(&[(IF_NONE_MATCH, &listed)]), Outcome::NotModified(held.parse().unwrap()));
+            assert_eq!(
+                outcome(&[(IF_NONE_MATCH, "\"a\""), (IF_NONE_MATCH, &held)]),
+                Outcome::NotModified(held.parse().unwrap())
+            );
+        }
+        assert_eq!(outcome(&[(IF_NONE_MATCH, "*")]), Outcome::NotModified(tag(Coding::Gzip).parse().unwrap()));
+    }
+
+    #[test]
+    fn others_do_not() {
+        let own = tag(Coding::Identity);
+        let longer = own.replace("\"", "").to_string();
+        for other in
+            ["\"\"", "\"abc\"", "abc", "", &format!("\"{longer}x\""), &longer, &format!("\"{}\"", "A".repeat(22)), "\""]
+        {
+            assert_eq!(outcome(&[(IF_NONE_MATCH, other)]), Outcome::Proceed, "{other}");
+        }
+    }
+
+    #[test]
+    fn dates_count_only_where_no_tag_is_given() {
+        let (before, same) = ("Mon, 08 Jun 2026 02:09:59 GMT", "Mon, 08 Jun 2026 02:10:00 GMT");
+        assert_eq!(outcome(&[(IF_MODIFIED_SINCE, same)]), Outcome::NotModified(tag(Coding::Gzip).parse().unwrap()));
+        assert_eq!(
+            outcome(&[(IF_MODIFIED_SINCE, "Monday, 08-Jun-26 02:10:00 GMT")]),
+            Outcome::NotModified(tag(Coding::Gzip).parse().unwrap())
+        );
+        assert_eq!(outcome(&[(IF_MODIFIED_SINCE, before)]), Outcome::Proceed);
+        assert_eq!(outcome(&[(IF_MODIFIED_SINCE, "yesterday")]), Outcome::Proceed);
+        assert_eq!(outcome(&[(IF_MODIFIED_SINCE, same), (IF_NONE_MATCH, "\"x\"")]), Outcome::Proceed);
+        assert_eq!(outcome(&[(IF_UNMODIFIED_SINCE, before)]), Outcome::Failed);
+        assert_eq!(outcome(&[(IF_UNMODIFIED_SINCE, same)]), Outcome::Proceed);
+    }
+
+    #[test]
+    fn if_match_compares_strongly() {
+        let held = tag(Coding::Br);
+        assert_eq!(outcome(&[(IF_MATCH, &held)]), Outcome::Proceed);
+        assert_eq!(outcome(&[(IF_MATCH, "*")]), Outcome::Proceed);
+        assert_eq!(outcome(&[(IF_MATCH, &format!("W/{held}"))]), Outcome::Failed);
+        assert_eq!(outcome(&[(IF_MATCH, "\"x\"")]), Outcome::Failed);
+    }
+
+    proptest! {
+        #[test]
+        fn lists_are_read_back(tags in proptest::collection::vec(("[!#-~]{0,12}", any::<bool>()), 0..6)) {
+            let line = tags.iter().map(|(t, w)| format!("{}\"{t}\"", if *w { "W/" } else { "" })).collect::<Vec<_>>().join(" ,, ");
+            let read: Vec<_> = Tags(line.as_bytes()).map(|t| (String::from_utf8_lossy(&t.quoted[1..t.quoted.len() - 1]).into_owned(), t.weak)).collect();
+            prop_assert_eq!(read, tags);
+        }
+
+        #[test]
+        fn never_panics(line in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let content = content();
+            for tag in Tags(&line).take(100) {
+                let _ = (tag.is_any() || tag.names(&content), is_one_of(&content, tag));
+            }
+        }
+    }
+}

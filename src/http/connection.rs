@@ -1,0 +1,83 @@
+//! One connection: which protocol it speaks, and hyper's loop for it.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio_rustls::TlsAcceptor;
+
+use super::service::Service;
+use super::watch::Watched;
+
+/// A request head above this is answered 431. Browsers send 1 to 2 KB, and a target of 8 KiB has to fit.
+const HEAD_MAX_BYTES: usize = 16 << 10;
+/// More fields than any browser or proxy chain sends.
+const FIELDS_MAX: usize = 100;
+/// Streams that a client may have open at once (RFC 9113, 6.5.2, advises at least 100).
+const STREAMS_MAX: u32 = 128;
+/// What begins an HTTP/2 connection in clear (RFC 9113, 3.4); no method of HTTP/1.1 begins so.
+const PREFACE_START: &[u8; 3] = b"PRI";
+/// How long to wait for the rest of a preface that came in pieces.
+const PREFACE_PAUSE: Duration = Duration::from_millis(5);
+
+/// Serves a connection in clear until it ends.
+pub async fn clear(stream: TcpStream, service: Service, drain: Arc<Notify>) {
+    let Ok(is_http2) = begins_with_preface(&stream).await else { return };
+    let stream = Watched::new(stream, service.seat.clone());
+    if is_http2 { http2(stream, service, drain).await } else { http1(stream, service, drain).await }
+}
+
+/// Shakes hands, then serves what ALPN has settled on.
+pub async fn tls(stream: TcpStream, acceptor: TlsAcceptor, service: Service, drain: Arc<Notify>) {
+    let stream = Watched::new(stream, service.seat.clone());
+    let Ok(stream) = acceptor.accept(stream).await else { return };
+    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    if is_http2 { http2(stream, service, drain).await } else { http1(stream, service, drain).await }
+}
+
+async fn begins_with_preface(stream: &TcpStream) -> io::Result<bool> {
+    let mut start = [0; PREFACE_START.len()];
+    loop {
+        let n = stream.peek(&mut start).await?;
+        if n == 0 || start[..n] != PREFACE_START[..n] {
+            return Ok(false);
+        }
+        if n == start.len() {
+            return Ok(true);
+        }
+        tokio::time::sleep(PREFACE_PAUSE).await;
+    }
+}
+
+async fn http1<S: AsyncRead + AsyncWrite + Unpin>(stream: S, service: Service, drain: Arc<Notify>) {
+    let mut builder = http1::Builder::new();
+    // The sweep (see `watch`) keeps the limits of time; hyper's would arm a timer for each request.
+    builder.header_read_timeout(None).max_buf_size(HEAD_MAX_BYTES).max_headers(FIELDS_MAX).pipeline_flush(true);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        biased;
+        _ = &mut connection => return,
+        () = drain.notified() => connection.as_mut().graceful_shutdown(),
+    }
+    // How a connection ended is its client's affair; nothing of ours depends on it.
+    let _ = connection.await;
+}
+
+async fn http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, service: Service, drain: Arc<Notify>) {
+    service.seat.is_multiplexed();
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.max_concurrent_streams(STREAMS_MAX).max_header_list_size(HEAD_MAX_BYTES as u32);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        biased;
+        _ = &mut connection => return,
+        () = drain.notified() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}

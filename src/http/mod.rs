@@ -1,0 +1,25 @@
+//! Floor 6: the counter. Listeners, TLS, protocols, and the pure `answer` under all of them.
+//!
+//! A request: accept -> TLS -> protocol -> one load of the edition -> `answer` -> `respond` -> vectored write.
+//! Nothing here knows where an edition comes from: no import of `store`, `ingest` or `corte`.
+
+pub mod answer;
+mod body;
+pub mod conditional;
+mod connection;
+mod core;
+mod freshness;
+mod listen;
+pub mod negotiate;
+pub mod range;
+mod respond;
+mod server;
+mod service;
+pub mod target;
+pub mod tls;
+mod watch;
+
+pub use freshness::Rhythm;
+pub use listen::Listen;
+pub use server::{Server, Settings, StartError};
+pub use service::Site;

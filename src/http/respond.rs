@@ -1,0 +1,125 @@
+//! From an `Answer` to an HTTP response. The header values lie ready in the snapshot; here they are put together.
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, LOCATION, RETRY_AFTER, VARY,
+};
+use http::{Method, Response, StatusCode};
+
+use super::answer::{Answer, What};
+use super::body::Body;
+use super::freshness::Rhythm;
+use crate::portal::page;
+use crate::snapshot::{Coding, Content, Representation};
+
+/// The corte that a response belongs to, on every response: `20260607_2010`.
+const CORTE: HeaderName = HeaderName::from_static("corte");
+/// Its date and hour, as the authority wrote it: `2026-06-07T20:10:00-06:00`.
+const CORTE_FECHA_HORA: HeaderName = HeaderName::from_static("corte-fecha-hora");
+
+const BYTES: HeaderValue = HeaderValue::from_static("bytes");
+const VARY_ENCODING: HeaderValue = HeaderValue::from_static("accept-encoding");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+/// Before the first corte: ask again soon, it may come at any moment.
+const RETRY_SOON: HeaderValue = HeaderValue::from_static("15");
+/// Fields that a plain response has, so that the map need not grow.
+const USUAL_FIELDS: usize = 12;
+
+/// Gives an answer the form that hyper sends. `method` tells whether the body goes along.
+pub fn respond(answer: Answer, method: &Method, rhythm: &Rhythm) -> Response<Body> {
+    let mut fields = HeaderMap::with_capacity(USUAL_FIELDS);
+    fields.insert(CACHE_CONTROL, rhythm.cache_control(answer.freshness));
+    if let Some(snapshot) = answer.snapshot {
+        let corte = snapshot.fields();
+        fields.insert(CORTE, corte.id.clone());
+        fields.insert(CORTE_FECHA_HORA, corte.fecha_hora.clone());
+        if matches!(answer.what, What::Whole(..) | What::Part(..)) {
+            fields.insert(LAST_MODIFIED, corte.last_modified.clone());
+        }
+    }
+    let (status, body) = match answer.what {
+        What::Whole(content, chosen) => {
+            representation(&mut fields, content, chosen);
+            fields.insert(CONTENT_LENGTH, chosen.length.clone());
+            (StatusCode::OK, chosen.body.clone())
+        }
+        What::Part(content, chosen, part) => {
+            representation(&mut fields, content, chosen);
+            let range = format!("bytes {}-{}/{}", part.start, part.end - 1, chosen.body.len());
+            fields.insert(CONTENT_RANGE, printed(range));
+            fields.insert(CONTENT_LENGTH, HeaderValue::from(part.len()));
+            (StatusCode::PARTIAL_CONTENT, chosen.body.slice(part))
+        }
+        What::NotModified(content, etag) => {
+            fields.insert(ETAG, etag);
+            vary(&mut fields, content);
+            (StatusCode::NOT_MODIFIED, Bytes::new())
+        }
+        What::Moved(location) => {
+            fields.insert(LOCATION, printed(location));
+            fields.insert(CONTENT_LENGTH, HeaderValue::from(0));
+            (StatusCode::MOVED_PERMANENTLY, Bytes::new())
+        }
+        What::Options => {
+            fields.insert(ALLOW, METHODS);
+            (StatusCode::NO_CONTENT, Bytes::new())
+        }
+        What::Unsatisfiable(len) => {
+            fields.insert(CONTENT_RANGE, printed(format!("bytes */{len}")));
+            let notice = crate::portal::Notice::RangeNotSatisfiable;
+            (StatusCode::RANGE_NOT_SATISFIABLE, notice_page(&mut fields, &answer.snapshot, notice))
+        }
+        What::Notice(status, notice) => {
+            match status {
+                StatusCode::METHOD_NOT_ALLOWED => drop(fields.insert(ALLOW, METHODS)),
+                StatusCode::SERVICE_UNAVAILABLE => drop(fields.insert(RETRY_AFTER, RETRY_SOON)),
+                StatusCode::NOT_ACCEPTABLE => drop(fields.insert(VARY, VARY_ENCODING)),
+                _ => {}
+            }
+            (status, notice_page(&mut fields, &answer.snapshot, notice))
+        }
+    };
+    let body = if *method == Method::HEAD { Body::empty() } else { Body::of(body) };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = fields;
+    response
+}
+
+/// Fields of 200 and 206 that come from the content and the coding chosen.
+fn representation(fields: &mut HeaderMap, content: &Content, chosen: &Representation) {
+    fields.insert(CONTENT_TYPE, content.content_type.clone());
+    fields.insert(ETAG, chosen.etag.clone());
+    fields.insert(ACCEPT_RANGES, BYTES);
+    if chosen.coding != Coding::Identity {
+        fields.insert(CONTENT_ENCODING, HeaderValue::from_static(chosen.coding.name()));
+    }
+    vary(fields, content);
+}
+
+fn vary(fields: &mut HeaderMap, content: &Content) {
+    if content.is_negotiated() {
+        fields.insert(VARY, VARY_ENCODING);
+    }
+}
+
+fn notice_page(
+    fields: &mut HeaderMap,
+    snapshot: &Option<&crate::snapshot::Snapshot>,
+    notice: crate::portal::Notice,
+) -> Bytes {
+    let page = match snapshot {
+        Some(snapshot) => snapshot.notice(notice),
+        None => Bytes::from(page(notice, None)),
+    };
+    fields.insert(CONTENT_TYPE, HTML);
+    fields.insert(CONTENT_LENGTH, HeaderValue::from(page.len()));
+    page
+}
+
+/// A value that was printed from numbers, or from a request target that an HTTP parser let through.
+fn printed(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
+}

@@ -1,0 +1,107 @@
+//! All cores together: bind, start, watch, stop.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use tokio::sync::watch;
+
+use super::core::{Core, Port, Start};
+use super::listen::{Listen, bind};
+use super::service::Site;
+use super::tls::{self, CertificateFault, CertificateFiles};
+
+/// What the server is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub listen: Vec<Listen>,
+    pub certificates: Vec<CertificateFiles>,
+    /// Clear ports answer with a redirect to the first TLS port.
+    pub redirect: bool,
+    /// Serving threads, one a core.
+    pub threads: usize,
+    /// Connections at once, all cores together.
+    pub connections_max: usize,
+    /// How long connections may take to finish once it is time to stop.
+    pub grace: Duration,
+}
+
+/// Why the server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(
+        "cannot listen on {address}: {source}; is another server running there, or is the port below 1024 without CAP_NET_BIND_SERVICE?"
+    )]
+    Bind { address: SocketAddr, source: io::Error },
+    #[error(transparent)]
+    Certificate(#[from] CertificateFault),
+    #[error("a serving thread could not be started: {0}")]
+    Thread(io::Error),
+}
+
+/// A running server.
+pub struct Server {
+    cores: Vec<Core>,
+    stop: watch::Sender<bool>,
+    addresses: Vec<Listen>,
+}
+
+impl Server {
+    /// Binds every address, then starts every core; nothing is answered if one of them fails.
+    pub fn start(settings: &Settings, site: Arc<Site>) -> Result<Server, StartError> {
+        let tls = match settings.certificates.as_slice() {
+            [] => None,
+            files => Some(tls::config(files)?),
+        };
+        let threads = settings.threads.max(1);
+        let mut ports: Vec<Vec<Port>> = (0..threads).map(|_| Vec::new()).collect();
+        let mut addresses = Vec::new();
+        // TLS first: the redirect needs its port.
+        let (secure, clear): (Vec<_>, Vec<_>) = settings.listen.iter().partition(|l| l.is_tls);
+        for listen in secure.into_iter().chain(clear) {
+            let tls: Option<Arc<ServerConfig>> = tls.clone().filter(|_| listen.is_tls);
+            let https = addresses.iter().find(|l: &&Listen| l.is_tls).map(|l| l.address.port());
+            let https_port = https.filter(|_| settings.redirect && !listen.is_tls);
+            let failed = |source| StartError::Bind { address: listen.address, source };
+            let sockets = bind(listen.address, threads).map_err(failed)?;
+            let address = sockets[0].local_addr().map_err(failed)?;
+            addresses.push(Listen { address, is_tls: listen.is_tls });
+            for (ports, listener) in ports.iter_mut().zip(sockets) {
+                ports.push(Port { listener, tls: tls.clone(), https_port });
+            }
+        }
+        let (stop, stopped) = watch::channel(false);
+        let start = |(n, ports)| Start {
+            name: format!("core-{n}"),
+            ports,
+            site: site.clone(),
+            connections_max: (settings.connections_max / threads).max(1),
+            grace: settings.grace,
+            stop: stopped.clone(),
+        };
+        let cores = ports.into_iter().enumerate().map(start).map(Core::start).collect::<Result<_, _>>();
+        Ok(Server { cores: cores.map_err(StartError::Thread)?, stop, addresses })
+    }
+
+    /// Where it listens, with the ports that were really taken.
+    pub fn addresses(&self) -> &[Listen] {
+        &self.addresses
+    }
+
+    /// One count a core, which grows once a second while the core lives.
+    pub fn heartbeats(&self) -> Vec<u64> {
+        self.cores.iter().map(|c| c.heartbeat.load(Ordering::Relaxed)).collect()
+    }
+
+    /// Stops accepting, lets what is under way finish within the grace, and returns when all cores are done.
+    pub fn stop(self) {
+        let _ = self.stop.send(true);
+        for core in self.cores {
+            // A core that panicked has nothing left to finish.
+            let _ = core.thread.join();
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Who is waiting for whom: each connection's seat, and the sweep that ends those which keep us waiting.
+//!
+//! hyper has no idle limit for HTTP/2, and its limits for HTTP/1 arm a timer a request. Here a connection only notes
+//! the second of its last byte; once a second one sweep a core looks at all of them.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, Weak};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::AbortHandle;
+
+/// A whole request head has to come within this many seconds of its first byte, and a TLS handshake of its own.
+pub const HEAD_LIMIT_S: u32 = 10;
+/// A connection on which nothing moves, either way, is closed after this many seconds: browsers keep theirs for a
+/// minute or more and open a new one without anybody noticing.
+pub const IDLE_LIMIT_S: u32 = 75;
+
+/// Seconds since the core started; moved by the sweep alone, so that nobody else reads a clock.
+#[derive(Default)]
+pub struct Ticks(AtomicU32);
+
+/// What a connection notes for the sweep.
+pub struct Seat {
+    ticks: Arc<Ticks>,
+    /// Tick of the last byte in or out.
+    moved: AtomicU32,
+    /// Tick + 1 of the first byte that no answered request accounts for; 0 while there is none.
+    asking: AtomicU32,
+    requests: AtomicU32,
+    /// HTTP/2 frames come without being a request's head; there only the idle limit holds.
+    is_multiplexed: AtomicBool,
+    draining: Arc<AtomicBool>,
+}
+
+/// All seats of a core.
+pub struct Seats {
+    ticks: Arc<Ticks>,
+    draining: Arc<AtomicBool>,
+    taken: Mutex<Vec<(Weak<Seat>, AbortHandle)>>,
+}
+
+impl Seats {
+    pub fn new() -> Seats {
+        Seats { ticks: Arc::default(), draining: Arc::default(), taken: Mutex::default() }
+    }
+
+    /// A seat for a connection that was just accepted: it is asked for its first head from now on.
+    pub fn take(&self) -> Arc<Seat> {
+        let now = self.ticks.0.load(Relaxed);
+        Arc::new(Seat {
+            ticks: self.ticks.clone(),
+            moved: AtomicU32::new(now),
+            asking: AtomicU32::new(now + 1),
+            requests: AtomicU32::new(0),
+            is_multiplexed: AtomicBool::new(false),
+            draining: self.draining.clone(),
+        })
+    }
+
+    /// The task that the sweep may end.
+    pub fn watch(&self, seat: &Arc<Seat>, task: AbortHandle) {
+        if let Ok(mut taken) = self.taken.lock() {
+            taken.push((Arc::downgrade(seat), task));
+        }
+    }
+
+    /// One second has passed: ends every connection that is over a limit. Returns how many are left.
+    pub fn sweep(&self) -> usize {
+        let now = self.ticks.0.fetch_add(1, Relaxed) + 1;
+        let Ok(mut taken) = self.taken.lock() else { return 0 };
+        taken.retain(|(seat, task)| match seat.upgrade() {
+            None => false,
+            Some(seat) if seat.is_over(now) => {
+                task.abort();
+                false
+            }
+            Some(_) => true,
+        });
+        taken.len()
+    }
+
+    /// From now on responses end their connection, and whoever has not asked yet is not waited for.
+    pub fn drain(&self) {
+        self.draining.store(true, Relaxed);
+    }
+}
+
+impl Seat {
+    fn is_over(&self, now: u32) -> bool {
+        let asking = self.asking.load(Relaxed);
+        let is_slow = asking != 0 && now + 1 - asking > HEAD_LIMIT_S && !self.is_multiplexed.load(Relaxed);
+        // hyper waits in a graceful shutdown for the first request of a silent connection (hyperium/hyper#2730).
+        let is_silent = self.draining.load(Relaxed) && self.requests.load(Relaxed) == 0;
+        is_slow || is_silent || now - self.moved.load(Relaxed) > IDLE_LIMIT_S
+    }
+
+    fn came(&self) {
+        let now = self.ticks.0.load(Relaxed);
+        self.moved.store(now, Relaxed);
+        if self.asking.load(Relaxed) == 0 {
+            self.asking.store(now + 1, Relaxed);
+        }
+    }
+
+    fn went(&self) {
+        self.moved.store(self.ticks.0.load(Relaxed), Relaxed);
+    }
+
+    /// A whole request has come.
+    pub fn asked(&self) {
+        self.asking.store(0, Relaxed);
+        self.requests.store(1, Relaxed);
+    }
+
+    pub fn is_multiplexed(&self) {
+        self.is_multiplexed.store(true, Relaxed);
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Relaxed)
+    }
+}
+
+/// A stream whose bytes are noted on its seat.
+pub struct Watched<S> {
+    stream: S,
+    seat: Arc<Seat>,
+}
+
+impl<S> Watched<S> {
+    pub fn new(stream: S, seat: Arc<Seat>) -> Watched<S> {
+        Watched { stream, seat }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.seat.came();
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        if matches!(polled, Poll::Ready(Ok(1..))) {
+            self.seat.went();
+        }
+        polled
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        if matches!(polled, Poll::Ready(Ok(1..))) {
+            self.seat.went();
+        }
+        polled
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tick(seats: &Seats, times: u32) {
+        (0..times).for_each(|_| drop(seats.sweep()));
+    }
+
+    fn is_over(seats: &Seats, seat: &Seat) -> bool {
+        seat.is_over(seats.ticks.0.load(Relaxed))
+    }
+
+    #[test]
+    fn a_head_that_drips_in_is_not_waited_for() {
+        let seats = Seats::new();
+        let seat = seats.take();
+        for _ in 0..HEAD_LIMIT_S {
+            seat.came();
+            assert!(!is_over(&seats, &seat));
+            tick(&seats, 1);
+        }
+        seat.came();
+        tick(&seats, 1);
+        assert!(is_over(&seats, &seat));
+        seat.asked();
+        assert!(!is_over(&seats, &seat), "it was complete after all");
+    }
+
+    #[test]
+    fn the_limit_of_a_head_starts_with_its_first_byte() {
+        let seats = Seats::new();
+        let seat = seats.take();
+        seat.asked();
+        seat.went();
+        tick(&seats, IDLE_LIMIT_S);
+        assert!(!is_over(&seats, &seat));
+        seat.came();
+        tick(&seats, HEAD_LIMIT_S);
+        assert!(!is_over(&seats, &seat));
+        tick(&seats, 1);
+        assert!(is_over(&seats, &seat));
+    }
+
+    #[test]
+    fn an_idle_connection_ends_whatever_its_protocol() {
+        let seats = Seats::new();
+        let seat = seats.take();
+        seat.is_multiplexed();
+        seat.came();
+        tick(&seats, IDLE_LIMIT_S);
+        assert!(!is_over(&seats, &seat));
+        tick(&seats, 1);
+        assert!(is_over(&seats, &seat));
+    }
+
+    #[test]
+    fn draining_does_not_wait_for_who_never_asked() {
+        let seats = Seats::new();
+        let (silent, busy) = (seats.take(), seats.take());
+        busy.asked();
+        seats.drain();
+        assert!(is_over(&seats, &silent));
+        assert!(!is_over(&seats, &busy));
+    }
+}

@@ -1,0 +1,271 @@
+//! A snapshot: one corte, complete, immutable. Costs what changed since the one before, not what there is.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use jiff::Timestamp;
+use jiff::tz::{Offset, TimeZone};
+use serde_json::json;
+
+use super::compress::Level;
+use super::content::Content;
+use super::media::{self, Media};
+use crate::base::digest::Digest;
+use crate::corte::{Corte, Tipo, Verified};
+use crate::portal::{Notice, Stamp, page, words};
+
+/// Below this folder live our own files; nothing in a package is published there.
+pub const OWN: &str = ".prep/";
+
+/// What a path names.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    File(Arc<Content>),
+    /// A folder with an `index.html`, asked for without its slash.
+    FolderWithoutSlash,
+}
+
+/// Header values that every response of a snapshot carries.
+#[derive(Clone, Debug)]
+pub struct CorteFields {
+    /// `Corte`
+    pub id: HeaderValue,
+    /// `Corte-Fecha-Hora`, as the authority wrote it.
+    pub fecha_hora: HeaderValue,
+    /// `Last-Modified`: the corte's time, never later than the moment it was built (RFC 9110, 8.8.2.1).
+    pub last_modified: HeaderValue,
+    pub last_modified_at: Timestamp,
+}
+
+/// One corte, ready to be served.
+#[derive(Debug)]
+pub struct Snapshot {
+    corte: Corte,
+    sums: Digest,
+    fields: CorteFields,
+    entries: HashMap<Box<str>, Entry>,
+    notices: HashMap<Notice, Bytes>,
+}
+
+/// A content is the same only under the same media type.
+type Key = (Digest, &'static str);
+
+/// Contents of earlier snapshots, to be taken over instead of being compressed again.
+#[derive(Default)]
+pub struct Known(HashMap<Key, Arc<Content>>);
+
+impl Known {
+    pub fn of<'s>(snapshots: impl IntoIterator<Item = &'s Snapshot>) -> Known {
+        Known(snapshots.into_iter().flat_map(Snapshot::files).map(|(_, c)| (key(c), c.clone())).collect())
+    }
+
+    /// Contents that were made anew, by the same rule.
+    pub fn from_contents(contents: impl IntoIterator<Item = Arc<Content>>) -> Known {
+        Known(contents.into_iter().map(|c| (key(&c), c)).collect())
+    }
+
+    /// The bytes of a file that is in memory already.
+    pub fn bytes(&self, digest: &Digest, path: &str) -> Option<Bytes> {
+        self.0.get(&(*digest, media::of(path).essence)).map(|c| c.identity().body.clone())
+    }
+}
+
+fn key(content: &Content) -> Key {
+    (content.digest, content.media.essence)
+}
+
+impl Snapshot {
+    /// Builds from a verified package on `threads` threads. What is in `known` is taken over as it stands there, the
+    /// rest is compressed at `Level::Fast`.
+    pub fn build(verified: &Verified, known: &Known, now: Timestamp, threads: usize) -> Snapshot {
+        let corte = verified.corte().clone();
+        let mut wanted: Vec<(String, Bytes, Digest)> = verified
+            .files()
+            .iter()
+            .filter(|f| !f.path.starts_with(OWN))
+            .map(|f| (f.path.clone(), f.bytes.clone(), f.digest))
+            .collect();
+        for (name, bytes) in own_files(verified) {
+            let digest = Digest::of(&bytes);
+            wanted.push((format!("{OWN}{name}"), bytes, digest));
+        }
+        let contents = contents(&wanted, known, threads);
+        let mut entries = HashMap::with_capacity(wanted.len());
+        for ((path, ..), content) in wanted.iter().zip(contents) {
+            if let Some(folder) = path.strip_suffix("index.html").filter(|f| f.is_empty() || f.ends_with('/')) {
+                if let Some(bare) = folder.strip_suffix('/') {
+                    entries.entry(bare.into()).or_insert(Entry::FolderWithoutSlash);
+                }
+                entries.insert(folder.into(), Entry::File(content.clone()));
+            }
+            entries.insert(path.as_str().into(), Entry::File(content));
+        }
+        let stamp = stamp(&corte);
+        Snapshot {
+            sums: Digest::of(verified.sums()),
+            fields: CorteFields::new(&corte, now),
+            notices: Notice::ALL.into_iter().map(|n| (n, Bytes::from(page(n, Some(&stamp))))).collect(),
+            entries,
+            corte,
+        }
+    }
+
+    /// The same corte with every content that `better` knows replaced by it.
+    pub fn with(&self, better: &Known) -> Snapshot {
+        let swap = |entry: &Entry| match entry {
+            Entry::File(content) => Entry::File(better.0.get(&key(content)).unwrap_or(content).clone()),
+            Entry::FolderWithoutSlash => Entry::FolderWithoutSlash,
+        };
+        Snapshot {
+            corte: self.corte.clone(),
+            sums: self.sums,
+            fields: self.fields.clone(),
+            entries: self.entries.iter().map(|(path, entry)| (path.clone(), swap(entry))).collect(),
+            notices: self.notices.clone(),
+        }
+    }
+
+    pub fn corte(&self) -> &Corte {
+        &self.corte
+    }
+
+    /// The digest of `SHA256SUMS`: two packages with the same one are the same package.
+    pub fn sums(&self) -> Digest {
+        self.sums
+    }
+
+    pub fn fields(&self) -> &CorteFields {
+        &self.fields
+    }
+
+    /// What `path` names: decoded, without its leading slash; `""` is the front page.
+    pub fn get(&self, path: &str) -> Option<&Entry> {
+        self.entries.get(path)
+    }
+
+    /// The page for `notice` under this corte.
+    pub fn notice(&self, notice: Notice) -> Bytes {
+        self.notices.get(&notice).cloned().unwrap_or_default()
+    }
+
+    /// Every path and its content; a folder's index appears under the folder's path too.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &Arc<Content>)> {
+        self.entries.iter().filter_map(|(path, entry)| match entry {
+            Entry::File(content) => Some((&**path, content)),
+            Entry::FolderWithoutSlash => None,
+        })
+    }
+
+    /// Distinct contents that are not yet compressed as well as pays, small ones first: they are asked for most.
+    pub fn unfinished(&self) -> Vec<Arc<Content>> {
+        let mut seen = HashMap::new();
+        for (_, content) in self.files().filter(|(_, c)| c.level < Level::Best) {
+            seen.entry(key(content)).or_insert_with(|| content.clone());
+        }
+        let mut all: Vec<_> = seen.into_values().collect();
+        all.sort_by_key(|c| c.identity().body.len());
+        all
+    }
+}
+
+impl CorteFields {
+    fn new(corte: &Corte, now: Timestamp) -> CorteFields {
+        let last_modified_at = corte.instant.min(now);
+        let at = SystemTime::try_from(last_modified_at).unwrap_or(SystemTime::UNIX_EPOCH);
+        let http_date = httpdate::fmt_http_date(at.max(SystemTime::UNIX_EPOCH));
+        CorteFields {
+            id: HeaderValue::try_from(corte.id.to_string()).expect("digits and punctuation"),
+            // RFC 3339 is ASCII; a stamp that is not cannot have been parsed.
+            fecha_hora: HeaderValue::try_from(&corte.fecha_hora).unwrap_or(HeaderValue::from_static("")),
+            last_modified: HeaderValue::try_from(http_date).expect("an HTTP date is a header value"),
+            last_modified_at,
+        }
+    }
+}
+
+/// What our own pages say of a corte, in the offset that the authority wrote.
+fn stamp(corte: &Corte) -> Stamp {
+    let written: Option<jiff::fmt::temporal::Pieces> = jiff::fmt::temporal::Pieces::parse(&corte.fecha_hora).ok();
+    let offset = written.and_then(|p| p.to_numeric_offset()).unwrap_or(Offset::UTC);
+    let at = corte.instant.to_zoned_datetime(TimeZone::fixed(offset));
+    Stamp { date_and_hour: words::date_and_hour(&at), is_drill: corte.tipo == Tipo::Simulacro }
+}
+
+/// The files that we add, for people and programs that want to know or to check.
+fn own_files(verified: &Verified) -> [(&'static str, Bytes); 3] {
+    let corte = verified.corte();
+    let about = json!({
+        "eleccion": corte.eleccion,
+        "corte": corte.id.to_string(),
+        "fecha_hora": corte.fecha_hora,
+        "tipo": corte.tipo,
+        "final": corte.is_final,
+        "actas": corte.actas,
+        "firmante": verified.signer(),
+        "archivos": verified.files().len(),
+    });
+    [
+        ("corte.json", Bytes::from(format!("{about}\n"))),
+        ("SHA256SUMS", verified.sums().clone()),
+        ("SHA256SUMS.sig", verified.signature().clone()),
+    ]
+}
+
+/// The content of each wanted file, in order; equal ones are made once.
+fn contents(wanted: &[(String, Bytes, Digest)], known: &Known, threads: usize) -> Vec<Arc<Content>> {
+    struct Job<'w> {
+        key: Key,
+        media: &'static Media,
+        bytes: &'w Bytes,
+    }
+    let mut jobs: HashMap<Key, Job> = HashMap::new();
+    for (path, bytes, digest) in wanted {
+        let media = own_media(path);
+        let key = (*digest, media.essence);
+        if !known.0.contains_key(&key) {
+            jobs.entry(key).or_insert(Job { key, media, bytes });
+        }
+    }
+    let mut jobs: Vec<Job> = jobs.into_values().collect();
+    // The longest first, so that no thread is left with it at the end.
+    jobs.sort_by_key(|job| std::cmp::Reverse(job.bytes.len()));
+    let made = in_parallel(&jobs, threads, |job| {
+        let content = Content::new(job.bytes.clone(), job.key.0, job.media, Level::Fast);
+        (job.key, Arc::new(content))
+    });
+    let made: HashMap<Key, Arc<Content>> = made.into_iter().collect();
+    let find = |key: &Key| made.get(key).or_else(|| known.0.get(key)).cloned();
+    wanted.iter().filter_map(|(path, _, digest)| find(&(*digest, own_media(path).essence))).collect()
+}
+
+/// The signed list is text, though its names have no extension.
+fn own_media(path: &str) -> &'static Media {
+    match path.strip_prefix(OWN) {
+        Some("SHA256SUMS" | "SHA256SUMS.sig") => media::of("list.txt"),
+        _ => media::of(path),
+    }
+}
+
+/// Maps `items` on up to `threads` threads; the order of results is free.
+fn in_parallel<T: Sync, R: Send>(items: &[T], threads: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let run = || {
+        let take = || items.get(next.fetch_add(1, Ordering::Relaxed));
+        std::iter::from_fn(take).map(&work).collect::<Vec<R>>()
+    };
+    std::thread::scope(|scope| {
+        let helpers: Vec<_> = (1..threads.min(items.len()).max(1)).map(|_| scope.spawn(run)).collect();
+        let mut all = run();
+        for helper in helpers {
+            match helper.join() {
+                Ok(part) => all.extend(part),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        all
+    })
+}

@@ -1,0 +1,203 @@
+//! One content in all its codings. Shared between snapshots, and between paths that hold the same bytes.
+
+use bytes::Bytes;
+use http::HeaderValue;
+
+use super::compress::{Level, compress};
+use super::media::Media;
+use crate::base::digest::Digest;
+
+/// A content coding (RFC 9110, 8.4.1; br: RFC 7932; zstd: RFC 8878, 9659).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Coding {
+    Identity,
+    Gzip,
+    Br,
+    Zstd,
+}
+
+/// All of them; a representation's place in its content is its coding's place here.
+pub const CODINGS: [Coding; 4] = [Coding::Identity, Coding::Gzip, Coding::Br, Coding::Zstd];
+
+impl Coding {
+    /// The name that `Accept-Encoding` and `Content-Encoding` use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Coding::Identity => "identity",
+            Coding::Gzip => "gzip",
+            Coding::Br => "br",
+            Coding::Zstd => "zstd",
+        }
+    }
+
+    /// The letter that marks it in an entity tag.
+    fn letter(self) -> Option<char> {
+        match self {
+            Coding::Identity => None,
+            Coding::Gzip => Some('g'),
+            Coding::Br => Some('b'),
+            Coding::Zstd => Some('z'),
+        }
+    }
+}
+
+/// Characters of an entity tag that name the content: 132 bits of its SHA-256.
+pub const TAG_CONTENT_LEN: usize = 22;
+/// Characters that name the coded bytes: two runs of an encoder that differ never share a strong validator.
+const TAG_CODED_LEN: usize = 6;
+
+/// One content in one coding, with the header values that belong to it.
+#[derive(Debug)]
+pub struct Representation {
+    pub coding: Coding,
+    pub body: Bytes,
+    /// Strong (RFC 9110, 8.8.3): from content and coding, never from time or size.
+    pub etag: HeaderValue,
+    pub length: HeaderValue,
+}
+
+/// The bytes of a file, and every coding of them that pays.
+#[derive(Debug)]
+pub struct Content {
+    pub digest: Digest,
+    pub media: &'static Media,
+    pub content_type: HeaderValue,
+    pub level: Level,
+    representations: [Option<Representation>; 4],
+}
+
+impl Content {
+    /// Makes every coding of `bytes` at `level`; the costly part of a snapshot.
+    pub fn new(bytes: Bytes, digest: Digest, media: &'static Media, level: Level) -> Content {
+        let coded = |coding| {
+            let body = if media.compressible { compress(&bytes, coding, level)? } else { return None };
+            Some(Representation::new(coding, body, &digest))
+        };
+        let representations = [None, coded(Coding::Gzip), coded(Coding::Br), coded(Coding::Zstd)];
+        let content_type = match std::str::from_utf8(&bytes) {
+            Ok(_) => media.utf8,
+            Err(_) => media.essence,
+        };
+        let [_, gzip, br, zstd] = representations;
+        let identity = Representation::new(Coding::Identity, bytes, &digest);
+        Content {
+            digest,
+            media,
+            content_type: HeaderValue::from_static(content_type),
+            // What has no codings cannot get better.
+            level: if media.compressible { level } else { Level::Best },
+            representations: [Some(identity), gzip, br, zstd],
+        }
+    }
+
+    /// The same content, compressed as well as pays.
+    pub fn at_best(&self) -> Content {
+        Content::new(self.identity().body.clone(), self.digest, self.media, Level::Best)
+    }
+
+    pub fn get(&self, coding: Coding) -> Option<&Representation> {
+        self.representations[coding as usize].as_ref()
+    }
+
+    pub fn identity(&self) -> &Representation {
+        // The constructor always fills the first place.
+        self.representations[0].as_ref().expect("every content has its identity")
+    }
+
+    /// Those that exist, identity first.
+    pub fn representations(&self) -> impl Iterator<Item = &Representation> {
+        self.representations.iter().flatten()
+    }
+
+    /// True where the answer depends on `Accept-Encoding`, so that `Vary` must say so.
+    pub fn is_negotiated(&self) -> bool {
+        self.representations[1..].iter().any(Option::is_some)
+    }
+
+    /// Bytes of memory that its bodies hold.
+    pub fn weight(&self) -> usize {
+        self.representations().map(|r| r.body.len()).sum()
+    }
+
+    /// The part of an entity tag that all codings of this content share, without quotes.
+    pub fn tag(&self) -> &[u8] {
+        &self.identity().etag.as_bytes()[1..=TAG_CONTENT_LEN]
+    }
+}
+
+impl Representation {
+    fn new(coding: Coding, body: Bytes, content: &Digest) -> Representation {
+        let mut tag = String::with_capacity(TAG_CONTENT_LEN + TAG_CODED_LEN + 4);
+        tag.push('"');
+        push_base64url(&mut tag, content.as_bytes(), TAG_CONTENT_LEN);
+        if let Some(letter) = coding.letter() {
+            tag.extend(['.', letter]);
+            push_base64url(&mut tag, Digest::of(&body).as_bytes(), TAG_CODED_LEN);
+        }
+        tag.push('"');
+        Representation {
+            coding,
+            etag: HeaderValue::try_from(tag).expect("base64url is a header value"),
+            length: HeaderValue::from(body.len()),
+            body,
+        }
+    }
+}
+
+/// The first `chars` characters of `bytes` in base64url (RFC 4648, 5), six bits each.
+fn push_base64url(out: &mut String, bytes: &[u8], chars: usize) {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let bit = |at: usize| bytes.get(at / 8).map_or(0, |b| b >> (7 - at % 8) & 1);
+    out.extend((0..chars).map(|i| {
+        let six = (0..6).fold(0u8, |six, b| six << 1 | bit(i * 6 + b));
+        ALPHABET[usize::from(six)] as char
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::media;
+
+    fn content(path: &str, bytes: &[u8], level: Level) -> Content {
+        Content::new(Bytes::copy_from_slice(bytes), Digest::of(bytes), media::of(path), level)
+    }
+
+    #[test]
+    fn tags_are_strong_and_share_the_contents_part() {
+        let text = "acta,votos\n".repeat(500);
+        let (fast, best) =
+            (content("a.csv", text.as_bytes(), Level::Fast), content("a.csv", text.as_bytes(), Level::Best));
+        assert!(fast.is_negotiated());
+        assert_eq!(fast.identity().etag, best.identity().etag);
+        for rep in fast.representations().chain(best.representations()) {
+            let tag = rep.etag.to_str().unwrap();
+            assert!(tag.starts_with('"') && tag.ends_with('"') && !tag.starts_with("W/"), "{tag}");
+            assert_eq!(&tag.as_bytes()[1..=TAG_CONTENT_LEN], fast.tag());
+        }
+        for (a, b) in fast.representations().zip(best.representations()) {
+            assert_eq!(a.etag == b.etag, a.body == b.body, "{:?}", a.coding);
+        }
+        assert_ne!(content("b.csv", b"other", Level::Fast).tag(), fast.tag());
+    }
+
+    #[test]
+    fn base64url_is_the_standards() {
+        let mut out = String::new();
+        push_base64url(&mut out, &[0xfb, 0xff, 0xbf, 0x00], 5);
+        assert_eq!(out, "-_-_A");
+    }
+
+    #[test]
+    fn compressed_types_are_kept_as_they_are() {
+        let zip = content("base.zip", &[b'P', b'K', 0, 0].repeat(1000), Level::Fast);
+        assert!(!zip.is_negotiated());
+        assert_eq!(zip.level, Level::Best);
+    }
+
+    #[test]
+    fn latin1_is_not_called_utf8() {
+        assert_eq!(content("a.csv", b"Ni\xf1os H\xe9roes", Level::Fast).content_type, "text/csv");
+        assert_eq!(content("a.csv", "Niños Héroes".as_bytes(), Level::Fast).content_type, "text/csv; charset=utf-8");
+    }
+}

@@ -1,0 +1,15 @@
+//! Floor 4: a complete edition of the results in memory, and the one atomic swap.
+//!
+//! `Verified` -> `Snapshot` (every file, every coding, every header value) -> `Edition` (the live snapshot and
+//! the ones just before) -> `Live` (one `ArcSwap`). A snapshot never changes; a better-compressed one replaces it.
+
+mod build;
+mod compress;
+mod content;
+mod edition;
+pub mod media;
+
+pub use build::{CorteFields, Entry, Known, OWN, Snapshot};
+pub use compress::Level;
+pub use content::{CODINGS, Coding, Content, Representation, TAG_CONTENT_LEN};
+pub use edition::{Edition, Live};
