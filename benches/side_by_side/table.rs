@@ -44,7 +44,7 @@ impl Report<'_> {
         let _ = writeln!(out, "- rounds: {rounds} of {seconds} s a cell and server, medians, ± half the range\n");
         let _ = writeln!(out, "Thousands of requests (or handshakes) per CPU-second of the server:\n");
         self.by_cpu(&mut out);
-        let _ = writeln!(out, "\nThousands per second by the clock; ~ where the client was the limit:\n");
+        let _ = writeln!(out, "\nThousands per second by the clock; ~ where the server used under 90 % of its core:\n");
         self.by_clock(&mut out);
         for (cell, peer, fault) in self.faults() {
             let _ = writeln!(out, "\nFAILED {cell}, {peer}: {fault}");
