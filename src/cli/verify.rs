@@ -5,11 +5,11 @@ use std::io::{IsTerminal, Write, stderr, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::base::clock::{Clock, Monotonic};
 use crate::base::digest::Digest;
 use crate::corte::{Expectations, Keep, Limits, Refusal, Signers, Tipo, Verified, read};
 
@@ -83,14 +83,14 @@ fn verify(args: &Args, signers: &Signers) -> Result<Verified<u64>, Refusal> {
         Kind::Simulacro => Tipo::Simulacro,
     });
     let (eleccion, identity) = (args.election.clone(), args.identity.clone());
-    let progress = Progress { state: Mutex::new((0, Instant::now())), shown: stderr().is_terminal() };
+    let progress = Progress { state: Mutex::new((0, Monotonic::now())), shown: stderr().is_terminal() };
     let package = read(&args.package, &Limits::default(), &progress)?;
-    package.verify(&Expectations { eleccion, tipo, signers, identity, now: Timestamp::now() })
+    package.verify(&Expectations { eleccion, tipo, signers, identity, now: Clock::machine().now() })
 }
 
 /// Keeps nothing, and shows how far reading is.
 struct Progress {
-    state: Mutex<(u64, Instant)>,
+    state: Mutex<(u64, Monotonic)>,
     shown: bool,
 }
 
@@ -104,7 +104,7 @@ impl Keep for Progress {
         {
             state.0 += len;
             if state.0 > LARGE && state.1.elapsed() > EVERY {
-                state.1 = Instant::now();
+                state.1 = Monotonic::now();
                 eprint!("\rread {} MB\x1b[K\r", state.0 / 1_000_000);
             }
         }

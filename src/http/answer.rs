@@ -140,13 +140,12 @@ fn from_content<'e>(request: &Request, snapshot: &Snapshot, content: &'e Content
     }
     if request.method == Method::GET
         && let Some(range) = headers.get(RANGE)
+        && conditional::if_range_holds(headers, &chosen.etag)
     {
-        if conditional::if_range_holds(headers, &chosen.etag) {
-            match range::read(range.as_bytes(), chosen.body.len()) {
-                Wanted::Whole => {}
-                Wanted::Part(part) => return What::Part(content, chosen, part),
-                Wanted::Unsatisfiable => return What::Unsatisfiable(chosen.body.len()),
-            }
+        match range::read(range.as_bytes(), chosen.body.len()) {
+            Wanted::Whole => {}
+            Wanted::Part(part) => return What::Part(content, chosen, part),
+            Wanted::Unsatisfiable => return What::Unsatisfiable(chosen.body.len()),
         }
     }
     What::Whole(content, chosen)

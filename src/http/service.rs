@@ -59,11 +59,9 @@ fn asked<B>(request: &Request<B>) -> answer::Request<'_> {
 /// RFC 9112, 3.2: exactly one `Host` in HTTP/1.1; HTTP/2 has `:authority` instead.
 fn host_is_known<B>(request: &Request<B>) -> bool {
     let mut hosts = request.headers().get_all(HOST).into_iter();
-    match (request.version(), hosts.next(), hosts.next()) {
-        (_, _, Some(_)) => false,
-        (Version::HTTP_11, None, _) => false,
-        _ => true,
-    }
+    let (first, second) = (hosts.next(), hosts.next());
+    let is_missing = first.is_none() && request.version() == Version::HTTP_11;
+    !is_missing && second.is_none()
 }
 
 fn https_location<B>(request: &Request<B>, port: u16) -> Option<String> {

@@ -73,7 +73,8 @@ mod tests {
         #[test]
         fn encoding_everything_comes_back(path in "[^\\x00-\\x1f\\x7f]{0,40}") {
             let encoded: String = path.bytes().map(|b| format!("%{b:02X}")).collect();
-            prop_assert_eq!(decode(&format!("/{encoded}")).unwrap(), path);
+            let target = format!("/{encoded}");
+            prop_assert_eq!(decode(&target).unwrap(), path);
         }
 
         #[test]

@@ -186,7 +186,9 @@ mod tests {
     use super::*;
 
     fn tick(seats: &Seats, times: u32) {
-        (0..times).for_each(|_| drop(seats.sweep()));
+        for _ in 0..times {
+            seats.sweep();
+        }
     }
 
     fn is_over(seats: &Seats, seat: &Seat) -> bool {

@@ -106,7 +106,7 @@ mod tests {
     fn packages_are_seen_and_drafts_are_not() {
         let dir = tempfile::tempdir().unwrap();
         let make = |name: &str| fs::write(dir.path().join(name), name).unwrap();
-        ["a.tar", "c.zip", "notes.txt", ".b.tar.x7Gq2a", ".hidden.tar"].map(make);
+        ["a.tar", "c.zip", "notes.txt", ".b.tar.x7Gq2a", ".hidden.tar"].into_iter().for_each(make);
         fs::create_dir_all(dir.path().join("b/sitio/datos")).unwrap();
         let seen = look(dir.path()).unwrap();
         let names: Vec<_> = seen.sightings.iter().map(|s| s.name.as_str()).collect();
