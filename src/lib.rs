@@ -7,3 +7,4 @@
 
 pub mod base;
 pub mod corte;
+pub mod rehearse;
