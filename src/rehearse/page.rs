@@ -1,6 +1,6 @@
 //! The page itself: HTML with the corte written into it, and the style and scripts as they are.
 //!
-//! Without scripts the page still tells what it is, the corte, the actas and the votes; scripts do the rest.
+//! Before scripts run, or without them, the page tells what it is, the corte, the actas and the votes.
 
 use super::Cut;
 use super::tally::percent;
@@ -28,6 +28,7 @@ fn index(cut: &Cut) -> String {
     let total = &cut.cuenta.total;
     let values = [
         ("{{titulo}}", format!("PREP {} {}", e.entidad, e.anio)),
+        ("{{entidad}}", format!("{} {}", e.entidad, e.anio)),
         ("{{nombre}}", e.nombre.clone()),
         ("{{aviso}}", e.origen.aviso().to_owned()),
         ("{{fecha_hora}}", cut.fecha_hora.clone()),
@@ -82,7 +83,7 @@ fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(c);
