@@ -26,13 +26,15 @@ pub(super) fn files(cut: &Cut) -> Vec<(String, Vec<u8>)> {
 fn index(cut: &Cut) -> String {
     let e = cut.eleccion;
     let total = &cut.cuenta.total;
+    let (day, rest) = spoken(cut);
     let values = [
         ("{{titulo}}", format!("PREP {} {}", e.entidad, e.anio)),
         ("{{entidad}}", format!("{} {}", e.entidad, e.anio)),
         ("{{nombre}}", e.nombre.clone()),
         ("{{aviso}}", e.origen.aviso().to_owned()),
         ("{{fecha_hora}}", cut.fecha_hora.clone()),
-        ("{{corte}}", spoken(cut)),
+        ("{{dia}}", day.to_owned()),
+        ("{{corte}}", rest),
         ("{{capturadas}}", thousands(total.capturadas)),
         ("{{esperadas}}", thousands(total.esperadas)),
         ("{{porcentaje}}", percent(total.capturadas, total.esperadas)),
@@ -50,13 +52,13 @@ fn rows(cut: &Cut) -> String {
     let all = cut.eleccion.contendientes.iter().zip(&cut.cuenta.votos);
     all.map(|(c, votes)| {
         let (name, votes, share) = (escaped(&c.nombre), thousands(*votes), percent(*votes, total));
-        format!("<tr><th scope=\"row\">{name}</th><td>{votes}</td><td>{share} %</td></tr>\n")
+        format!("<tr><th scope=\"row\">{name}</th><td>{votes}</td><td>{share}&nbsp;%</td></tr>\n")
     })
     .collect()
 }
 
-/// `domingo 7 de junio de 2026, 20:10 h`.
-fn spoken(cut: &Cut) -> String {
+/// `domingo`, `7 de junio de 2026, 20:10 h`: where room is short the weekday goes first.
+fn spoken(cut: &Cut) -> (&'static str, String) {
     const DIAS: [&str; 7] = ["lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"];
     const MESES: [&str; 12] = [
         "enero",
@@ -76,7 +78,7 @@ fn spoken(cut: &Cut) -> String {
     let name = |list: &[&'static str], i: i8| usize::try_from(i).ok().and_then(|i| list.get(i).copied()).unwrap_or("");
     let day = name(&DIAS, t.weekday().to_monday_zero_offset());
     let month = name(&MESES, t.month() - 1);
-    format!("{day} {} de {month} de {}, {:02}:{:02} h", t.day(), t.year(), t.hour(), t.minute())
+    (day, format!("{} de {month} de {}, {:02}:{:02}\u{a0}h", t.day(), t.year(), t.hour(), t.minute()))
 }
 
 fn thousands(n: u64) -> String {

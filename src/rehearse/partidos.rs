@@ -7,7 +7,7 @@ use super::model::{Contendiente, Distrito, Tipo};
 /// Siglas, name, colour.
 const PARTIDOS: [(&str, &str, &str); 16] = [
     ("PAN", "Partido Acción Nacional", "#2f6fd6"),
-    ("PRI", "Partido Revolucionario Institucional", "#15904c"),
+    ("PRI", "Partido Revolucionario Institucional", "#12834a"),
     ("PRD", "Partido de la Revolución Democrática", "#a48200"),
     ("PVEM", "Partido Verde Ecologista de México", "#7a950f"),
     ("PT", "Partido del Trabajo", "#d33a35"),

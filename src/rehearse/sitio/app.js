@@ -3,7 +3,7 @@
 import { leerCorte, leerEleccion, leerJuntos, nombreDistrito } from './js/datos.js';
 import { distrito } from './js/distrito.js';
 import { h, morph } from './js/dom.js';
-import { fechaLarga, hora } from './js/formato.js';
+import { fecha, hora } from './js/formato.js';
 import { inicio } from './js/inicio.js';
 
 const CONSULTA_MAX_S = 60;
@@ -39,7 +39,8 @@ async function cargar() {
   if (resultados.eleccion !== estado.eleccion.eleccion) estado.eleccion = await leerEleccion();
   if (esta !== vuelta) return;
   const nuevo = estado.resultados && estado.resultados.corte !== resultados.corte;
-  estado.porClave = new Map(estado.eleccion.contendientes.map((c) => [c.clave, c]));
+  // The word joiner keeps `PRI–UDC` on one line.
+  estado.porClave = new Map(estado.eleccion.contendientes.map((c) => [c.clave, { ...c, siglas: c.siglas.replaceAll('–', '–\u2060') }]));
   Object.assign(estado, { resultados, detalle, casillas: casillas?.casillas ?? null });
   pintar();
   if (nuevo) $('voz').textContent = `Nuevo corte: ${hora(resultados.fecha_hora)}. ${resultados.total.porcentaje_capturadas} por ciento de las actas capturadas.`;
@@ -48,8 +49,8 @@ async function cargar() {
 function pintar() {
   const { resultados, eleccion, detalle } = estado;
   if (!resultados) return;
-  $('corte').textContent = fechaLarga(resultados.fecha_hora);
-  $('corte').setAttribute('datetime', resultados.fecha_hora);
+  const [dia, resto] = fecha(resultados.fecha_hora);
+  morph($('corte'), h('time', { id: 'corte', datetime: resultados.fecha_hora }, h('span', { class: 'dia' }, dia), resto));
   $('corte-rotulo').textContent = resultados.final ? 'Último corte' : 'Corte';
   const donde = detalle ? `Distrito ${detalle.distrito} · ` : '';
   document.title = `${hora(resultados.fecha_hora)} · ${donde}PREP ${eleccion.entidad} ${eleccion.anio} · SIMULACRO`;

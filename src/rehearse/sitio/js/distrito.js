@@ -12,6 +12,7 @@ export function distrito(estado) {
   const n = detalle.distrito;
   const e = eleccion.distritos.find((d) => d.numero === n);
   const r = resultados.distritos.find((d) => d.numero === n);
+  const varios = detalle.municipios.length > 1;
   const lider = porClave.get(r.primero);
   const segundo = porClave.get(r.segundo);
   const votos = e.contienden.map((clave, i) => ({ clave, votos: r.votos[i] }));
@@ -30,11 +31,8 @@ export function distrito(estado) {
       h('section', { 'aria-labelledby': 't-votos' },
         h('h2', { id: 't-votos' }, 'Votos por candidatura'),
         barras(votos, r.total_votos, porClave, (c) => desglose(c, detalle.columnas))),
-      detalle.municipios.length > 0 && h('section', { 'aria-labelledby': 't-munis' },
-        h('h2', { id: 't-munis' }, 'Por municipio'),
-        h('div', { class: 'corredera', tabindex: '0', role: 'region', 'aria-labelledby': 't-munis' },
-          tabla(['Municipio', 'Actas', 'Adelante', 'Votos'], detalle.municipios.map((m) => fila(m, eleccion.municipios[m.municipio], estado, e)))))),
-    secciones(estado, e),
+      varios ? municipios(estado, e) : secciones(estado, e)),
+    varios && secciones(estado, e),
     descarga(estado));
 }
 
@@ -60,7 +58,7 @@ function primero(votos, contienden, porClave) {
     .filter((f) => f.c.tipo !== 'nulos' && f.c.tipo !== 'no_registradas').sort((a, b) => b.n - a.n);
   if (!filas[0]?.n) return 'Sin datos';
   if (filas[0].n === filas[1]?.n) return 'Empate';
-  return [muestra(filas[0].c), filas[0].c.siglas, ' ', h('small', null, `${porcentaje(filas[0].n, votos.reduce((a, v) => a + v, 0))} %`)];
+  return [muestra(filas[0].c), filas[0].c.siglas, ' ', h('small', null, `${porcentaje(filas[0].n, votos.reduce((a, v) => a + v, 0))}\u00a0%`)];
 }
 
 function fila(m, nombre, { porClave }, e, clave) {
@@ -69,6 +67,14 @@ function fila(m, nombre, { porClave }, e, clave) {
     h('td', null, `${numero(m.capturadas)} de ${numero(m.esperadas)}`),
     h('td', { class: 'texto' }, primero(m.votos, e.contienden, porClave)),
     h('td', null, m.contabilizadas ? numero(m.total_votos) : '—'));
+}
+
+function municipios(estado, e) {
+  const { detalle, eleccion } = estado;
+  return h('section', { 'aria-labelledby': 't-munis' },
+    h('h2', { id: 't-munis' }, 'Por municipio'),
+    h('div', { class: 'corredera', tabindex: '0', role: 'region', 'aria-labelledby': 't-munis' },
+      tabla(['Municipio', 'Actas', 'Adelante', 'Votos'], detalle.municipios.map((m) => fila(m, eleccion.municipios[m.municipio], estado, e)))));
 }
 
 function secciones(estado, e) {
@@ -94,7 +100,7 @@ function casillas({ casillas: leidas, porClave, eleccion }, e, x) {
   const donde = x.municipio == null ? '' : `${eleccion.municipios[x.municipio]} · `;
   const lista = leidas?.filter((c) => c.seccion === x.seccion);
   if (!lista) return h('p', { class: 'nota' }, 'Leyendo las casillas…');
-  return [h('p', { class: 'nota' }, `${donde}Lista nominal: ${numero(x.lista_nominal)} · Participación: ${x.contabilizadas ? `${x.participacion} %` : '—'}`),
+  return [h('p', { class: 'nota' }, `${donde}Lista nominal: ${numero(x.lista_nominal)} · Participación: ${x.contabilizadas ? `${x.participacion}\u00a0%` : '—'}`),
     h('ul', { class: 'lista-casillas' }, lista.map((c) => h('li', { 'data-clave': c.casilla },
       h('p', null, h('b', null, nombreCasilla(c.casilla)), h('span', { class: `etiqueta ${c.estado}` }, ESTADOS[c.estado]),
         h('small', null, [c.ubicacion === 'urbana' ? 'urbana' : 'no urbana', `lista nominal ${numero(c.lista_nominal)}`, c.hora && `${c.hora} h`].filter(Boolean).join(' · '))),

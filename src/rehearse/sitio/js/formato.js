@@ -23,12 +23,15 @@ function partes(fechaHora) {
   return { a, m, d, dia: DIAS[new Date(Date.UTC(a, m - 1, d)).getUTCDay()], hora: resto.slice(0, 5) };
 }
 
-export const hora = (fechaHora) => `${partes(fechaHora).hora} h`;
+export const hora = (fechaHora) => `${partes(fechaHora).hora}\u00a0h`;
 
-export function fechaLarga(fechaHora) {
+/** `['domingo ', '7 de junio de 2026, 20:10 h']`: where room is short the weekday goes first. */
+export function fecha(fechaHora) {
   const { a, m, d, dia, hora: h } = partes(fechaHora);
-  return `${dia} ${d} de ${MESES[m - 1]} de ${a}, ${h} h`;
+  return [`${dia} `, `${d} de ${MESES[m - 1]} de ${a}, ${h}\u00a0h`];
 }
+
+export const fechaLarga = (fechaHora) => fecha(fechaHora).join('');
 
 /** Black or white, whichever reads better on this colour: always 4.5:1 or more. */
 export function tinta(color) {

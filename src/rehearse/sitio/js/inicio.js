@@ -8,7 +8,7 @@ export function inicio(estado) {
   const { eleccion, resultados } = estado;
   return h('div', { class: 'ancho', 'data-clave': 'inicio' },
     h('div', { class: 'entrada' },
-      h('p', { class: 'antetitulo' }, `${eleccion.entidad} ${eleccion.anio}`),
+      h('p', { class: 'antetitulo' }, 'Resultados electorales preliminares'),
       h('h1', { tabindex: '-1' }, eleccion.nombre),
       h('p', { class: 'sumario' }, sumario(estado))),
     medidas(resultados.total, resultados.final),
@@ -36,7 +36,7 @@ function sumario({ resultados, porClave }) {
   const otros = adelante.slice(3).reduce((n, v) => n + v.distritos, 0);
   const lista = [...frases, ...(otros ? [`otros en ${otros}`] : [])];
   const unida = lista.length > 1 ? `${lista.slice(0, -1).join(', ')} y ${lista.at(-1)}` : lista[0];
-  const inicioFrase = `Con ${total.porcentaje_capturadas} % de las actas capturadas`;
+  const inicioFrase = `Con ${total.porcentaje_capturadas}\u00a0% de las actas capturadas`;
   if (!unida) return `${inicioFrase}, nadie va adelante todavía.`;
   return `${inicioFrase}, van adelante: ${unida} de los ${distritos.length} distritos.`;
 }
@@ -46,15 +46,15 @@ export function medidas(m, esFinal) {
   const dato = (clave, rotulo, valor, ...resto) => h('div', { class: 'medida', 'data-clave': clave },
     h('dt', null, rotulo), h('dd', null, h('b', null, valor), resto));
   return h('dl', { class: 'medidas' },
-    dato('actas', 'Actas capturadas', [m.porcentaje_capturadas, h('small', null, ' %')],
+    dato('actas', 'Actas capturadas', [m.porcentaje_capturadas, h('small', null, '\u00a0%')],
       avance(m),
       h('span', null, `${numero(m.capturadas)} de ${numero(m.esperadas)} esperadas`),
-      h('span', null, `${numero(m.contabilizadas)} contabilizadas (${m.porcentaje_contabilizadas} %)`)),
-    dato('participacion', 'Participación ciudadana', m.contabilizadas ? [m.participacion, h('small', null, ' %')] : '—',
-      h('span', null, `Lista nominal de las actas contabilizadas: ${numero(m.lista_nominal_contabilizadas)}`),
+      h('span', null, `${numero(m.contabilizadas)} contabilizadas (${m.porcentaje_contabilizadas}\u00a0%)`)),
+    dato('participacion', 'Participación ciudadana', m.contabilizadas ? [m.participacion, h('small', null, '\u00a0%')] : '—',
+      h('span', null, `Lista nominal contabilizada: ${numero(m.lista_nominal_contabilizadas)}`),
       h('span', null, esFinal ? 'Incluye casillas especiales' : 'Sin casillas especiales, hasta el último corte')),
     dato('votos', 'Votos', m.contabilizadas ? numero(m.total_votos) : '—',
-      h('span', null, m.inconsistencias ? `${plural(m.inconsistencias, 'acta', 'actas')} con inconsistencias (${m.porcentaje_inconsistencias} %)` : 'Sin actas con inconsistencias'),
+      h('span', null, m.inconsistencias ? `${plural(m.inconsistencias, 'acta', 'actas')} con inconsistencias (${m.porcentaje_inconsistencias}\u00a0%)` : 'Sin actas con inconsistencias'),
       h('span', null, m.no_contabilizadas ? `${plural(m.no_contabilizadas, 'acta', 'actas')} sin contabilizar` : 'Ninguna acta sin contabilizar')));
 }
 
@@ -71,24 +71,27 @@ const gana = (c) => c.tipo !== 'nulos' && c.tipo !== 'no_registradas';
 
 /** Bars, most votes first; votes for nobody always last. `partes(clave)` may add a line under a coalition. */
 export function barras(votos, total, porClave, partes) {
-  if (!total) return h('p', { class: 'vacio' }, 'Sin votos contabilizados aún.');
   const filas = votos.map((v, i) => ({ ...v, i, c: porClave.get(v.clave) }));
   filas.sort((a, b) => gana(b.c) - gana(a.c) || (gana(a.c) ? b.votos - a.votos : 0) || a.i - b.i);
-  const escala = Math.max(40, (100 * Math.max(...filas.map((f) => f.votos))) / total);
+  const todos = Math.max(total, 1);
+  const escala = Math.max(40, (100 * Math.max(...filas.map((f) => f.votos))) / todos);
   return h('ol', { class: 'barras' }, filas.map(({ c, votos: n }) => h('li', { 'data-clave': c.clave, class: gana(c) ? '' : 'nadie' },
-    h('div', { class: 'quien' }, muestra(c), h('b', null, c.siglas), c.nombre !== c.siglas && !c.nombre.endsWith(c.siglas) && h('span', null, c.nombre)),
-    h('div', { class: 'cifras' }, h('b', null, `${porcentaje(n, total)} %`), h('span', null, numero(n))),
-    s('svg', { class: 'barra', viewBox: '0 0 100 4', preserveAspectRatio: 'none', 'aria-hidden': 'true' },
-      s('rect', { class: 'fondo', width: 100, height: 4 }),
-      s('rect', { width: Math.min(100, (10000 * n) / total / escala).toFixed(2), height: 4, fill: c.color })),
+    h('div', { class: 'quien' }, muestra(c), gana(c) ? [h('b', null, c.siglas), c.tipo === 'partido' && c.nombre !== c.siglas && h('span', null, c.nombre)] : c.nombre),
+    h('div', { class: 'cifras' }, h('span', null, numero(n)), ' ', h('b', null, `${porcentaje(n, total)}\u00a0%`)),
+    barra(c, Math.min(100, (10000 * n) / todos / escala)),
     partes?.(c))));
 }
 
-function controles({ busca, orden }) {
+/** Drawn only: the figures beside it say the same. */
+const barra = (c, ancho) => s('svg', { class: 'barra', viewBox: '0 0 100 4', preserveAspectRatio: 'none', 'aria-hidden': 'true' },
+  s('rect', { class: 'fondo', width: 100, height: 4 }), s('rect', { width: ancho.toFixed(2), height: 4, fill: c.color }));
+
+function controles({ busca, orden, eleccion }) {
+  const conMunicipios = eleccion.municipios.length > 0;
   const opcion = (valor, texto) => h('option', { value: valor, selected: orden === valor }, texto);
   return h('div', { class: 'controles' },
-    h('label', null, h('span', null, 'Busca tu municipio o sección'),
-      h('input', { type: 'search', id: 'busca', value: busca, autocomplete: 'off', placeholder: 'Ej. Múzquiz o 523', enterkeyhint: 'search' })),
+    h('label', null, h('span', null, conMunicipios ? 'Busca tu municipio o sección' : 'Busca tu sección'),
+      h('input', { type: 'search', id: 'busca', value: busca, autocomplete: 'off', placeholder: conMunicipios ? `Ej. ${eleccion.municipios.at(-1)} o 523` : 'Ej. 523', enterkeyhint: 'search' })),
     h('label', null, h('span', null, 'Ordena por'),
       h('select', { id: 'orden' }, opcion('numero', 'Número de distrito'), opcion('ventaja', 'Menor ventaja'), opcion('actas', 'Más actas capturadas'))));
 }
@@ -120,17 +123,14 @@ function tarjeta({ d, e }, { porClave, eleccion }, seccion) {
   const destino = `#/distrito/${d.numero}${seccion ? `/seccion/${seccion}` : ''}`;
   return h('li', { class: 'tarjeta', 'data-clave': `t${d.numero}` },
     h('a', { href: destino },
-      h('h3', null, h('span', { class: 'numero' }, d.numero), e.cabecera || `Distrito ${d.numero}`, h('span', { class: 'oculto' }, `, distrito ${d.numero}`)),
-      munis.length > 0 && h('p', { class: 'munis' }, munis.length > 3 ? `${munis.slice(0, 3).join(', ')} y ${munis.length - 3} más` : munis.join(', ')),
+      h('h3', null, e.cabecera ? [h('span', { class: 'numero' }, h('span', { class: 'oculto' }, 'Distrito '), d.numero), e.cabecera] : `Distrito ${d.numero}`),
+      munis.join() !== e.cabecera && munis.length > 0 && h('p', { class: 'munis' }, munis.length > 3 ? `${munis.slice(0, 3).join(', ')} y ${munis.length - 3} más` : munis.join(', ')),
       d.total_votos === 0 ? h('p', { class: 'vacio' }, 'Sin datos aún')
-        : [h('p', { class: 'ventaja' }, lider ? [h('b', null, lider.siglas), ` adelante por ${d.ventaja_porcentaje} puntos`, h('span', null, plural(d.ventaja, 'voto', 'votos'))] : h('b', null, 'Empate en primer lugar')),
+        : [h('p', { class: 'ventaja' }, lider ? [h('b', null, lider.siglas), ' va adelante', h('span', null, `por ${d.ventaja_porcentaje} puntos (${plural(d.ventaja, 'voto', 'votos')})`)] : h('b', null, 'Empate en primer lugar')),
           h('ol', { class: 'mini' }, filas.map((f) => h('li', { 'data-clave': f.c.clave },
-            h('span', { class: 'nombre' }, muestra(f.c), f.c.siglas),
-            s('svg', { class: 'barra', viewBox: '0 0 100 4', preserveAspectRatio: 'none', 'aria-hidden': 'true' },
-              s('rect', { class: 'fondo', width: 100, height: 4 }),
-              s('rect', { width: Math.min(100, (200 * f.votos) / d.total_votos).toFixed(2), height: 4, fill: f.c.color })),
-            h('span', { class: 'pct' }, `${porcentaje(f.votos, d.total_votos)} %`))))],
-      h('p', { class: 'actas' }, avance(d), `${numero(d.capturadas)} de ${numero(d.esperadas)} actas · ${d.porcentaje_capturadas} %`),
+            h('span', null, muestra(f.c), f.c.siglas), h('span', null, `${porcentaje(f.votos, d.total_votos)}\u00a0%`),
+            barra(f.c, Math.min(100, (200 * f.votos) / d.total_votos)))))],
+      h('p', { class: 'actas' }, avance(d), `${numero(d.capturadas)} de ${numero(d.esperadas)} actas · ${d.porcentaje_capturadas}\u00a0%`),
       seccion && h('p', { class: 'ir' }, `Ver la sección ${seccion}`)));
 }
 
