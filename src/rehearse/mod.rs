@@ -1,7 +1,7 @@
 //! Floor 10: an election night, known in advance, for demo and drills. Pure: no I/O, no clock, no network.
 //!
 //! Either invented from a seed (`coahuila`, `padron`, `votos`, `llegada`, `synthetic`) or rebuilt from a real
-//! database (`table`, `from_csv`); both become the same `model`, which `tally` adds up for one corte and `data`,
+//! database (`table`, `from_csv`, `rows`, `rebuilt`); both become the same `model`, which `tally` adds up for one corte and `data`,
 //! `database` and `page` write as the files of a publication site.
 
 mod coahuila;
@@ -13,7 +13,9 @@ mod model;
 mod padron;
 mod page;
 mod partidos;
+mod rebuilt;
 mod rng;
+mod rows;
 mod synthetic;
 mod table;
 mod tally;

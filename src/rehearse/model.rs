@@ -116,7 +116,6 @@ pub(super) struct Eleccion {
     pub municipios: Vec<String>,
     pub distritos: Vec<Distrito>,
     pub tabla: Tabla,
-    /// Whose candidacies these are is unknown or invented; never a person's name.
     pub primer_corte: ZonedDateTime,
     pub cortes: usize,
 }

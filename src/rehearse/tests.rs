@@ -132,6 +132,20 @@ fn every_json_names_its_corte_and_says_what_it_is() {
     }
 }
 
+/// `default-src 'self'` holds, and the site works below any path.
+#[test]
+fn the_page_asks_nobody_else_and_has_nothing_inline() {
+    for (path, bytes) in Night::synthetic(1).corte(40).files {
+        if !(path.ends_with(".html") || path.ends_with(".js") || path.ends_with(".css")) {
+            continue;
+        }
+        let text = String::from_utf8(bytes).unwrap().replace("http://www.w3.org/2000/svg", "");
+        for banned in ["http:", "https:", "style=", "<style", "onclick", "src=\"/", "href=\"/", "eval(", "innerHTML"] {
+            assert!(!text.contains(banned), "{path}: {banned}");
+        }
+    }
+}
+
 #[test]
 fn the_database_is_a_zip_in_a_zip_with_a_row_for_every_casilla() {
     let night = Night::synthetic(5);
