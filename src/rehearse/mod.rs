@@ -1,4 +1,4 @@
-//! Floor 10: an election night, known in advance, for demo and drills. Pure: no I/O, no clock, no network.
+//! Floor 10: an election night, known in advance, for demo and drills. Pure but for `demo`, which plays it.
 //!
 //! Either invented from a seed (`coahuila`, `padron`, `votos`, `llegada`, `synthetic`) or rebuilt from a real
 //! database (`table`, `from_csv`, `rows`, `rebuilt`); both become the same `model`, which `tally` adds up for one corte and `data`,
@@ -7,6 +7,7 @@
 mod coahuila;
 mod data;
 mod database;
+pub mod demo;
 mod from_csv;
 mod llegada;
 mod model;
