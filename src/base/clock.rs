@@ -67,6 +67,17 @@ impl Clock {
         }
     }
 
+    /// Seconds since 1970: of election time, and of the machine's, which caches go by. One reading where both are one.
+    pub fn seconds(&self) -> (i64, i64) {
+        match &self.0 {
+            Kind::Machine => {
+                let now = machine_now().as_second();
+                (now, now)
+            }
+            Kind::Shifted { .. } | Kind::Scripted(_) => (self.now().as_second(), machine_now().as_second()),
+        }
+    }
+
     /// How long `election` lasts for people and caches outside, who live in machine time.
     pub fn outside(&self, election: SignedDuration) -> SignedDuration {
         match &self.0 {

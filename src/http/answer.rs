@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use http::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, RANGE};
+use http::header::HeaderValue;
 use http::{Method, StatusCode};
 
 use super::conditional::{self, Outcome};
+use super::fields::Fields;
 use super::freshness::Freshness;
 use super::negotiate::Accepted;
 use super::range::{self, Wanted};
@@ -22,7 +23,7 @@ pub struct Request<'r> {
     /// As it came, percent-encoded.
     pub path: &'r str,
     pub query: Option<&'r str>,
-    pub headers: &'r HeaderMap,
+    pub fields: Fields<'r>,
     /// False for an HTTP/1.1 request without exactly one `Host` (RFC 9112, 3.2).
     pub host_is_known: bool,
 }
@@ -128,21 +129,22 @@ fn from_snapshot<'e>(request: &Request, snapshot: &'e Snapshot, path: &str, fres
 }
 
 fn from_content<'e>(request: &Request, snapshot: &Snapshot, content: &'e Content) -> What<'e> {
-    let headers = request.headers;
-    let lines = headers.get_all(ACCEPT_ENCODING).into_iter().map(HeaderValue::as_bytes);
-    let Some(chosen) = Accepted::read(lines).choose(content).and_then(|coding| content.get(coding)) else {
+    let fields = &request.fields;
+    let Some(chosen) =
+        Accepted::read(fields.accept_encoding.iter()).choose(content).and_then(|coding| content.get(coding))
+    else {
         return What::Notice(StatusCode::NOT_ACCEPTABLE, Notice::NotAcceptable);
     };
-    match conditional::evaluate(headers, content, &chosen.etag, snapshot.fields().last_modified_at) {
+    match conditional::evaluate(fields, content, &chosen.etag, snapshot.fields().last_modified_at) {
         Outcome::Proceed => {}
         Outcome::NotModified(etag) => return What::NotModified(content, etag),
         Outcome::Failed => return What::Notice(StatusCode::PRECONDITION_FAILED, Notice::PreconditionFailed),
     }
     if request.method == Method::GET
-        && let Some(range) = headers.get(RANGE)
-        && conditional::if_range_holds(headers, &chosen.etag)
+        && let Some(range) = fields.range.single()
+        && conditional::if_range_holds(fields, &chosen.etag)
     {
-        match range::read(range.as_bytes(), chosen.body.len()) {
+        match range::read(range, chosen.body.len()) {
             Wanted::Whole => {}
             Wanted::Part(part) => return What::Part(content, chosen, part),
             Wanted::Unsatisfiable => return What::Unsatisfiable(chosen.body.len()),

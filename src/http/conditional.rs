@@ -2,9 +2,10 @@
 
 use std::time::SystemTime;
 
-use http::header::{HeaderMap, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
+use http::header::HeaderValue;
 use jiff::Timestamp;
 
+use super::fields::{Fields, Lines};
 use crate::snapshot::{Content, TAG_CONTENT_LEN};
 
 /// What the preconditions of a GET or HEAD come to.
@@ -18,25 +19,25 @@ pub enum Outcome {
 }
 
 /// Evaluates the conditional fields against `content`; `selected` is the tag of the representation that would be sent.
-pub fn evaluate(headers: &HeaderMap, content: &Content, selected: &HeaderValue, last_modified: Timestamp) -> Outcome {
-    if headers.contains_key(IF_MATCH) {
-        if !tags(headers, IF_MATCH).any(|tag| tag.is_any() || is_one_of(content, tag)) {
+pub fn evaluate(fields: &Fields, content: &Content, selected: &HeaderValue, last_modified: Timestamp) -> Outcome {
+    if !fields.if_match.is_none() {
+        if !tags(&fields.if_match).any(|tag| tag.is_any() || is_one_of(content, tag)) {
             return Outcome::Failed;
         }
-    } else if let Some(since) = date(headers, IF_UNMODIFIED_SINCE)
+    } else if let Some(since) = date(&fields.if_unmodified_since)
         && last_modified.as_second() > since
     {
         return Outcome::Failed;
     }
-    if headers.contains_key(IF_NONE_MATCH) {
-        let held = tags(headers, IF_NONE_MATCH).find(|tag| tag.is_any() || tag.names(content));
+    if !fields.if_none_match.is_none() {
+        let held = tags(&fields.if_none_match).find(|tag| tag.is_any() || tag.names(content));
         return match held {
             Some(tag) if tag.is_any() => Outcome::NotModified(selected.clone()),
             Some(tag) => Outcome::NotModified(tag.to_strong().unwrap_or_else(|| selected.clone())),
             None => Outcome::Proceed,
         };
     }
-    match date(headers, IF_MODIFIED_SINCE) {
+    match date(&fields.if_modified_since) {
         Some(since) if last_modified.as_second() <= since => Outcome::NotModified(selected.clone()),
         _ => Outcome::Proceed,
     }
@@ -73,8 +74,8 @@ fn is_one_of(content: &Content, tag: Tag) -> bool {
     !tag.weak && content.representations().any(|r| r.etag.as_bytes() == tag.quoted)
 }
 
-fn tags<'h>(headers: &'h HeaderMap, name: http::HeaderName) -> impl Iterator<Item = Tag<'h>> {
-    headers.get_all(name).into_iter().flat_map(|line| Tags(line.as_bytes()))
+fn tags<'h>(lines: &Lines<'h>) -> impl Iterator<Item = Tag<'h>> {
+    lines.iter().flat_map(Tags)
 }
 
 /// Reads a list of entity tags; ends at the first thing that is none.
@@ -105,20 +106,15 @@ impl<'h> Iterator for Tags<'h> {
 
 /// Seconds since 1970 of an HTTP date in any of its three formats; a date that is none is passed over, as is a field
 /// that comes twice.
-fn date(headers: &HeaderMap, name: http::HeaderName) -> Option<i64> {
-    let mut lines = headers.get_all(name).into_iter();
-    let line = lines.next()?.to_str().ok()?;
-    if lines.next().is_some() {
-        return None;
-    }
-    let at = httpdate::parse_http_date(line).ok()?;
+fn date(lines: &Lines) -> Option<i64> {
+    let at = httpdate::parse_http_date(std::str::from_utf8(lines.single()?).ok()?).ok()?;
     at.duration_since(SystemTime::UNIX_EPOCH).ok().and_then(|d| i64::try_from(d.as_secs()).ok())
 }
 
 /// RFC 9110, 13.1.5: `If-Range` holds only for the very bytes that would be sent. A date never does here, for the same
 /// corte may be sent in a better compression within the same second.
-pub fn if_range_holds(headers: &HeaderMap, selected: &HeaderValue) -> bool {
-    headers.get_all(http::header::IF_RANGE).into_iter().all(|line| line == selected)
+pub fn if_range_holds(fields: &Fields, selected: &HeaderValue) -> bool {
+    fields.if_range.iter().all(|line| line == selected.as_bytes())
 }
 
 #[cfg(test)]
@@ -127,6 +123,7 @@ mod tests {
     use crate::base::digest::Digest;
     use crate::snapshot::{Coding, Level, media};
     use bytes::Bytes;
+    use http::header::{HeaderMap, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
     use proptest::prelude::*;
 
     const MODIFIED: &str = "2026-06-08T02:10:00Z";
@@ -143,7 +140,7 @@ mod tests {
             headers.append(name, value.parse().unwrap());
         }
         let selected = content.get(Coding::Gzip).unwrap().etag.clone();
-        evaluate(&headers, &content, &selected, MODIFIED.parse().unwrap())
+        evaluate(&Fields::of(&headers), &content, &selected, MODIFIED.parse().unwrap())
     }
 
     fn tag(coding: Coding) -> String {

@@ -12,11 +12,13 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 
+use super::plain::{self, End};
+use super::rewound::Rewound;
 use super::service::Service;
 use super::watch::Watched;
 
 /// A request head above this is answered 431. Browsers send 1 to 2 KB, and a target of 8 KiB has to fit.
-const HEAD_MAX_BYTES: usize = 16 << 10;
+pub const HEAD_MAX_BYTES: usize = 16 << 10;
 /// Streams that a client may have open at once (RFC 9113, 6.5.2, advises at least 100).
 const STREAMS_MAX: u32 = 128;
 /// What begins an HTTP/2 connection in clear (RFC 9113, 3.4); no method of HTTP/1.1 begins so.
@@ -53,18 +55,21 @@ async fn begins_with_preface(stream: &TcpStream) -> io::Result<bool> {
     }
 }
 
+/// The plain path as long as it lasts, then hyper.
 async fn http1<S: AsyncRead + AsyncWrite + Unpin>(stream: S, service: Service, drain: Arc<Notify>) {
+    // How a connection ended is its client's affair; nothing of ours depends on it.
+    let Ok(End::HandedOver(stream, first)) = plain::serve(stream, &service, &drain).await else { return };
+    let stream = TokioIo::new(Rewound::new(first, stream));
     let mut builder = http1::Builder::new();
     // The sweep (see `watch`) keeps the limits of time; hyper's would arm a timer for each request. Its own limit of 100
     // fields is left in place: setting any makes it fill an array for each request. `pipeline_flush` would copy bodies.
     builder.header_read_timeout(None).max_buf_size(HEAD_MAX_BYTES);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut connection = pin!(builder.serve_connection(stream, service));
     tokio::select! {
         biased;
         _ = &mut connection => return,
         () = drain.notified() => connection.as_mut().graceful_shutdown(),
     }
-    // How a connection ended is its client's affair; nothing of ours depends on it.
     let _ = connection.await;
 }
 

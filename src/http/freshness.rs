@@ -1,6 +1,7 @@
 //! How long a response may be kept (RFC 9111, RFC 5861): until the next corte is due, and not much longer.
 
 use std::cell::RefCell;
+use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 use jiff::{SignedDuration, Timestamp};
@@ -36,7 +37,69 @@ pub struct Rhythm {
     pub interval: SignedDuration,
 }
 
+/// What is printed anew once a second and thread, and shared by all answers in between.
+struct Dial {
+    /// Election and machine seconds, and the corte, that the rest was printed for.
+    at: (i64, i64, Freshness),
+    current: HeaderValue,
+    /// As `Date` has it: `Sun, 07 Jun 2026 20:10:00 GMT`.
+    date: String,
+}
+
+thread_local!(static DIAL: RefCell<Dial> = const {
+    RefCell::new(Dial { at: (i64::MIN, i64::MIN, Freshness::None), current: NO_CACHE, date: String::new() })
+});
+
 impl Rhythm {
+    /// The `Cache-Control` value.
+    pub fn cache_control(&self, freshness: Freshness) -> HeaderValue {
+        self.read(freshness, |value, _| value.clone())
+    }
+
+    /// Writes `Cache-Control` and `Date` as HTTP/1.1 has them.
+    pub fn write(&self, freshness: Freshness, out: &mut Vec<u8>) {
+        self.read(freshness, |value, date| {
+            out.extend_from_slice(b"cache-control: ");
+            out.extend_from_slice(value.as_bytes());
+            out.extend_from_slice(b"\r\ndate: ");
+            out.extend_from_slice(date.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        });
+    }
+
+    fn read<R>(&self, freshness: Freshness, take: impl FnOnce(&HeaderValue, &str) -> R) -> R {
+        let (election, machine) = self.clock.seconds();
+        DIAL.with_borrow_mut(|dial| {
+            // Only what is current is printed; an answer of another freshness leaves that in place.
+            let asked = if matches!(freshness, Freshness::Current { .. }) { freshness } else { dial.at.2 };
+            if dial.at != (election, machine, asked) {
+                *dial = self.print(election, machine, asked);
+            }
+            match freshness {
+                Freshness::Current { .. } => take(&dial.current, &dial.date),
+                Freshness::Pinned => take(&PINNED, &dial.date),
+                Freshness::None => take(&NO_CACHE, &dial.date),
+            }
+        })
+    }
+
+    fn print(&self, election: i64, machine: i64, freshness: Freshness) -> Dial {
+        let current = match freshness {
+            Freshness::Current { stamp, is_final } => {
+                let max_age = self.max_age(stamp, is_final);
+                let text = format!(
+                    "public, max-age={max_age}, stale-while-revalidate={STALE_WHILE_REVALIDATE_S}, \
+                     stale-if-error={STALE_IF_ERROR_S}"
+                );
+                HeaderValue::try_from(text).unwrap_or(NO_CACHE)
+            }
+            Freshness::Pinned | Freshness::None => NO_CACHE,
+        };
+        let since = Duration::from_secs(u64::try_from(machine).unwrap_or(0));
+        let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since);
+        Dial { at: (election, machine, freshness), current, date }
+    }
+
     /// Seconds that current results stay fresh, for caches, which live in machine time.
     fn max_age(&self, stamp: Timestamp, is_final: bool) -> i64 {
         let left = match is_final {
@@ -48,33 +111,11 @@ impl Rhythm {
             _ => OVERDUE_MAX_AGE_S.min(self.clock.outside(self.interval).as_secs()).max(1),
         }
     }
-
-    /// The `Cache-Control` value. Made once a second and thread at most: all current results share it.
-    pub fn cache_control(&self, freshness: Freshness) -> HeaderValue {
-        thread_local!(static LAST: RefCell<(i64, HeaderValue)> = const { RefCell::new((-1, NO_CACHE)) });
-        let (stamp, is_final) = match freshness {
-            Freshness::Current { stamp, is_final } => (stamp, is_final),
-            Freshness::Pinned => return PINNED,
-            Freshness::None => return NO_CACHE,
-        };
-        let max_age = self.max_age(stamp, is_final);
-        LAST.with_borrow_mut(|(made_for, value)| {
-            if *made_for != max_age {
-                let text = format!(
-                    "public, max-age={max_age}, stale-while-revalidate={STALE_WHILE_REVALIDATE_S}, \
-                     stale-if-error={STALE_IF_ERROR_S}"
-                );
-                (*made_for, *value) = (max_age, HeaderValue::try_from(text).unwrap_or(NO_CACHE));
-            }
-            value.clone()
-        })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn fresh_until_the_next_corte_is_due() {

@@ -10,6 +10,7 @@ use http::{Request, Response, Version};
 
 use super::answer::{self, Answer, What, answer};
 use super::body::Body;
+use super::fields::Fields;
 use super::freshness::{Freshness, Rhythm};
 use super::respond::respond;
 use super::watch::Seat;
@@ -51,7 +52,7 @@ fn asked<B>(request: &Request<B>) -> answer::Request<'_> {
         method: request.method(),
         path: request.uri().path(),
         query: request.uri().query(),
-        headers: request.headers(),
+        fields: Fields::of(request.headers()),
         host_is_known: host_is_known(request),
     }
 }

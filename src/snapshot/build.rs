@@ -40,6 +40,10 @@ pub struct CorteFields {
     /// `Last-Modified`: the corte's time, never later than the moment it was built (RFC 9110, 8.8.2.1).
     pub last_modified: HeaderValue,
     pub last_modified_at: Timestamp,
+    /// `Corte` and `Corte-Fecha-Hora` as HTTP/1.1 writes them, each with its line end.
+    pub head: Bytes,
+    /// `Last-Modified` in the same form.
+    pub last_modified_head: Bytes,
 }
 
 /// One corte, ready to be served.
@@ -193,6 +197,8 @@ impl CorteFields {
         let at = SystemTime::try_from(last_modified_at).unwrap_or(SystemTime::UNIX_EPOCH);
         let http_date = httpdate::fmt_http_date(at.max(SystemTime::UNIX_EPOCH));
         CorteFields {
+            head: Bytes::from(format!("corte: {}\r\ncorte-fecha-hora: {}\r\n", corte.id, corte.fecha_hora)),
+            last_modified_head: Bytes::from(format!("last-modified: {http_date}\r\n")),
             id: HeaderValue::try_from(corte.id.to_string()).expect("digits and punctuation"),
             // RFC 3339 is ASCII; a stamp that is not cannot have been parsed.
             fecha_hora: HeaderValue::try_from(&corte.fecha_hora).unwrap_or(HeaderValue::from_static("")),

@@ -46,7 +46,7 @@ pub const TAG_CONTENT_LEN: usize = 22;
 /// Characters that name the coded bytes: two runs of an encoder that differ never share a strong validator.
 const TAG_CODED_LEN: usize = 6;
 
-/// One content in one coding, with the header values that belong to it.
+/// One content in one coding, with the part of the response head that belongs to it.
 #[derive(Debug)]
 pub struct Representation {
     pub coding: Coding,
@@ -54,6 +54,8 @@ pub struct Representation {
     /// Strong (RFC 9110, 8.8.3): from content and coding, never from time or size.
     pub etag: HeaderValue,
     pub length: HeaderValue,
+    /// The fields of a 200 that depend on content and coding alone, as HTTP/1.1 writes them, each with its line end.
+    pub head: Bytes,
 }
 
 /// The bytes of a file, and every coding of them that pays.
@@ -69,24 +71,28 @@ pub struct Content {
 impl Content {
     /// Makes every coding of `bytes` at `level`; the costly part of a snapshot.
     pub fn new(bytes: Bytes, digest: Digest, media: &'static Media, level: Level) -> Content {
-        let coded = |coding| {
-            let body = if media.compressible { compress(&bytes, coding, level)? } else { return None };
-            Some(Representation::new(coding, body, &digest))
-        };
-        let representations = [None, coded(Coding::Gzip), coded(Coding::Br), coded(Coding::Zstd)];
         let content_type = match std::str::from_utf8(&bytes) {
             Ok(_) => media.utf8,
             Err(_) => media.essence,
         };
-        let [_, gzip, br, zstd] = representations;
-        let identity = Representation::new(Coding::Identity, bytes, &digest);
+        let coded = |coding| if media.compressible { compress(&bytes, coding, level) } else { None };
+        let bodies = [None, coded(Coding::Gzip), coded(Coding::Br), coded(Coding::Zstd)];
+        let about = About { digest, content_type, is_negotiated: bodies.iter().any(Option::is_some) };
+        let [_, gzip, br, zstd] = bodies;
+        let make = |coding, body: Option<Bytes>| body.map(|body| Representation::new(coding, body, &about));
+        let representations = [
+            make(Coding::Identity, Some(bytes)),
+            make(Coding::Gzip, gzip),
+            make(Coding::Br, br),
+            make(Coding::Zstd, zstd),
+        ];
         Content {
             digest,
             media,
             content_type: HeaderValue::from_static(content_type),
             // What has no codings cannot get better.
             level: if media.compressible { level } else { Level::Best },
-            representations: [Some(identity), gzip, br, zstd],
+            representations,
         }
     }
 
@@ -125,20 +131,35 @@ impl Content {
     }
 }
 
+/// What all representations of a content have in common.
+struct About {
+    digest: Digest,
+    content_type: &'static str,
+    is_negotiated: bool,
+}
+
 impl Representation {
-    fn new(coding: Coding, body: Bytes, content: &Digest) -> Representation {
+    fn new(coding: Coding, body: Bytes, about: &About) -> Representation {
         let mut tag = String::with_capacity(TAG_CONTENT_LEN + TAG_CODED_LEN + 4);
         tag.push('"');
-        push_base64url(&mut tag, content.as_bytes(), TAG_CONTENT_LEN);
+        push_base64url(&mut tag, about.digest.as_bytes(), TAG_CONTENT_LEN);
         if let Some(letter) = coding.letter() {
             tag.extend(['.', letter]);
             push_base64url(&mut tag, Digest::of(&body).as_bytes(), TAG_CODED_LEN);
         }
         tag.push('"');
+        let encoding = coding.letter().map(|_| format!("content-encoding: {}\r\n", coding.name())).unwrap_or_default();
+        let vary = if about.is_negotiated { "vary: accept-encoding\r\n" } else { "" };
+        let head = format!(
+            "content-type: {}\r\netag: {tag}\r\naccept-ranges: bytes\r\n{encoding}{vary}content-length: {}\r\n",
+            about.content_type,
+            body.len()
+        );
         Representation {
             coding,
             etag: HeaderValue::try_from(tag).expect("base64url is a header value"),
             length: HeaderValue::from(body.len()),
+            head: Bytes::from(head),
             body,
         }
     }

@@ -1,0 +1,74 @@
+//! The fields of a request that an answer depends on, whichever parser has read them.
+
+use http::header::{
+    ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+    IF_UNMODIFIED_SINCE, RANGE,
+};
+
+/// The lines of one field, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Lines<'r> {
+    #[default]
+    None,
+    One(&'r [u8]),
+    /// Two and more, which hardly anybody sends.
+    Many(Vec<&'r [u8]>),
+}
+
+impl<'r> Lines<'r> {
+    pub fn is_none(&self) -> bool {
+        matches!(self, Lines::None)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &'r [u8]> {
+        let lines = match self {
+            Lines::None => &[],
+            Lines::One(line) => std::slice::from_ref(line),
+            Lines::Many(lines) => lines,
+        };
+        lines.iter().copied()
+    }
+
+    /// The only line; `None` where there is none, or more than one.
+    pub fn single(&self) -> Option<&'r [u8]> {
+        match self {
+            Lines::One(line) => Some(line),
+            _ => None,
+        }
+    }
+
+    fn of(headers: &'r HeaderMap, name: HeaderName) -> Lines<'r> {
+        let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+        match (values.next(), values.next()) {
+            (None, _) => Lines::None,
+            (Some(one), None) => Lines::One(one),
+            (Some(first), Some(second)) => Lines::Many([first, second].into_iter().chain(values).collect()),
+        }
+    }
+}
+
+/// See the names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fields<'r> {
+    pub accept_encoding: Lines<'r>,
+    pub if_match: Lines<'r>,
+    pub if_modified_since: Lines<'r>,
+    pub if_none_match: Lines<'r>,
+    pub if_range: Lines<'r>,
+    pub if_unmodified_since: Lines<'r>,
+    pub range: Lines<'r>,
+}
+
+impl<'r> Fields<'r> {
+    pub fn of(headers: &'r HeaderMap) -> Fields<'r> {
+        Fields {
+            accept_encoding: Lines::of(headers, ACCEPT_ENCODING),
+            if_match: Lines::of(headers, IF_MATCH),
+            if_modified_since: Lines::of(headers, IF_MODIFIED_SINCE),
+            if_none_match: Lines::of(headers, IF_NONE_MATCH),
+            if_range: Lines::of(headers, IF_RANGE),
+            if_unmodified_since: Lines::of(headers, IF_UNMODIFIED_SINCE),
+            range: Lines::of(headers, RANGE),
+        }
+    }
+}

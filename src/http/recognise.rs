@@ -1,0 +1,164 @@
+//! The plain request, recognised on the bytes as they came; everything else, and any doubt, is hyper's.
+//!
+//! Plain is a GET or HEAD of HTTP/1.1 in origin form, with one `Host`, without a body, without ranges, upgrades or
+//! expectations, no field twice that an answer depends on. httparse reads it, as it does for hyper, so that both paths
+//! take the same bytes for the same request.
+
+use std::mem::MaybeUninit;
+
+use super::fields::{Fields, Lines};
+use super::target::TARGET_MAX_BYTES;
+
+/// Fields of a plain request at most; browsers send about 15.
+const FIELDS_MAX: usize = 40;
+
+/// What the bytes begin with.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Recognised<'b> {
+    /// The beginning of a head.
+    Partial,
+    /// A plain request, and how many bytes it took.
+    Plain(Plain<'b>, usize),
+    Other,
+}
+
+/// See above.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Plain<'b> {
+    pub is_head: bool,
+    pub path: &'b str,
+    pub query: Option<&'b str>,
+    pub fields: Fields<'b>,
+}
+
+/// Reads the first request in `bytes`.
+pub fn recognise(bytes: &[u8]) -> Recognised<'_> {
+    let mut room = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+    let mut request = httparse::Request::new(&mut []);
+    let len = match request.parse_with_uninit_headers(bytes, &mut room) {
+        Ok(httparse::Status::Complete(len)) => len,
+        Ok(httparse::Status::Partial) => return Recognised::Partial,
+        Err(_) => return Recognised::Other,
+    };
+    match plain(&request) {
+        Some(plain) => Recognised::Plain(plain, len),
+        None => Recognised::Other,
+    }
+}
+
+fn plain<'b>(request: &httparse::Request<'_, 'b>) -> Option<Plain<'b>> {
+    let is_head = match request.method? {
+        "GET" => false,
+        "HEAD" => true,
+        _ => return None,
+    };
+    let target = request.path?;
+    if request.version != Some(1) || !target.starts_with('/') || !is_usual(target) {
+        return None;
+    }
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (target, None),
+    };
+    let fields = fields(request.headers)?;
+    Some(Plain { is_head, path, query, fields })
+}
+
+/// Characters of RFC 3986 that every parser of targets takes as they are.
+fn is_usual(target: &str) -> bool {
+    let usual = |b: u8| b.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:@?".contains(&b);
+    target.len() <= TARGET_MAX_BYTES && target.bytes().all(usual)
+}
+
+/// The fields that count; `None` where one of them makes the request more than plain.
+fn fields<'b>(headers: &[httparse::Header<'b>]) -> Option<Fields<'b>> {
+    let mut fields = Fields::default();
+    let mut has_host = false;
+    for header in headers {
+        let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+        // By length first: most fields are told apart by it.
+        match header.name.len() {
+            4 if is("host") => {
+                if std::mem::replace(&mut has_host, true) {
+                    return None;
+                }
+            }
+            10 if is("connection") => {
+                if !header.value.eq_ignore_ascii_case(b"keep-alive") {
+                    return None;
+                }
+            }
+            13 if is("if-none-match") => once(&mut fields.if_none_match, header.value)?,
+            15 if is("accept-encoding") => once(&mut fields.accept_encoding, header.value)?,
+            17 if is("if-modified-since") => once(&mut fields.if_modified_since, header.value)?,
+            5 if is("range") => return None,
+            6 if is("expect") => return None,
+            7 if is("upgrade") => return None,
+            8 if is("if-match") || is("if-range") => return None,
+            14 if is("content-length") => return None,
+            17 if is("transfer-encoding") => return None,
+            19 if is("if-unmodified-since") => return None,
+            _ => {}
+        }
+    }
+    has_host.then_some(fields)
+}
+
+fn once<'b>(lines: &mut Lines<'b>, value: &'b [u8]) -> Option<()> {
+    let is_first = lines.is_none();
+    *lines = Lines::One(value);
+    is_first.then_some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_browsers_send_is_plain() {
+        let bytes = b"GET /datos/total.json?v=1 HTTP/1.1\r\nHost: prep.example.mx\r\nConnection: keep-alive\r\n\
+            Accept-Encoding: gzip, br\r\nIf-None-Match: \"x\"\r\nUser-Agent: y\r\n\r\nGET /next";
+        let Recognised::Plain(plain, len) = recognise(bytes) else { panic!("not plain") };
+        assert_eq!(&bytes[len..], b"GET /next");
+        assert_eq!((plain.is_head, plain.path, plain.query), (false, "/datos/total.json", Some("v=1")));
+        assert_eq!(plain.fields.accept_encoding, Lines::One(b"gzip, br"));
+        assert_eq!(plain.fields.if_none_match, Lines::One(b"\"x\""));
+        for cut in 0..len {
+            assert_eq!(recognise(&bytes[..cut]), Recognised::Partial, "{cut}");
+        }
+    }
+
+    #[test]
+    fn any_doubt_is_left_to_hyper() {
+        let cases = [
+            "POST / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.0\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+            "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
+            "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET /a\"b HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET /#f HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nRange: bytes=0-1\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nIf-Match: *\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: br\r\nAccept-Encoding: gzip\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+            "\0",
+        ];
+        for case in cases {
+            assert_eq!(recognise(case.as_bytes()), Recognised::Other, "{case:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = recognise(&bytes);
+        }
+    }
+}
