@@ -64,6 +64,8 @@ async fn http1<S: AsyncRead + AsyncWrite + Unpin>(stream: S, service: Service, d
     // The sweep (see `watch`) keeps the limits of time; hyper's would arm a timer for each request. Its own limit of 100
     // fields is left in place: setting any makes it fill an array for each request. `pipeline_flush` would copy bodies.
     builder.header_read_timeout(None).max_buf_size(HEAD_MAX_BYTES);
+    // Who has said all there was to say (`printf ... | nc -N`) still waits for the answers.
+    builder.half_close(true);
     let mut connection = pin!(builder.serve_connection(stream, service));
     tokio::select! {
         biased;
