@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::faults::Notes;
-use super::table::{self, TABLE};
+use super::table::{self, Setting, TABLE};
 
 /// A table of the file: the top one, a `[section]`, or one of several `[[section]]`.
 pub struct Section<'d, 't> {
@@ -66,14 +66,24 @@ impl<'d, 't> Section<'d, 't> {
         self.value(key, |value| read(value.as_str().ok_or_else(String::new)?))
     }
 
-    /// A list of strings; `None` where one of them was faulty.
+    /// A list of strings; `None` where one of them was faulty. Each fault is noted where its item stands.
     pub fn list<T>(&self, key: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<Vec<Given<T>>> {
         let one = |item: &Spanned<DeValue>| {
-            let value = read(item.get_ref().as_str().ok_or_else(String::new)?)?;
-            Ok(Given { value, span: item.span() })
+            let read = item.get_ref().as_str().ok_or_else(String::new).and_then(&read);
+            Given { value: read, span: item.span() }
         };
-        let all = |value: &DeValue| value.as_array().ok_or_else(String::new)?.iter().map(one).collect();
-        self.value(key, all).map(|given: Given<Vec<_>>| given.value)
+        let all = |value: &DeValue| Ok(value.as_array().ok_or_else(String::new)?.iter().map(one).collect());
+        let items: Vec<Given<Result<T, String>>> = self.value(key, all)?.value;
+        let row = table::row(&self.full(key))?;
+        let kept = items.into_iter().map(|Given { value, span }| match value {
+            Ok(value) => Some(Given { value, span }),
+            Err(why) => {
+                self.note(span, self.fault(row, &why));
+                None
+            }
+        });
+        // Collected twice, so that the first fault does not hide the others.
+        kept.collect::<Vec<_>>().into_iter().collect()
     }
 
     pub fn number(&self, key: &str, range: Range<u64>) -> Option<u64> {
@@ -98,8 +108,7 @@ impl<'d, 't> Section<'d, 't> {
             return match read(value.get_ref()) {
                 Ok(read) => Some(Given { value: read, span: value.span() }),
                 Err(why) => {
-                    let why = if why.is_empty() { format!("expected {}", row.form) } else { why };
-                    self.note(value.span(), format!("`{name}`: {why}, such as {}", row.example));
+                    self.note(value.span(), self.fault(row, &why));
                     None
                 }
             };
@@ -119,6 +128,14 @@ impl<'d, 't> Section<'d, 't> {
         // The table's own defaults are tested to be well-formed.
         let value = DeValue::parse(default).ok()?;
         read(value.get_ref()).ok().map(|value| Given { value, span: 0..0 })
+    }
+
+    /// What is wrong with a value of this row, and what one looks like.
+    fn fault(&self, row: &Setting, why: &str) -> String {
+        let expected = format!("expected {}", row.form);
+        let why = if why.is_empty() { &expected } else { why };
+        let example = if why.contains("such as") { String::new() } else { format!(", such as {}", row.example) };
+        format!("`{}`: {why}{example}", row.key)
     }
 
     pub fn note(&self, span: Range<usize>, message: String) {
