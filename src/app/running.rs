@@ -75,8 +75,10 @@ impl Running {
         self.operator.heartbeat()
     }
 
-    /// Stops taking packages in, then lets readers finish.
+    /// Stops accepting connections, then taking packages in, then lets readers finish. The operator may be in the middle
+    /// of a large package; nobody new is let in meanwhile.
     pub fn stop(self) {
+        self.server.close();
         self.operator.stop();
         self.server.stop();
     }

@@ -96,9 +96,14 @@ impl Server {
         self.cores.iter().map(|c| c.heartbeat.load(Ordering::Relaxed)).collect()
     }
 
+    /// Stops accepting, and returns at once.
+    pub fn close(&self) {
+        let _ = self.stop.send(true);
+    }
+
     /// Stops accepting, lets what is under way finish within the grace, and returns when all cores are done.
     pub fn stop(self) {
-        let _ = self.stop.send(true);
+        self.close();
         for core in self.cores {
             // A core that panicked has nothing left to finish.
             let _ = core.thread.join();
