@@ -18,6 +18,7 @@ wanted() {
         echo "openssl openssl"
         echo "curl curl"
         echo "tar tar"
+        echo "xz xz-utils"
         echo "zstd zstd"
         echo "zip zip"
         echo "unzip unzip"

@@ -1,6 +1,9 @@
 //! What the tests share: the tools of the machine, and packages that can be spoilt.
 #![allow(dead_code)]
 
+pub mod server;
+pub mod wire;
+
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -52,6 +55,17 @@ pub fn now() -> Timestamp {
 pub const CORTE: &str = r#"{"formato": 1, "eleccion": "coahuila-2026-diputaciones", "corte": "20260607_2010",
     "fecha_hora": "2026-06-07T20:10:00-06:00", "tipo": "oficial", "nota": "se conserva"}"#;
 
+pub const ELECTION: &str = "coahuila-2026-diputaciones";
+
+/// `corte.json` for an ID. The real binary goes by the machine's clock, so its tests use cortes of the past.
+pub fn corte(id: &str) -> String {
+    let (day, time) = (&id[..8], &id[9..13]);
+    let fecha_hora = format!("{}-{}-{}T{}:{}:00-06:00", &day[..4], &day[4..6], &day[6..], &time[..2], &time[2..]);
+    format!(
+        r#"{{"formato": 1, "eleccion": "{ELECTION}", "corte": "{id}", "fecha_hora": "{fecha_hora}", "tipo": "oficial"}}"#
+    )
+}
+
 /// A key that is the same in every run.
 pub fn key() -> PrivateKey {
     Ed25519Keypair::from_seed(&[7; 32]).into()
@@ -70,6 +84,13 @@ impl Tree {
     pub fn new(corte: &str, files: &[&str]) -> Tree {
         let mut tree = Tree(vec![(b"corte.json".to_vec(), corte.into())]);
         tree.0.extend(files.iter().map(|path| (format!("sitio/{path}").into_bytes(), path.as_bytes().to_vec())));
+        tree.sealed()
+    }
+
+    /// A package in order, with these bytes below `sitio/`.
+    pub fn of(corte: &str, files: &[(&str, &[u8])]) -> Tree {
+        let mut tree = Tree(vec![(b"corte.json".to_vec(), corte.into())]);
+        tree.0.extend(files.iter().map(|(path, bytes)| (format!("sitio/{path}").into_bytes(), bytes.to_vec())));
         tree.sealed()
     }
 

@@ -1,0 +1,258 @@
+//! The real binary, serving from a folder of its own. What it does is read from its log and over HTTP, with a deadline.
+
+use std::fmt::Write;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use difusor::base::clock::Monotonic;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::wire::{Response, get};
+use super::{ELECTION, Tree, key};
+
+/// How long to wait for what must happen: far longer than it takes, so that only a fault gets there.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+/// From one look to the next, where nothing tells us that something has happened.
+pub const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// A server that is being set up: its folder, and its settings by section.
+pub struct Setup {
+    pub dir: TempDir,
+    sections: Vec<(&'static str, String)>,
+    certificates: String,
+}
+
+impl Setup {
+    /// Signers, an empty incoming folder, short times, and nowhere to listen.
+    pub fn new() -> Setup {
+        // Shorter than a throttled transfer rests: what is spoilt is refused soon.
+        Setup::with_settling("700ms")
+    }
+
+    fn with_settling(settle: &str) -> Setup {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("incoming")).unwrap();
+        let signers = format!("iec {}\n", key().public_key().to_openssh().unwrap());
+        fs::write(dir.path().join("signers"), signers).unwrap();
+        let setup = Setup { dir, sections: Vec::new(), certificates: String::new() };
+        setup
+            .with(
+                "",
+                &format!("election = \"{ELECTION}\"\nsigners = \"signers\"\nincoming = \"incoming\"\nthreads = 2"),
+            )
+            .with("cortes", &format!("settle = \"{settle}\""))
+    }
+
+    /// In clear, and patient with what arrives slowly.
+    pub fn settling(settle: &str) -> Setup {
+        Setup::with_settling(settle).with("listen", "http = [\"127.0.0.1:0\"]")
+    }
+
+    /// In clear, on any free port.
+    pub fn clear() -> Setup {
+        Setup::new().with("listen", "http = [\"127.0.0.1:0\"]")
+    }
+
+    /// In clear and over TLS, for these names each with a certificate of its own.
+    pub fn both(names: &[&str]) -> Setup {
+        let setup =
+            Setup::new().with("listen", "http = [\"127.0.0.1:0\"]\nhttps = [\"127.0.0.1:0\"]\nredirect = false");
+        names.iter().fold(setup, |setup, name| setup.certificate(name))
+    }
+
+    /// Lines of a section; `""` is the top one.
+    pub fn with(mut self, section: &'static str, lines: &str) -> Setup {
+        match self.sections.iter_mut().find(|(name, _)| *name == section) {
+            Some((_, text)) => *text += &format!("{lines}\n"),
+            None => self.sections.push((section, format!("{lines}\n"))),
+        }
+        self
+    }
+
+    /// A certificate for `name`, which is its own authority: `NAME.pem`, `NAME.key`.
+    pub fn certificate(mut self, name: &str) -> Setup {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        fs::write(self.dir.path().join(format!("{name}.pem")), made.cert.pem()).unwrap();
+        fs::write(self.dir.path().join(format!("{name}.key")), made.signing_key.serialize_pem()).unwrap();
+        let _ = write!(self.certificates, "[[certificate]]\nchain = \"{name}.pem\"\nkey = \"{name}.key\"\n");
+        self
+    }
+
+    /// Writes the settings file.
+    pub fn write(&self) -> PathBuf {
+        let mut text = String::new();
+        for (name, lines) in &self.sections {
+            let header = if name.is_empty() { String::new() } else { format!("[{name}]\n") };
+            text += &format!("{header}{lines}");
+        }
+        let path = self.dir.path().join("difusor.toml");
+        fs::write(&path, text + &self.certificates).unwrap();
+        path
+    }
+
+    /// Starts it, and waits until it listens.
+    pub fn start(self) -> Site {
+        let settings = self.write();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_difusor"));
+        command.args(["serve", "--config"]).arg(settings).env_remove("RUST_LOG").env_remove("NOTIFY_SOCKET");
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = Arc::new(Log::default());
+        let (stderr, told) = (child.stderr.take().unwrap(), log.clone());
+        std::thread::spawn(move || told.read(stderr));
+        let mut site = Site { dir: self.dir, child, log, http: None, https: None };
+        let ready = site.log_line(&[" ready "]);
+        let listening = ready.split('"').find(|part| part.contains("://")).unwrap();
+        for url in listening.split(' ') {
+            let (scheme, address) = url.split_once("://").unwrap();
+            let address = Some(address.parse().unwrap());
+            if scheme == "https" { site.https = address } else { site.http = address }
+        }
+        site
+    }
+}
+
+/// What the server has said so far, and whether that was all.
+#[derive(Default)]
+struct Log {
+    lines: Mutex<(Vec<String>, bool)>,
+    more: Condvar,
+}
+
+impl Log {
+    fn read(&self, stderr: ChildStderr) {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            self.lines.lock().unwrap().0.push(line);
+            self.more.notify_all();
+        }
+        self.lines.lock().unwrap().1 = true;
+        self.more.notify_all();
+    }
+
+    /// The first line with all of these parts, unless the log ends or the time is over before it comes.
+    fn wait(&self, deadline: Duration, parts: &[&str]) -> Option<String> {
+        let started = Monotonic::now();
+        let mut lines = self.lines.lock().unwrap();
+        loop {
+            let found = lines.0.iter().find(|line| parts.iter().all(|part| line.contains(part)));
+            let left = deadline.saturating_sub(started.elapsed());
+            if found.is_some() || lines.1 || left.is_zero() {
+                return found.cloned();
+            }
+            lines = self.more.wait_timeout(lines, left).unwrap().0;
+        }
+    }
+}
+
+/// A running server; it ends with this.
+pub struct Site {
+    pub dir: TempDir,
+    child: Child,
+    log: Arc<Log>,
+    http: Option<SocketAddr>,
+    https: Option<SocketAddr>,
+}
+
+impl Site {
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn incoming(&self) -> PathBuf {
+        self.path("incoming")
+    }
+
+    pub fn http(&self) -> SocketAddr {
+        self.http.unwrap()
+    }
+
+    pub fn https(&self) -> SocketAddr {
+        self.https.unwrap()
+    }
+
+    /// Waits for a line of the log with all of these parts.
+    pub fn log_line(&self, parts: &[&str]) -> String {
+        self.log_line_within(DEADLINE, parts)
+    }
+
+    pub fn log_line_within(&self, deadline: Duration, parts: &[&str]) -> String {
+        let found = self.log.wait(deadline, parts);
+        found.unwrap_or_else(|| panic!("no line with {parts:?} in the log"))
+    }
+
+    /// The lines so far with all of these parts.
+    pub fn logged(&self, parts: &[&str]) -> Vec<String> {
+        let lines = self.log.lines.lock().unwrap();
+        lines.0.iter().filter(|line| parts.iter().all(|part| line.contains(part))).cloned().collect()
+    }
+
+    /// Writes a package beside the incoming folder, then moves it in, whole.
+    pub fn deliver(&self, name: &str, package: &Tree) {
+        let draft = self.path(&format!("draft-{name}"));
+        match name.rsplit_once('.') {
+            Some((_, "tar")) => fs::write(&draft, package.tar()).unwrap(),
+            Some((_, "zip")) => fs::write(&draft, package.zip()).unwrap(),
+            _ => package.write(&draft),
+        }
+        fs::rename(draft, self.incoming().join(name)).unwrap();
+    }
+
+    pub fn get(&self, path: &str) -> Response {
+        get(self.http(), path)
+    }
+
+    /// Waits until this corte is what everybody is shown.
+    pub fn live(&self, id: &str) {
+        let last = |response: &Response| response.field("corte").map(str::to_owned);
+        let found = until(|| Some(self.get("/")).filter(|response| last(response).as_deref() == Some(id)));
+        let told = || self.log.lines.lock().unwrap().0.join("\n");
+        let found = found.unwrap_or_else(|| panic!("{id} is not live but {:?}\n{}", last(&self.get("/")), told()));
+        assert!(found.status < 500, "{}", found.head);
+    }
+
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().try_into().unwrap()).unwrap()
+    }
+
+    /// SIGTERM, and no waiting.
+    pub fn terminate(&self) {
+        kill_process(self.pid(), Signal::TERM).unwrap();
+    }
+
+    /// Waits for the end; the exit code.
+    pub fn ended(&mut self) -> Option<i32> {
+        let ended = until(|| self.child.try_wait().unwrap());
+        ended.expect("it ends").code()
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the server's log:\n{}", self.log.lines.lock().unwrap().0.join("\n"));
+        }
+    }
+}
+
+/// Asks again until there is an answer, or the deadline has passed.
+pub fn until<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    let started = Monotonic::now();
+    loop {
+        match ask() {
+            None if started.elapsed() < DEADLINE => std::thread::sleep(LOOK_EVERY),
+            answer => return answer,
+        }
+    }
+}
+
+/// Whether this file was changed by somebody else meanwhile: its bytes now.
+pub fn bytes(path: &Path) -> Vec<u8> {
+    fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}

@@ -1,0 +1,13 @@
+//! Rooms of the library put together without the binary: the swap under load, the memory promise, the pure answer.
+
+#[path = "rooms/answer.rs"]
+mod answer;
+#[path = "rooms/clients.rs"]
+mod clients;
+mod common;
+#[path = "rooms/memory.rs"]
+mod memory;
+#[path = "rooms/night.rs"]
+mod night;
+#[path = "rooms/swap.rs"]
+mod swap;
