@@ -1,0 +1,23 @@
+//! The real binary, from outside: packages dropped into its folder, requests on the wire, signals.
+
+#[path = "serve/answers.rs"]
+mod answers;
+mod common;
+#[path = "serve/forms.rs"]
+mod forms;
+#[path = "serve/intake.rs"]
+mod intake;
+#[path = "serve/own_files.rs"]
+mod own_files;
+#[path = "serve/real.rs"]
+mod real;
+#[path = "serve/refused.rs"]
+mod refused;
+#[path = "serve/settings.rs"]
+mod settings;
+#[path = "serve/stop.rs"]
+mod stop;
+#[path = "serve/tls.rs"]
+mod tls;
+#[path = "serve/wire.rs"]
+mod wire;

@@ -1,0 +1,151 @@
+//! SIGTERM: no more connections, what is under way finishes, and the exit code is 0.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use difusor::base::clock::Monotonic;
+use difusor::base::digest::Digest;
+use socket2::SockRef;
+
+use crate::common::server::{Setup, Site, until};
+use crate::common::wire::{Talk, connect};
+use crate::common::{Tree, corte, tool};
+
+const ID: &str = "20240602_2010";
+/// More than the buffers of two sockets hold.
+const LARGE: usize = 24 << 20;
+/// What idle connections may cost at most; the grace is far longer.
+const SOON: Duration = Duration::from_secs(6);
+
+fn video() -> Vec<u8> {
+    (0..LARGE as u32 / 4).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
+}
+
+fn site(setup: Setup) -> Site {
+    let site = setup.start();
+    site.deliver("p", &Tree::of(&corte(ID), &[("index.html", b"<p>"), ("acta.mp4", &video())]));
+    site.live(ID);
+    site
+}
+
+/// Asks for the large file, and reads no more of it than its head.
+fn begun(site: &Site) -> TcpStream {
+    let stream = connect(site.http());
+    SockRef::from(&stream).set_recv_buffer_size(64 << 10).unwrap();
+    let mut stream = stream;
+    stream.write_all(b"GET /acta.mp4 HTTP/1.1\r\nHost: prep\r\n\r\n").unwrap();
+    stream.read_exact(&mut [0; 16]).unwrap();
+    stream
+}
+
+#[test]
+fn a_slow_download_finishes_and_nobody_new_is_let_in() {
+    let mut site = site(Setup::clear().with("stop", "grace = \"60s\""));
+    let mut slow = begun(&site);
+    site.terminate();
+    site.log_line(&["stopping", "SIGTERM"]);
+    let address = site.http();
+    until(|| TcpStream::connect(address).is_err().then_some(())).expect("new connections are refused");
+    // Piece by piece, as over a slow line.
+    let (mut rest, mut piece) = (Vec::new(), vec![0; 1 << 20]);
+    loop {
+        match slow.read(&mut piece).unwrap() {
+            0 => break,
+            n => rest.extend_from_slice(&piece[..n]),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(Digest::of(&rest[rest.len() - LARGE..]), Digest::of(&video()), "every byte came");
+    assert_eq!(site.ended(), Some(0));
+    site.log_line(&["INFO stopped"]);
+}
+
+#[test]
+fn a_slow_download_over_http2_and_tls_finishes_too() {
+    let Some(_) = tool("curl") else { return };
+    let mut site = site(Setup::both(&["a.example"]).with("stop", "grace = \"60s\""));
+    let url = format!("https://a.example:{}/acta.mp4", site.https().port());
+    let mut curl = Command::new("curl");
+    curl.args([
+        "-sS",
+        "--http2",
+        "--cacert",
+        "a.example.pem",
+        "--limit-rate",
+        "12M",
+        "--connect-to",
+        "::127.0.0.1:",
+        "-o",
+        "got",
+        &url,
+    ]);
+    let mut curl = curl.current_dir(site.dir.path()).stdin(Stdio::null()).spawn().unwrap();
+    let got = site.path("got");
+    let size = || std::fs::metadata(&got).map_or(0, |meta| meta.len());
+    until(|| (size() > 0).then_some(())).expect("the download has begun");
+    site.terminate();
+    site.log_line(&["stopping"]);
+    assert!(size() < LARGE as u64, "it is still under way");
+    assert!(curl.wait().unwrap().success());
+    assert!(std::fs::read(&got).unwrap() == video());
+    assert_eq!(site.ended(), Some(0));
+}
+
+#[test]
+fn who_asks_for_nothing_is_not_waited_for() {
+    let mut site = site(Setup::both(&["a.example"]).with("stop", "grace = \"60s\""));
+    let mut kept = Talk::with(site.http());
+    assert_eq!(kept.get("/", "").status, 200);
+    let silent = [connect(site.http()), connect(site.https())];
+    let mut half = connect(site.http());
+    half.write_all(b"GET / HTTP/1.1\r\nHo").unwrap();
+    let mut preface = connect(site.http());
+    preface.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+    let mut begun = connect(site.http());
+    begun.write_all(b"PR").unwrap();
+    // Connections are accepted in turn: when this one is answered, those before it have their seats.
+    for _ in 0..8 {
+        assert_eq!(site.get("/").status, 200);
+    }
+    let started = Monotonic::now();
+    site.terminate();
+    assert_eq!(site.ended(), Some(0));
+    assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
+    drop((kept, silent, half, preface, begun));
+}
+
+#[test]
+fn the_grace_has_an_end() {
+    let mut site = site(Setup::clear().with("stop", "grace = \"500ms\""));
+    let stuck = begun(&site);
+    let started = Monotonic::now();
+    site.terminate();
+    assert_eq!(site.ended(), Some(0));
+    assert!(started.elapsed() >= Duration::from_millis(500) && started.elapsed() < SOON, "{:?}", started.elapsed());
+    drop(stuck);
+}
+
+#[test]
+fn a_connection_in_use_is_told_that_it_ends() {
+    let mut site = site(Setup::clear().with("stop", "grace = \"60s\""));
+    let mut slow = begun(&site);
+    // On every core: those who have not asked are sent away when draining has begun there.
+    let silent: Vec<TcpStream> = (0..16).map(|_| connect(site.http())).collect();
+    let mut talk = Talk::with(site.http());
+    assert_eq!(talk.get("/", "").field("connection"), None);
+    talk.say("GET / HTTP/1.1\r\nHost: prep\r\n");
+    site.terminate();
+    for mut stream in silent {
+        assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0);
+    }
+    talk.say("\r\n");
+    // Either it was closed between two requests, or it is answered once more and told so.
+    if let Some(last) = talk.hear() {
+        assert_eq!((last.status, last.field("connection")), (200, Some("close")), "{}", last.head);
+        assert!(talk.hear().is_none());
+    }
+    let _ = slow.read_to_end(&mut Vec::new()).unwrap();
+    assert_eq!(site.ended(), Some(0));
+}

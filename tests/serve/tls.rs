@@ -1,0 +1,126 @@
+//! TLS, as openssl sees it: versions, names, protocols, resumption; and the clear port that sends everybody there.
+
+use std::process::{Command, Stdio};
+
+use crate::common::server::{Setup, Site};
+use crate::common::wire::raw;
+use crate::common::{Tree, corte, sh, tool};
+
+const ID: &str = "20240602_2010";
+const REQUEST: &str = "GET / HTTP/1.1\\r\\nHost: a.example\\r\\nConnection: close\\r\\n\\r\\n";
+
+fn published(site: Site) -> Site {
+    site.deliver("p", &Tree::of(&corte(ID), &[("index.html", b"<p>hola"), ("datos/index.html", b"x")]));
+    let id = || site.logged(&["INFO live ", ID]).pop();
+    crate::common::server::until(id).expect("the corte goes live");
+    site
+}
+
+/// What `openssl s_client` says, whether it succeeds or not. It sends one request and waits for the end of the answer.
+fn s_client(site: &Site, args: &str) -> String {
+    let line = format!("printf '{REQUEST}' | openssl s_client -connect {} -ign_eof {args} 2>&1", site.https());
+    let out =
+        Command::new("sh").args(["-c", &line]).current_dir(site.dir.path()).stdin(Stdio::null()).output().unwrap();
+    String::from_utf8_lossy(&out.stdout).into_owned()
+}
+
+#[test]
+fn names_choose_the_certificate() {
+    let Some(_) = tool("openssl") else { return };
+    let site = published(Setup::both(&["a.example", "b.example", "*.c.example"]).start());
+    let shown = |name: &str| {
+        let said = s_client(&site, &format!("-servername {name} -tls1_3"));
+        assert!(said.contains("<p>hola"), "{said}");
+        let end = said.find("-----END CERTIFICATE-----").unwrap();
+        let pem = &said[said.find("-----BEGIN CERTIFICATE-----").unwrap()..end];
+        ["a.example", "b.example", "*.c.example"].into_iter().find(|name| {
+            let own = std::fs::read_to_string(site.path(&format!("{name}.pem"))).unwrap().replace('\r', "");
+            own.contains(pem.replace('\r', "").trim_end())
+        })
+    };
+    assert_eq!(shown("a.example"), Some("a.example"));
+    assert_eq!(shown("b.example"), Some("b.example"));
+    assert_eq!(shown("B.Example"), Some("b.example"));
+    assert_eq!(shown("x.c.example"), Some("*.c.example"));
+    assert_eq!(shown("otro.example"), Some("a.example"), "the first one for every other name");
+}
+
+#[test]
+fn protocols_and_versions() {
+    let Some(_) = tool("openssl") else { return };
+    let site = published(Setup::both(&["a.example"]).start());
+    for version in ["-tls1_2", "-tls1_3"] {
+        let said = s_client(&site, &format!("-alpn http/1.1 {version}"));
+        assert!(said.contains("ALPN protocol: http/1.1") && said.contains("<p>hola"), "{said}");
+        // Without anything to say, s_client ends by itself.
+        let line = format!("openssl s_client -connect {} -alpn h2,http/1.1 {version} </dev/null 2>&1", site.https());
+        let said = sh(site.dir.path(), &line);
+        assert!(said.contains("ALPN protocol: h2"), "{said}");
+    }
+    let said = s_client(&site, "-tls1_1 -cipher DEFAULT@SECLEVEL=0");
+    assert!(said.contains("alert") && !said.contains("<p>hola"), "{said}");
+    let said = s_client(&site, "-alpn spdy/1");
+    assert!(said.contains("alert") && !said.contains("<p>hola"), "{said}");
+}
+
+#[test]
+fn sessions_are_resumed_by_tickets() {
+    let Some(_) = tool("openssl") else { return };
+    let site = published(Setup::both(&["a.example"]).start());
+    for version in ["-tls1_2", "-tls1_3"] {
+        let said = s_client(&site, &format!("{version} -sess_out session{version}"));
+        assert!(said.contains("New, TLSv1") && said.contains("<p>hola"), "{said}");
+        // Whichever core takes the connection.
+        for _ in 0..4 {
+            let said = s_client(&site, &format!("{version} -sess_in session{version}"));
+            assert!(said.contains("Reused, TLSv1") && said.contains("<p>hola"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn the_clear_port_sends_everybody_to_tls() {
+    let setup = Setup::new().with("listen", "http = [\"127.0.0.1:0\"]\nhttps = [\"127.0.0.1:0\"]");
+    let site = published(setup.certificate("a.example").start());
+    let port = site.https().port();
+    let asked = |head: &str| raw(site.http(), format!("{head}\r\n\r\n")).remove(0);
+    let cases = [
+        ("GET / HTTP/1.1\r\nHost: a.example", "a.example", "/"),
+        ("GET /datos?x=%20 HTTP/1.1\r\nHost: a.example:80", "a.example", "/datos?x=%20"),
+        ("POST /a HTTP/1.1\r\nHost: 127.0.0.1:8080", "127.0.0.1", "/a"),
+        ("GET http://b.example/a HTTP/1.1\r\nHost: b.example", "b.example", "/a"),
+        ("GET /a HTTP/1.1\r\nHost: [::1]:80", "[::1]", "/a"),
+    ];
+    for (head, host, target) in cases {
+        let moved = asked(head);
+        assert_eq!((moved.status, moved.field("corte")), (301, Some(ID)), "{head}");
+        assert_eq!(moved.field("location"), Some(&*format!("https://{host}:{port}{target}")));
+    }
+    // Where nobody can be sent on, there is the ordinary answer.
+    assert_eq!(asked("GET / HTTP/1.0").status, 200);
+    assert_eq!(asked("GET / HTTP/1.1").status, 400);
+    assert_eq!(asked("GET / HTTP/1.1\r\nHost: user@evil").status, 200);
+    if tool("curl").is_some() {
+        let followed = format!(
+            "curl -sSL --cacert a.example.pem --connect-to ::127.0.0.1: http://a.example:{}/",
+            site.http().port()
+        );
+        assert_eq!(sh(site.dir.path(), &followed), "<p>hola");
+    }
+}
+
+#[test]
+fn a_client_that_speaks_no_tls_is_nobody_elses_trouble() {
+    let site = published(Setup::both(&["a.example"]).start());
+    assert!(raw_bytes(&site, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").iter().all(|b| *b != b'<'));
+    assert_eq!(site.get("/").status, 200);
+}
+
+fn raw_bytes(site: &Site, bytes: &[u8]) -> Vec<u8> {
+    use std::io::{Read, Write};
+    let mut stream = crate::common::wire::connect(site.https());
+    stream.write_all(bytes).unwrap();
+    let mut got = Vec::new();
+    let _ = stream.read_to_end(&mut got);
+    got
+}
