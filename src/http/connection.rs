@@ -1,17 +1,18 @@
-//! One connection: which protocol it speaks, and hyper's loop for it.
+//! One connection: which protocol it speaks, and who serves it.
 
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 
+use super::multiplexed;
 use super::plain::{self, End};
 use super::rewound::Rewound;
 use super::service::Service;
@@ -19,8 +20,6 @@ use super::watch::Watched;
 
 /// A request head above this is answered 431. Browsers send 1 to 2 KB, and a target of 8 KiB has to fit.
 pub const HEAD_MAX_BYTES: usize = 16 << 10;
-/// Streams that a client may have open at once (RFC 9113, 6.5.2, advises at least 100).
-const STREAMS_MAX: u32 = 128;
 /// What begins an HTTP/2 connection in clear (RFC 9113, 3.4); no method of HTTP/1.1 begins so.
 const PREFACE_START: &[u8; 3] = b"PRI";
 /// How long to wait for the rest of a preface that came in pieces.
@@ -73,15 +72,7 @@ async fn http1<S: AsyncRead + AsyncWrite + Unpin>(stream: S, service: Service, d
     let _ = connection.await;
 }
 
-async fn http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, service: Service, drain: Arc<Notify>) {
+async fn http2<S: AsyncRead + AsyncWrite + Unpin>(stream: S, service: Service, drain: Arc<Notify>) {
     service.seat.is_multiplexed();
-    let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder.max_concurrent_streams(STREAMS_MAX).max_header_list_size(HEAD_MAX_BYTES as u32);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    tokio::select! {
-        biased;
-        _ = &mut connection => return,
-        () = drain.notified() => connection.as_mut().graceful_shutdown(),
-    }
-    let _ = connection.await;
+    let _ = multiplexed::serve(stream, service, drain).await;
 }
