@@ -24,7 +24,7 @@ const STREAMS_MAX: u32 = 128;
 const WINDOW_BYTES: u32 = 65_535;
 
 type Connection<S> = h2::server::Connection<Batch<S>, Bytes>;
-/// A request, and where its response goes. There are never more than `STREAMS_MAX` of them.
+/// A request, and where its response goes.
 type Asked = (Request<h2::RecvStream>, SendResponse<Bytes>);
 
 /// Serves `stream` until it ends.
@@ -43,7 +43,7 @@ where
         (Poll::Pending, Poll::Ready(Err(error))) => Poll::Ready(Err(error)),
         (handshake, _) => handshake.map_err(io::Error::other),
     });
-    let mut driver = Driver { connection: connection.await?, out, service, asked: Vec::new() };
+    let mut driver = Driver { connection: connection.await?, out, service };
     tokio::select! {
         biased;
         end = poll_fn(|cx| driver.poll(cx)) => return end,
@@ -59,29 +59,17 @@ struct Driver<S> {
     connection: Connection<S>,
     out: Batch<S>,
     service: Service,
-    asked: Vec<Asked>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
-    /// Answers until the connection ends. All requests that have come are taken before the first of them is answered,
-    /// and their answers leave together.
+    /// Answers until the connection ends. What h2 writes is sent once all requests that have come are answered.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        loop {
-            match self.connection.poll_accept(cx) {
-                Poll::Ready(Some(request)) => self.asked.push(request.map_err(io::Error::other)?),
-                Poll::Ready(None) => return Poll::Ready(Ok(())),
-                Poll::Pending if self.asked.is_empty() => {
-                    ready!(self.out.poll_send(cx))?;
-                    return Poll::Pending;
-                }
-                Poll::Pending => {
-                    self.asked
-                        .drain(..)
-                        .try_for_each(|request| respond(&self.service, request))
-                        .map_err(io::Error::other)?;
-                }
-            }
+        while let Poll::Ready(accepted) = self.connection.poll_accept(cx) {
+            let Some(request) = accepted else { return Poll::Ready(Ok(())) };
+            request.and_then(|request| respond(&self.service, request)).map_err(io::Error::other)?;
         }
+        ready!(self.out.poll_send(cx))?;
+        Poll::Pending
     }
 }
 
