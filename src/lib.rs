@@ -13,4 +13,5 @@ pub mod corte;
 pub mod http;
 pub mod ingest;
 pub mod portal;
+pub mod rehearse;
 pub mod snapshot;

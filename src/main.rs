@@ -16,6 +16,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
     after_help = "Exit codes: 0 done, 1 failed, 2 wrong use or faulty settings. The log goes to standard error."
 )]
 enum Verb {
+    Demo(cli::demo::Args),
     Serve(cli::serve::Args),
     Verify(cli::verify::Args),
     Pack(cli::pack::Args),
@@ -24,6 +25,7 @@ enum Verb {
 
 fn main() -> ExitCode {
     match Verb::parse() {
+        Verb::Demo(args) => cli::demo::run(&args),
         Verb::Serve(args) => cli::serve::run(&args),
         Verb::Verify(args) => cli::verify::run(&args),
         Verb::Pack(args) => cli::pack::run(&args),

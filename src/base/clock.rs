@@ -14,13 +14,24 @@ pub struct Clock(Kind);
 #[derive(Clone, Debug)]
 enum Kind {
     Machine,
-    /// `rate` seconds of election time pass in one second of machine time, from `from` on.
-    Shifted {
-        from: Timestamp,
-        started: Timestamp,
-        rate: i32,
-    },
+    Shifted { from: Timestamp, started: Timestamp, pace: Pace },
     Scripted(Arc<AtomicI64>),
+}
+
+/// How fast a shifted clock runs: `election` passes in `machine`. Both longer than nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    pub election: Duration,
+    pub machine: Duration,
+}
+
+impl Pace {
+    /// `time` times `by`, divided by `per`, in whole nanoseconds.
+    fn scale(time: SignedDuration, by: Duration, per: Duration) -> SignedDuration {
+        let as_nanos = |d: Duration| i128::try_from(d.as_nanos()).unwrap_or(i128::MAX).max(1);
+        let scaled = time.as_nanos().saturating_mul(as_nanos(by)) / as_nanos(per);
+        SignedDuration::try_from_nanos_i128(scaled).unwrap_or(SignedDuration::MAX)
+    }
 }
 
 /// Moves a scripted clock.
@@ -32,9 +43,9 @@ impl Clock {
         Clock(Kind::Machine)
     }
 
-    /// A clock that shows `from` now and runs `rate` times as fast as the machine's (at least 1).
-    pub fn shifted(from: Timestamp, rate: i32) -> Clock {
-        Clock(Kind::Shifted { from, started: machine_now(), rate: rate.max(1) })
+    /// A clock that shows `from` now and goes on at its own pace.
+    pub fn shifted(from: Timestamp, pace: Pace) -> Clock {
+        Clock(Kind::Shifted { from, started: machine_now(), pace })
     }
 
     /// A clock that stands at `from` until its hands are moved.
@@ -46,9 +57,9 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Kind::Machine => machine_now(),
-            Kind::Shifted { from, started, rate } => {
+            Kind::Shifted { from, started, pace } => {
                 let passed = machine_now().duration_since(*started);
-                from.checked_add(passed.saturating_mul(*rate)).unwrap_or(Timestamp::MAX)
+                from.checked_add(Pace::scale(passed, pace.election, pace.machine)).unwrap_or(Timestamp::MAX)
             }
             Kind::Scripted(millis) => {
                 Timestamp::from_millisecond(millis.load(Ordering::Acquire)).unwrap_or(Timestamp::MAX)
@@ -59,7 +70,7 @@ impl Clock {
     /// How long `election` lasts for people and caches outside, who live in machine time.
     pub fn outside(&self, election: SignedDuration) -> SignedDuration {
         match &self.0 {
-            Kind::Shifted { rate, .. } => election / *rate,
+            Kind::Shifted { pace, .. } => Pace::scale(election, pace.machine, pace.election),
             Kind::Machine | Kind::Scripted(_) => election,
         }
     }
@@ -130,8 +141,9 @@ mod tests {
     #[test]
     fn a_shifted_clock_starts_where_told_and_runs_faster() {
         let start = at("2026-06-08T00:30:00Z");
-        let clock = Clock::shifted(start, 60);
+        let pace = Pace { election: Duration::from_secs(600), machine: Duration::from_secs(7) };
+        let clock = Clock::shifted(start, pace);
         assert!(clock.now() >= start);
-        assert_eq!(clock.outside(SignedDuration::from_mins(10)), SignedDuration::from_secs(10));
+        assert_eq!(clock.outside(SignedDuration::from_mins(10)), SignedDuration::from_secs(7));
     }
 }

@@ -1,6 +1,7 @@
 //! Floor 11: one thin file a verb; printing; exit codes.
 
 pub mod config;
+pub mod demo;
 mod log;
 pub mod pack;
 pub mod serve;

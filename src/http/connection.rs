@@ -17,8 +17,6 @@ use super::watch::Watched;
 
 /// A request head above this is answered 431. Browsers send 1 to 2 KB, and a target of 8 KiB has to fit.
 const HEAD_MAX_BYTES: usize = 16 << 10;
-/// More fields than any browser or proxy chain sends.
-const FIELDS_MAX: usize = 100;
 /// Streams that a client may have open at once (RFC 9113, 6.5.2, advises at least 100).
 const STREAMS_MAX: u32 = 128;
 /// What begins an HTTP/2 connection in clear (RFC 9113, 3.4); no method of HTTP/1.1 begins so.
@@ -57,8 +55,9 @@ async fn begins_with_preface(stream: &TcpStream) -> io::Result<bool> {
 
 async fn http1<S: AsyncRead + AsyncWrite + Unpin>(stream: S, service: Service, drain: Arc<Notify>) {
     let mut builder = http1::Builder::new();
-    // The sweep (see `watch`) keeps the limits of time; hyper's would arm a timer for each request.
-    builder.header_read_timeout(None).max_buf_size(HEAD_MAX_BYTES).max_headers(FIELDS_MAX).pipeline_flush(true);
+    // The sweep (see `watch`) keeps the limits of time; hyper's would arm a timer for each request. Its own limit of 100
+    // fields is left in place: setting any makes it fill an array for each request. `pipeline_flush` would copy bodies.
+    builder.header_read_timeout(None).max_buf_size(HEAD_MAX_BYTES);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         biased;
