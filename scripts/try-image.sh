@@ -103,7 +103,12 @@ JSON
 echo '<p>Resultados</p>' >"$trial/package/sitio/index.html"
 (cd "$trial/package" && { echo corte.json; find sitio -type f; } | LC_ALL=C sort | xargs -d '\n' sha256sum >SHA256SUMS)
 ssh-keygen -q -Y sign -f "$trial/key" -n prep-corte "$trial/package/SHA256SUMS" 2>/dev/null
-chmod -R a+rX "$trial"
+# As docs/es/manual.md has it: the group of the container's user reads, nobody else does.
+group=${user##*:}
+chmod 711 "$trial"
+chgrp -R "$group" "$trial/etc" "$trial/incoming"
+chmod 2770 "$trial/incoming"
+chmod 640 "$trial"/etc/*
 
 say "running"
 mapfile -t argv < <(store inspect --format '{{range .OCIv1.Config.Entrypoint}}{{println .}}{{end}}{{range .OCIv1.Config.Cmd}}{{println .}}{{end}}' "$container" | sed '/^$/d')
@@ -123,7 +128,7 @@ within() {
     fail "expected \"$1\", found \"$found\""
 }
 within "503 "
-cp -r "$trial/package" "$trial/incoming/$id"
+(umask 027 && cp -r "$trial/package" "$trial/incoming/$id")
 within "200 $id"
 cmp "$trial/body" "$trial/package/sitio/index.html"
 [ "$(answer /.prep/SHA256SUMS)" = "200 $id" ] && cmp "$trial/body" "$trial/package/SHA256SUMS"
