@@ -78,7 +78,21 @@ fn the_unit_leaves_room_for_what_the_settings_allow() {
     assert!(files.parse::<u64>().unwrap() > default("limits.connections").parse::<u64>().unwrap() + 256);
 }
 
-/// A difusor with a key, a signers file and an incoming folder, on a port of the kernel's choice.
+/// A folder with all that settings name, by the names of the manual; and the signer's `key`.
+fn folder() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let key = ssh_key::PrivateKey::from(ssh_key::private::Ed25519Keypair::from_seed(&[7; 32]));
+    fs::write(at("key"), &*key.to_openssh(ssh_key::LineEnding::LF).unwrap()).unwrap();
+    fs::write(at("allowed_signers"), format!("iec {}\n", key.public_key().to_openssh().unwrap())).unwrap();
+    fs::create_dir(at("incoming")).unwrap();
+    let certificate = rcgen::generate_simple_self_signed(vec!["localhost".to_string()]).unwrap();
+    fs::write(at("fullchain.pem"), certificate.cert.pem()).unwrap();
+    fs::write(at("privkey.pem"), certificate.signing_key.serialize_pem()).unwrap();
+    dir
+}
+
+/// A running difusor, on ports of the kernel's choice.
 struct Night {
     dir: tempfile::TempDir,
     child: Child,
@@ -86,22 +100,14 @@ struct Night {
 }
 
 impl Night {
-    /// Started by `command`, which is followed by the program and its arguments.
+    /// Started by the command that `prepare` gives, which is followed by the program's arguments.
     fn start(prepare: impl FnOnce(&Path) -> Command) -> Night {
-        let dir = tempfile::tempdir().unwrap();
-        let at = |name: &str| dir.path().join(name);
-        let key = ssh_key::PrivateKey::from(ssh_key::private::Ed25519Keypair::from_seed(&[7; 32]));
-        fs::write(at("key"), &*key.to_openssh(ssh_key::LineEnding::LF).unwrap()).unwrap();
-        fs::write(at("signers"), format!("iec {}\n", key.public_key().to_openssh().unwrap())).unwrap();
-        fs::create_dir(at("incoming")).unwrap();
-        let names = vec!["localhost".to_string()];
-        let certificate = rcgen::generate_simple_self_signed(names).unwrap();
-        fs::write(at("chain.pem"), certificate.cert.pem()).unwrap();
-        fs::write(at("key.pem"), certificate.signing_key.serialize_pem()).unwrap();
-        let settings = "election = \"prueba\"\nkind = \"simulacro\"\nsigners = \"signers\"\nincoming = \"incoming\"\n\
-                        threads = 2\n[listen]\nhttp = [\"127.0.0.1:0\"]\nhttps = [\"127.0.0.1:0\"]\nredirect = false\n\
-                        [[certificate]]\nchain = \"chain.pem\"\nkey = \"key.pem\"\n";
-        fs::write(at("difusor.toml"), settings).unwrap();
+        let dir = folder();
+        let settings = "election = \"prueba\"\nkind = \"simulacro\"\nsigners = \"allowed_signers\"\n\
+                        incoming = \"incoming\"\nthreads = 2\n[listen]\nhttp = [\"127.0.0.1:0\"]\n\
+                        https = [\"127.0.0.1:0\"]\nredirect = false\n\
+                        [[certificate]]\nchain = \"fullchain.pem\"\nkey = \"privkey.pem\"\n";
+        fs::write(dir.path().join("difusor.toml"), settings).unwrap();
         let mut command = prepare(dir.path());
         let args = ["serve", "--config", "difusor.toml"];
         command.args(args).current_dir(dir.path()).env_remove("RUST_LOG").stdin(Stdio::null()).stderr(Stdio::piped());
@@ -266,6 +272,16 @@ fn the_manual_has_every_setting() {
         let default = row.default.filter(|default| !["", "[]"].contains(default));
         assert!(default.is_none_or(|default| line.contains(&format!("`{default}`"))), "{line}\n{default:?}");
     }
+}
+
+#[test]
+fn the_manuals_example_has_no_fault() {
+    let dir = folder();
+    let example = MANUAL.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    assert!(example.contains("/var/lib/difusor/incoming"), "{example}");
+    let example = example.replace("/var/lib/difusor/", "");
+    fs::write(dir.path().join("difusor.toml"), example).unwrap();
+    output(Command::new(DIFUSOR).args(["serve", "--check"]).current_dir(dir.path()));
 }
 
 /// Every code that the sources give to a reason has its row, and no row is of a code that is no more.
