@@ -1,6 +1,6 @@
 #!/bin/bash
 # Builds the image of the Dockerfile and runs it, on a machine without any engine or registry: buildah with chroot
-# isolation, and a builder made from Debian's packages and the Rust of this machine. Takes some minutes and 5 GB in
+# isolation, and a builder made from Debian's packages and the Rust of this machine. Takes some minutes and 2 GB in
 # build/image; needs root. `scripts/try-image.sh clean` removes what it leaves there for the next time.
 #   BUILDER=docker.io/library/rust:1.95-bookworm  takes that image instead of making one
 #   PROFILE=release                               builds what is shipped instead of `quick`
@@ -64,6 +64,8 @@ mkdir -p "$registry"
 say "building (profile $PROFILE)"
 store bud --quiet --pull=false --layers=false --build-arg "BUILDER=$BUILDER" --build-arg "PROFILE=$PROFILE" \
     --volume "$registry:/usr/local/cargo/registry" --volume /etc/ssl/certs:/etc/ssl/certs:ro --tag "$IMAGE" .
+# The image of the last time has lost its name now.
+store rmi --prune >/dev/null 2>&1 || true
 
 container=$(store from --pull=false "$IMAGE")
 trial=$(mktemp -d)
@@ -81,7 +83,7 @@ root=$(store mount "$container")
 ls -l "$root/difusor"
 user=$(store inspect --format '{{.OCIv1.Config.User}}' "$container")
 store inspect --format 'user {{.OCIv1.Config.User}}, ports {{.OCIv1.Config.ExposedPorts}}, {{.OCIv1.Config.StopSignal}},
-{{.OCIv1.Config.Entrypoint}} {{.OCIv1.Config.Cmd}}' "$container"
+{{.OCIv1.Config.Entrypoint}} {{.OCIv1.Config.Cmd}}{{println}}' "$container"
 case $user in '' | 0* | *[!0-9:]*) fail "the user is \"$user\", expected a number other than 0" ;; esac
 
 # A package, made with stock tools alone.
