@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -55,14 +56,24 @@ async fn begins_with_preface(stream: &TcpStream) -> io::Result<bool> {
 }
 
 /// The plain path as long as it lasts, then hyper.
-async fn http1<S: AsyncRead + AsyncWrite + Unpin>(stream: S, service: Service, drain: Arc<Notify>) {
+pub async fn http1<S: AsyncRead + AsyncWrite + Unpin>(stream: S, service: Service, drain: Arc<Notify>) {
     // How a connection ended is its client's affair; nothing of ours depends on it.
-    let Ok(End::HandedOver(stream, first)) = plain::serve(stream, &service, &drain).await else { return };
-    let stream = TokioIo::new(Rewound::new(first, stream));
+    if let Ok(End::HandedOver(stream, first)) = plain::serve(stream, &service, &drain).await {
+        by_hyper(stream, first, service, drain).await;
+    }
+}
+
+/// HTTP/1.1 by hyper, on a stream of which `first` has been read already.
+pub async fn by_hyper<S>(stream: S, first: Bytes, service: Service, drain: Arc<Notify>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut builder = http1::Builder::new();
     // The sweep (see `watch`) keeps the limits of time; hyper's would arm a timer for each request. Its own limit of 100
     // fields is left in place: setting any makes it fill an array for each request. `pipeline_flush` would copy bodies.
-    builder.header_read_timeout(None).max_buf_size(HEAD_MAX_BYTES);
+    // A client that has closed its sending half still waits for its answer, as on the plain path.
+    builder.header_read_timeout(None).max_buf_size(HEAD_MAX_BYTES).half_close(true);
+    let stream = TokioIo::new(Rewound::new(first, stream));
     let mut connection = pin!(builder.serve_connection(stream, service));
     tokio::select! {
         biased;

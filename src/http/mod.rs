@@ -23,6 +23,8 @@ mod server;
 mod service;
 pub mod target;
 pub mod tls;
+#[cfg(test)]
+mod twins;
 mod watch;
 
 pub use freshness::Rhythm;
