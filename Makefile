@@ -10,7 +10,7 @@ BENCH_ARGS ?=
 INNER_ARGS ?=
 BENCH_PROFILE ?= release
 
-.PHONY: help demo test lint bench bench-inner bench-side fuzz-build
+.PHONY: help demo test lint bench bench-inner bench-side fuzz-build image
 
 help:
 	@echo 'make demo         an election night on this machine, from signed packages to a page in your browser'
@@ -20,6 +20,7 @@ help:
 	@echo 'make bench-inner  the former alone'
 	@echo 'make bench-side   the latter alone'
 	@echo 'make fuzz-build   builds the fuzz targets'
+	@echo 'make image        builds the image of the Dockerfile and tries it, without any engine; needs root and some minutes'
 	@sed -n 's/^#   /  /p; s/^#    /    /p' Makefile
 
 demo:
@@ -49,3 +50,6 @@ bench-side:
 fuzz-build:
 	@scripts/setup.sh build fuzz
 	cargo build --locked -p difusor-fuzz
+
+image:
+	@scripts/try-image.sh

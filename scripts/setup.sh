@@ -1,5 +1,5 @@
 #!/bin/bash
-# Sees to it that the Debian packages of the groups named are here: build, fuzz, test, bench.
+# Sees to it that the Debian packages of the groups named are here: build, fuzz, test, bench, image.
 # Installs what is missing with apt-get and says so; says nothing when nothing is missing.
 set -euo pipefail
 
@@ -23,6 +23,7 @@ wanted() {
         echo "zip zip"
         echo "unzip unzip"
         echo "systemd-analyze systemd"
+        echo "strace strace"
         echo "$(first_of chromium google-chrome google-chrome-stable chromium-browser) chromium"
         ;;
     bench)
@@ -33,8 +34,15 @@ wanted() {
         echo "curl curl"
         echo "ssh-keygen openssh-client"
         ;;
+    image)
+        echo "buildah buildah"
+        echo "debootstrap debootstrap"
+        echo "pgrep procps"
+        echo "ssh-keygen openssh-client"
+        echo "curl curl"
+        ;;
     *)
-        echo "setup: unknown group $1 (build, fuzz, test, bench)" >&2
+        echo "setup: unknown group $1 (build, fuzz, test, bench, image)" >&2
         return 2
         ;;
     esac

@@ -152,7 +152,7 @@ fn tell(happening: &Happening) {
         Happening::Waiting { name, code, why }
         | Happening::Refused { name, code, why }
         | Happening::Odd { name, code, why } => format!("       {name}  {code}: {why}"),
-        Happening::Same { .. } => return,
+        Happening::Same { .. } | Happening::Older { .. } => return,
         Happening::Blind { why } => format!("       the incoming folder cannot be read: {why}"),
     };
     say(&format!("{line}\n"));

@@ -184,3 +184,82 @@ fn existing_folder(top: &Section, given: Given<PathBuf>) -> Option<PathBuf> {
     top.note(given.span, format!("`incoming`: {} is no folder; make it, or name another", given.value.display()));
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::table;
+    use proptest::prelude::*;
+
+    /// A folder with everything that the example names, but certificates.
+    fn folder() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let key = ssh_key::PrivateKey::random(&mut ssh_key::rand_core::OsRng, ssh_key::Algorithm::Ed25519).unwrap();
+        let line = format!("iec namespaces=\"prep-corte\" {}\n", key.public_key().to_openssh().unwrap());
+        fs::write(dir.path().join("allowed_signers"), line).unwrap();
+        fs::create_dir(dir.path().join("incoming")).unwrap();
+        dir
+    }
+
+    const LEAST: &str = "election = \"e-1\"\nsigners = \"allowed_signers\"\nincoming = \"incoming\"\n";
+
+    fn faults(text: &str) -> String {
+        parse(text, "d.toml", folder().path()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_least_that_is_needed_has_all_defaults() {
+        let dir = folder();
+        let settings = parse(&format!("{LEAST}[listen]\nhttp = [\"[::]:80\"]\n"), "d.toml", dir.path()).unwrap();
+        assert_eq!((settings.kind, settings.keep, settings.interval.as_secs()), (Tipo::Oficial, 6, 600));
+        assert_eq!(settings.incoming, dir.path().join("incoming"));
+        assert_eq!(settings.http.listen, [Listen { address: "[::]:80".parse().unwrap(), is_tls: false }]);
+        assert_eq!(settings.limits.total_bytes, Limits::default().total_bytes);
+        assert_eq!(settings.limits.file_bytes, Limits::default().file_bytes);
+        assert_eq!(settings.http.threads, pool::cores());
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once_where_they_stand() {
+        let text = "electin = \"e\"\nsigners = \"nobody\"\nthreads = \"two\"\n[listen]\nhttp = [\"80\"]\n[cortes]\n\
+                    interval = \"soon\"\nkep = 3\n[limits]\nconnections = 0\n";
+        let told = faults(text);
+        for expected in [
+            "d.toml:1:1: `electin` is no setting; did you mean `election`?",
+            "d.toml:2:11: `signers`:",
+            "d.toml:3:11: `threads`: expected a whole number, such as 0",
+            "d.toml:5:8: `listen.http`: `80` is not \"ADDRESS:PORT\"",
+            "d.toml:7:12: `cortes.interval`: `soon` is not a duration",
+            "d.toml:8:1: `cortes.kep` is no setting; did you mean `cortes.keep`?",
+            "d.toml:10:15: `limits.connections`: expected 1 to 1000000",
+            "d.toml: `election` is missing",
+            "d.toml: `incoming` is missing",
+        ] {
+            assert!(told.contains(expected), "{expected}\nnot in\n{told}");
+        }
+        assert_eq!(told.lines().count(), 9, "{told}");
+    }
+
+    #[test]
+    fn tls_needs_both_an_address_and_a_certificate() {
+        assert!(faults(&format!("{LEAST}[listen]\nhttps = [\"[::]:443\"]\n")).contains("needs a certificate"));
+        let told =
+            faults(&format!("{LEAST}[listen]\nhttp = [\"[::]:80\"]\n[[certificate]]\nchain = \"c\"\nkey = \"k\"\n"));
+        assert!(told.contains("no address for it") && told.contains("d.toml:7:9: `certificate`: "), "{told}");
+        assert!(faults(LEAST).contains("nowhere to listen"));
+        assert!(faults("= 1\n").contains("d.toml:1:1: not TOML"));
+    }
+
+    #[test]
+    fn the_example_lacks_nothing_but_its_certificate() {
+        let told = faults(&table::example().replace("# https", "https"));
+        assert!(told.lines().all(|line| line.contains("`certificate`: ")), "{told}");
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in "(election|[a-z.\\[\\]=\" \n0-9]){0,60}") {
+            let _ = parse(&text, "d.toml", Path::new("/nowhere"));
+        }
+    }
+}

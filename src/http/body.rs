@@ -19,6 +19,11 @@ impl Body {
     pub fn empty() -> Body {
         Body(None)
     }
+
+    /// What is to be sent; `None` where there is nothing.
+    pub fn into_bytes(self) -> Option<Bytes> {
+        self.0
+    }
 }
 
 impl http_body::Body for Body {

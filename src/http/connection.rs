@@ -1,17 +1,19 @@
-//! One connection: which protocol it speaks, and hyper's loop for it.
+//! One connection: which protocol it speaks, and who serves it.
 
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use bytes::Bytes;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 
+use super::multiplexed;
 use super::plain::{self, End};
 use super::rewound::Rewound;
 use super::service::Service;
@@ -19,8 +21,6 @@ use super::watch::Watched;
 
 /// A request head above this is answered 431. Browsers send 1 to 2 KB, and a target of 8 KiB has to fit.
 pub const HEAD_MAX_BYTES: usize = 16 << 10;
-/// Streams that a client may have open at once (RFC 9113, 6.5.2, advises at least 100).
-const STREAMS_MAX: u32 = 128;
 /// What begins an HTTP/2 connection in clear (RFC 9113, 3.4); no method of HTTP/1.1 begins so.
 const PREFACE_START: &[u8; 3] = b"PRI";
 /// How long to wait for the rest of a preface that came in pieces.
@@ -56,16 +56,24 @@ async fn begins_with_preface(stream: &TcpStream) -> io::Result<bool> {
 }
 
 /// The plain path as long as it lasts, then hyper.
-async fn http1<S: AsyncRead + AsyncWrite + Unpin>(stream: S, service: Service, drain: Arc<Notify>) {
+pub async fn http1<S: AsyncRead + AsyncWrite + Unpin>(stream: S, service: Service, drain: Arc<Notify>) {
     // How a connection ended is its client's affair; nothing of ours depends on it.
-    let Ok(End::HandedOver(stream, first)) = plain::serve(stream, &service, &drain).await else { return };
-    let stream = TokioIo::new(Rewound::new(first, stream));
+    if let Ok(End::HandedOver(stream, first)) = plain::serve(stream, &service, &drain).await {
+        by_hyper(stream, first, service, drain).await;
+    }
+}
+
+/// HTTP/1.1 by hyper, on a stream of which `first` has been read already.
+pub async fn by_hyper<S>(stream: S, first: Bytes, service: Service, drain: Arc<Notify>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut builder = http1::Builder::new();
     // The sweep (see `watch`) keeps the limits of time; hyper's would arm a timer for each request. Its own limit of 100
     // fields is left in place: setting any makes it fill an array for each request. `pipeline_flush` would copy bodies.
-    builder.header_read_timeout(None).max_buf_size(HEAD_MAX_BYTES);
-    // Who has said all there was to say (`printf ... | nc -N`) still waits for the answers.
-    builder.half_close(true);
+    // A client that has closed its sending half still waits for its answer, as on the plain path.
+    builder.header_read_timeout(None).max_buf_size(HEAD_MAX_BYTES).half_close(true);
+    let stream = TokioIo::new(Rewound::new(first, stream));
     let mut connection = pin!(builder.serve_connection(stream, service));
     tokio::select! {
         biased;
@@ -75,15 +83,7 @@ async fn http1<S: AsyncRead + AsyncWrite + Unpin>(stream: S, service: Service, d
     let _ = connection.await;
 }
 
-async fn http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, service: Service, drain: Arc<Notify>) {
+async fn http2<S: AsyncRead + AsyncWrite + Unpin>(stream: S, service: Service, drain: Arc<Notify>) {
     service.seat.is_multiplexed();
-    let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder.max_concurrent_streams(STREAMS_MAX).max_header_list_size(HEAD_MAX_BYTES as u32);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    tokio::select! {
-        biased;
-        _ = &mut connection => return,
-        () = drain.notified() => connection.as_mut().graceful_shutdown(),
-    }
-    let _ = connection.await;
+    let _ = multiplexed::serve(stream, service, drain).await;
 }

@@ -43,17 +43,22 @@ struct Dial {
     at: (i64, i64, Freshness),
     current: HeaderValue,
     /// As `Date` has it: `Sun, 07 Jun 2026 20:10:00 GMT`.
-    date: String,
+    date: HeaderValue,
 }
 
 thread_local!(static DIAL: RefCell<Dial> = const {
-    RefCell::new(Dial { at: (i64::MIN, i64::MIN, Freshness::None), current: NO_CACHE, date: String::new() })
+    RefCell::new(Dial { at: (i64::MIN, i64::MIN, Freshness::None), current: NO_CACHE, date: NO_CACHE })
 });
 
 impl Rhythm {
     /// The `Cache-Control` value.
     pub fn cache_control(&self, freshness: Freshness) -> HeaderValue {
         self.read(freshness, |value, _| value.clone())
+    }
+
+    /// The `Date` value.
+    pub fn date(&self) -> HeaderValue {
+        self.read(Freshness::None, |_, date| date.clone())
     }
 
     /// Writes `Cache-Control` and `Date` as HTTP/1.1 has them.
@@ -67,7 +72,7 @@ impl Rhythm {
         });
     }
 
-    fn read<R>(&self, freshness: Freshness, take: impl FnOnce(&HeaderValue, &str) -> R) -> R {
+    fn read<R>(&self, freshness: Freshness, take: impl FnOnce(&HeaderValue, &HeaderValue) -> R) -> R {
         let (election, machine) = self.clock.seconds();
         DIAL.with_borrow_mut(|dial| {
             // Only what is current is printed; an answer of another freshness leaves that in place.
@@ -97,6 +102,7 @@ impl Rhythm {
         };
         let since = Duration::from_secs(u64::try_from(machine).unwrap_or(0));
         let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since);
+        let date = HeaderValue::try_from(date).unwrap_or(NO_CACHE);
         Dial { at: (election, machine, freshness), current, date }
     }
 

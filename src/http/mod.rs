@@ -4,6 +4,7 @@
 //! Nothing here knows where an edition comes from: no import of `store`, `ingest` or `corte`.
 
 pub mod answer;
+mod batch;
 mod body;
 pub mod conditional;
 mod connection;
@@ -11,6 +12,7 @@ mod core;
 pub mod fields;
 mod freshness;
 mod listen;
+mod multiplexed;
 pub mod negotiate;
 mod plain;
 pub mod range;
@@ -21,6 +23,8 @@ mod server;
 mod service;
 pub mod target;
 pub mod tls;
+#[cfg(test)]
+mod twins;
 mod watch;
 
 pub use freshness::Rhythm;

@@ -79,15 +79,22 @@ fn https_location<B>(request: &Request<B>, port: u16) -> Option<String> {
     Some(format!("https://{}{port}{target}", named.host()))
 }
 
+impl Service {
+    /// Answers one request of this connection.
+    pub fn respond<B>(&self, request: &Request<B>) -> Response<Body> {
+        self.seat.asked();
+        self.site.answer(request, self.https_port)
+    }
+}
+
 impl<B> hyper::service::Service<Request<B>> for Service {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = Ready<Result<Response<Body>, Infallible>>;
 
     fn call(&self, request: Request<B>) -> Self::Future {
-        self.seat.asked();
-        let mut response = self.site.answer(&request, self.https_port);
-        if self.seat.is_draining() && request.version() < Version::HTTP_2 {
+        let mut response = self.respond(&request);
+        if self.seat.is_draining() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         ready(Ok(response))

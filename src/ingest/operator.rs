@@ -1,5 +1,6 @@
 //! The one loop that changes what is live.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -72,6 +73,7 @@ impl Operator {
             events: events.clone(),
             started: Monotonic::now(),
             look_took: Duration::ZERO,
+            at_start: HashSet::new(),
         };
         let beat = heartbeat.clone();
         let thread = thread::Builder::new().name("operator".into()).spawn(move || desk.run(&inbox, &beat))?;
@@ -102,6 +104,8 @@ struct Desk {
     events: SyncSender<Event>,
     started: Monotonic,
     look_took: Duration,
+    /// What the first look has found: the cortes before the one that goes live lie there for a reason.
+    at_start: HashSet<String>,
 }
 
 /// Why a package does not go live now.
@@ -114,7 +118,9 @@ enum Fault {
 
 impl Desk {
     fn run(mut self, inbox: &Receiver<Event>, heartbeat: &AtomicU64) {
-        let mut next_look = Duration::ZERO;
+        self.look();
+        self.at_start = self.room.names().map(str::to_owned).collect();
+        let mut next_look = LOOK_EVERY;
         loop {
             heartbeat.fetch_add(1, Ordering::Relaxed);
             let now = self.started.elapsed();
@@ -161,6 +167,10 @@ impl Desk {
             let name = sighting.name.clone();
             match self.take(&sighting) {
                 Ok(()) => self.room.done(&name),
+                Err(Fault::NotAdmitted(NotAdmitted::NotLater { found, live })) if self.at_start.contains(&name) => {
+                    self.room.done(&name);
+                    (self.report)(&Happening::Older { name, corte: found, live });
+                }
                 Err(Fault::NotAdmitted(why)) => {
                     self.room.done(&name);
                     (self.report)(&Happening::Refused { name, code: why.code(), why: why.to_string() });

@@ -21,6 +21,8 @@ pub enum Happening {
     Odd { name: String, code: &'static str, why: String },
     /// The package that is live came again.
     Same { name: String, corte: CorteId },
+    /// A package that lay there at the start is of an earlier corte than the one that is live.
+    Older { name: String, corte: CorteId, live: CorteId },
     /// The incoming folder cannot be looked at.
     Blind { why: String },
 }
@@ -42,6 +44,9 @@ pub fn to_log(happening: &Happening) {
         Happening::Refused { name, code, why } => warn!(package = name, code, why, "refused, nothing has changed"),
         Happening::Odd { name, code, why } => warn!(package = name, code, why, "live all the same"),
         Happening::Same { name, corte } => info!(package = name, %corte, "is live already"),
+        Happening::Older { name, corte, live } => {
+            info!(package = name, %corte, %live, "passed over, a later one is live")
+        }
         Happening::Blind { why } => warn!(why, "the incoming folder cannot be read; trying again"),
     }
 }

@@ -65,6 +65,11 @@ impl Room {
         }
     }
 
+    /// Who is there.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// Packages to be tried now, the latest name first.
     pub fn due(&self, now: Now) -> Vec<Sighting> {
         let is_due = |v: &&Visitor| matches!(v.state, State::Pending) && v.changed + v.quiet() <= now;

@@ -217,7 +217,7 @@ fn stamp(corte: &Corte) -> Stamp {
 }
 
 /// The files that we add, for people and programs that want to know or to check.
-fn own_files(verified: &Verified) -> [(&'static str, Bytes); 3] {
+fn own_files(verified: &Verified) -> [(&'static str, Bytes); 4] {
     let corte = verified.corte();
     let about = json!({
         "eleccion": corte.eleccion,
@@ -231,6 +231,8 @@ fn own_files(verified: &Verified) -> [(&'static str, Bytes); 3] {
     });
     [
         ("corte.json", Bytes::from(format!("{about}\n"))),
+        // The one signed file that lies outside sitio/: with it, everything in the list can be checked.
+        ("corte.original.json", verified.corte_json().clone()),
         ("SHA256SUMS", verified.sums().clone()),
         ("SHA256SUMS.sig", verified.signature().clone()),
     ]

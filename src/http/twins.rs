@@ -1,0 +1,223 @@
+//! The two HTTP/1.1 paths held against each other: for any request both must answer the same, byte for byte.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::sync::Notify;
+
+use super::plain::{self, End};
+use super::service::{Service, Site};
+use super::watch::Seats;
+use super::{Rhythm, connection};
+use crate::base::clock::Clock;
+use crate::corte::{Expectations, InMemory, Limits, Signers, pack, read};
+use crate::snapshot::{Coding, Edition, Entry, Known, Live, Snapshot};
+
+const STAMP: &str = "2026-06-07T20:10:00-06:00";
+
+/// A small corte, by the whole way that every package goes.
+fn snapshot() -> Snapshot {
+    let key = ssh_key::PrivateKey::random(&mut ssh_key::rand_core::OsRng, ssh_key::Algorithm::Ed25519).unwrap();
+    let about = format!(
+        r#"{{"formato":1,"eleccion":"prueba","corte":"20260607_2010","fecha_hora":"{STAMP}","tipo":"simulacro"}}"#
+    );
+    let text = |s: &str, n| Bytes::from(s.repeat(n));
+    let files = [
+        ("index.html", text("<p>resultados</p>", 40)),
+        ("datos/total.json", text("{\"votos\":12345},", 300)),
+        ("datos/vacio.txt", Bytes::new()),
+        ("foto.jpg", Bytes::from_static(b"\xff\xd8\xff\xe0 not compressed")),
+        ("sub/index.html", text("sub", 100)),
+    ];
+    let files: Vec<_> = files.into_iter().map(|(path, bytes)| (path.to_owned(), bytes)).collect();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("p.tar");
+    pack::sign(about.as_bytes(), &files, &key).unwrap().write(&path, &Limits::default()).unwrap();
+    let signers = Signers::parse(&format!("a {}\n", key.public_key().to_openssh().unwrap())).unwrap();
+    let now: Timestamp = STAMP.parse().unwrap();
+    let expected = Expectations { eleccion: None, tipo: None, signers: &signers, identity: None, now };
+    let package = read(&path, &Limits::default(), &InMemory { known: &|_| None }).unwrap();
+    Snapshot::build(&package.verify(&expected).unwrap(), &Known::default(), now)
+}
+
+fn site() -> Arc<Site> {
+    let live = Arc::new(Live::default());
+    live.publish(Edition::first(Arc::new(snapshot())));
+    // The clock stands still, so that both paths answer in the same second of the election.
+    let (clock, _) = Clock::scripted(STAMP.parse().unwrap());
+    Arc::new(Site { live, rhythm: Rhythm { clock, interval: SignedDuration::from_mins(10) } })
+}
+
+fn service(site: &Arc<Site>) -> Service {
+    Service { site: site.clone(), seat: Seats::new().take(), https_port: None }
+}
+
+/// What comes back for `request` (and the end of input) from the plain path, or `None` where it hands over.
+async fn by_plain(site: &Arc<Site>, request: &[u8]) -> Option<Vec<u8>> {
+    let (mut client, server) = duplex(1 << 20);
+    client.write_all(request).await.unwrap();
+    client.shutdown().await.unwrap();
+    let end = plain::serve(server, &service(site), &Arc::new(Notify::new())).await.unwrap();
+    let handed_over = matches!(end, End::HandedOver(..));
+    drop(end);
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).await.unwrap();
+    (!handed_over).then_some(answer)
+}
+
+async fn by_hyper(site: &Arc<Site>, request: &[u8]) -> Vec<u8> {
+    let (mut client, server) = duplex(1 << 20);
+    client.write_all(request).await.unwrap();
+    client.shutdown().await.unwrap();
+    connection::by_hyper(server, Bytes::new(), service(site), Arc::new(Notify::new())).await;
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).await.unwrap();
+    answer
+}
+
+/// Status line, then the other lines of the head in order of their names, then the body. `Date` is compared as a field
+/// that is there: the two answers may fall on both sides of a second.
+fn normal(answer: &[u8]) -> (Vec<String>, Vec<u8>) {
+    let end = answer.windows(4).position(|w| w == b"\r\n\r\n").expect("a head") + 4;
+    let mut head: Vec<String> = String::from_utf8(answer[..end].to_vec()).unwrap().lines().map(str::to_owned).collect();
+    for line in &mut head {
+        if line.starts_with("date: ") {
+            line.truncate(6);
+        }
+    }
+    head[1..].sort();
+    (head, answer[end..].to_vec())
+}
+
+fn tag(site: &Arc<Site>, coding: Coding) -> String {
+    let edition = site.live.load();
+    let Some(Entry::File(content)) = edition.as_ref().unwrap().live().get("datos/total.json").cloned() else {
+        panic!()
+    };
+    content.get(coding).unwrap().etag.to_str().unwrap().to_owned()
+}
+
+/// Requests of the kind that people and programs send, and of the kind that they should not.
+fn requests() -> impl Strategy<Value = String> {
+    let method = prop::sample::select(vec!["GET", "HEAD", "GET", "GET", "POST", "OPTIONS", "BREW"]);
+    let path = prop::sample::select(vec![
+        "/",
+        "/index.html",
+        "/datos/total.json",
+        "/datos/total.json?v=1",
+        "/datos/vacio.txt",
+        "/foto.jpg",
+        "/sub",
+        "/sub/",
+        "/datos/%74otal.json",
+        "/nada",
+        "/../x",
+        "/%00",
+        "/%zz",
+        "//x",
+        "/.prep/corte.json",
+        "/.prep/SHA256SUMS",
+        "/.prep/c/20260607_2010/datos/total.json",
+        "/.prep/c/20260607_2010",
+        "/.prep/c/20200101_0000/x",
+        "*",
+        "/a\"b",
+    ]);
+    let fields = prop::collection::vec(
+        prop::sample::select(vec![
+            "Accept-Encoding: gzip, deflate, br, zstd",
+            "Accept-Encoding: identity;q=0",
+            "accept-encoding: gzip;q=0.5",
+            "Accept-Encoding:",
+            "If-None-Match: IDENTITY",
+            "If-None-Match: W/GZIP",
+            "if-none-match: \"x\", BR",
+            "If-None-Match: *",
+            "If-Modified-Since: Mon, 08 Jun 2026 02:10:00 GMT",
+            "If-Modified-Since: never",
+            "If-Match: \"x\"",
+            "If-Match: *",
+            "Range: bytes=0-9",
+            "Range: bytes=9999999-",
+            "If-Range: GZIP",
+            "X-Other: 1",
+            "Connection: keep-alive",
+            "Host: b",
+            "Expect: 100-continue",
+            "User-Agent: prueba/1.0",
+        ]),
+        0..5,
+    );
+    (method, path, fields).prop_map(|(method, path, fields)| {
+        let fields: String = fields.iter().map(|f| format!("{f}\r\n")).collect();
+        format!("{method} {path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n")
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #[test]
+    fn both_paths_answer_the_same(template in requests()) {
+        thread_local!(static SITE: Arc<Site> = site());
+        let site = SITE.with(Arc::clone);
+        let request = template
+            .replace("IDENTITY", &tag(&site, Coding::Identity))
+            .replace("GZIP", &tag(&site, Coding::Gzip))
+            .replace("BR", &tag(&site, Coding::Br));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let plain = by_plain(&site, request.as_bytes()).await;
+            let hyper = by_hyper(&site, request.as_bytes()).await;
+            if let Some(plain) = plain {
+                prop_assert_eq!(normal(&plain), normal(&hyper), "{}", request);
+            }
+            // hyper refuses some requests by itself, before they come to us: those carry no corte.
+            let hyper = String::from_utf8_lossy(&hyper).into_owned();
+            prop_assert!(hyper.contains("\r\ncorte: 20260607_2010\r\n") || hyper.starts_with("HTTP/1.1 400 "), "{}", request);
+            Ok(())
+        })?;
+    }
+}
+
+#[test]
+fn the_usual_requests_do_not_need_hyper() {
+    let site = site();
+    let gzip = tag(&site, Coding::Gzip);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for (fields, status) in [
+        (String::new(), "200 OK"),
+        ("Accept-Encoding: gzip, deflate, br, zstd\r\n".into(), "200 OK"),
+        (format!("Accept-Encoding: gzip\r\nIf-None-Match: {gzip}\r\n"), "304 Not Modified"),
+    ] {
+        let request = format!("GET /datos/total.json HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        let answer = runtime.block_on(by_plain(&site, request.as_bytes())).expect("answered by the plain path");
+        assert!(answer.starts_with(format!("HTTP/1.1 {status}\r\n").as_bytes()), "{fields}");
+    }
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order_across_both_paths() {
+    let site = site();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let get = |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n{more}\r\n");
+    // More than one batch of plain ones, then one that needs hyper, then plain ones again.
+    let mut requests = get("/datos/total.json", "").repeat(20);
+    requests += &get("/nada", "");
+    requests += &get("/foto.jpg", "").repeat(3);
+    requests += &get("/", "Connection: close\r\n");
+    let answer = runtime.block_on(async {
+        let (mut client, server) = duplex(1 << 20);
+        client.write_all(requests.as_bytes()).await.unwrap();
+        connection::http1(server, service(&site), Arc::new(Notify::new())).await;
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.unwrap();
+        answer
+    });
+    let text = String::from_utf8_lossy(&answer);
+    let statuses: Vec<&str> = text.match_indices("HTTP/1.1 ").map(|(at, _)| &text[at + 9..at + 12]).collect();
+    let expected: Vec<&str> = [vec!["200"; 20], vec!["404"], vec!["200"; 4]].concat();
+    assert_eq!(statuses, expected);
+}
