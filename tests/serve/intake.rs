@@ -161,7 +161,7 @@ fn of_what_is_there_at_the_start_the_latest_wins_and_does_so_again() {
     is_served(&site, "20240602_2010");
     // Those that are older are told of, and change nothing.
     for id in [ids[0], ids[2]] {
-        site.log_line(&["refused, nothing has changed", &format!("package=\"{id}\""), "P081"]);
+        site.log_line(&["passed over, a later one is live", &format!("package=\"{id}\"")]);
     }
     is_served(&site, "20240602_2010");
     site.terminate();
