@@ -228,7 +228,7 @@ mod tests {
             "d.toml:1:1: `electin` is no setting; did you mean `election`?",
             "d.toml:2:11: `signers`:",
             "d.toml:3:11: `threads`: expected a whole number, such as 0",
-            "d.toml:5:8: `listen.http`: `80` is not \"ADDRESS:PORT\"",
+            "d.toml:5:9: `listen.http`: `80` is not \"ADDRESS:PORT\"",
             "d.toml:7:12: `cortes.interval`: `soon` is not a duration",
             "d.toml:8:1: `cortes.kep` is no setting; did you mean `cortes.keep`?",
             "d.toml:10:15: `limits.connections`: expected 1 to 1000000",
