@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::sync::Notify;
@@ -13,35 +13,8 @@ use super::service::{Service, Site};
 use super::watch::Seats;
 use super::{Rhythm, connection};
 use crate::base::clock::Clock;
-use crate::corte::{Expectations, InMemory, Limits, Signers, pack, read};
-use crate::snapshot::{Coding, Edition, Entry, Known, Live, Snapshot};
-
-const STAMP: &str = "2026-06-07T20:10:00-06:00";
-
-/// A small corte, by the whole way that every package goes.
-fn snapshot() -> Snapshot {
-    let key = ssh_key::PrivateKey::random(&mut ssh_key::rand_core::OsRng, ssh_key::Algorithm::Ed25519).unwrap();
-    let about = format!(
-        r#"{{"formato":1,"eleccion":"prueba","corte":"20260607_2010","fecha_hora":"{STAMP}","tipo":"simulacro"}}"#
-    );
-    let text = |s: &str, n| Bytes::from(s.repeat(n));
-    let files = [
-        ("index.html", text("<p>resultados</p>", 40)),
-        ("datos/total.json", text("{\"votos\":12345},", 300)),
-        ("datos/vacio.txt", Bytes::new()),
-        ("foto.jpg", Bytes::from_static(b"\xff\xd8\xff\xe0 not compressed")),
-        ("sub/index.html", text("sub", 100)),
-    ];
-    let files: Vec<_> = files.into_iter().map(|(path, bytes)| (path.to_owned(), bytes)).collect();
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("p.tar");
-    pack::sign(about.as_bytes(), &files, &key).unwrap().write(&path, &Limits::default()).unwrap();
-    let signers = Signers::parse(&format!("a {}\n", key.public_key().to_openssh().unwrap())).unwrap();
-    let now: Timestamp = STAMP.parse().unwrap();
-    let expected = Expectations { eleccion: None, tipo: None, signers: &signers, identity: None, now };
-    let package = read(&path, &Limits::default(), &InMemory { known: &|_| None }).unwrap();
-    Snapshot::build(&package.verify(&expected).unwrap(), &Known::default(), now)
-}
+use crate::snapshot::specimen::{STAMP, snapshot};
+use crate::snapshot::{Coding, Edition, Entry, Live};
 
 fn site() -> Arc<Site> {
     let live = Arc::new(Live::default());

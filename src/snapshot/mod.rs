@@ -8,6 +8,8 @@ mod compress;
 mod content;
 mod edition;
 pub mod media;
+#[cfg(test)]
+pub mod specimen;
 
 pub use build::{CorteFields, Entry, Known, OWN, Snapshot};
 pub use compress::Level;

@@ -1,0 +1,34 @@
+//! A small corte for the tests of the floors above, which need not know how packages are made.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::{Known, Snapshot};
+use crate::corte::{Expectations, InMemory, Limits, Signers, pack, read};
+
+pub const STAMP: &str = "2026-06-07T20:10:00-06:00";
+
+/// A small corte, by the whole way that every package goes.
+pub fn snapshot() -> Snapshot {
+    let key = ssh_key::PrivateKey::random(&mut ssh_key::rand_core::OsRng, ssh_key::Algorithm::Ed25519).unwrap();
+    let about = format!(
+        r#"{{"formato":1,"eleccion":"prueba","corte":"20260607_2010","fecha_hora":"{STAMP}","tipo":"simulacro"}}"#
+    );
+    let text = |s: &str, n| Bytes::from(s.repeat(n));
+    let files = [
+        ("index.html", text("<p>resultados</p>", 40)),
+        ("datos/total.json", text("{\"votos\":12345},", 300)),
+        ("datos/vacio.txt", Bytes::new()),
+        ("foto.jpg", Bytes::from_static(b"\xff\xd8\xff\xe0 not compressed")),
+        ("sub/index.html", text("sub", 100)),
+    ];
+    let files: Vec<_> = files.into_iter().map(|(path, bytes)| (path.to_owned(), bytes)).collect();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("p.tar");
+    pack::sign(about.as_bytes(), &files, &key).unwrap().write(&path, &Limits::default()).unwrap();
+    let signers = Signers::parse(&format!("a {}\n", key.public_key().to_openssh().unwrap())).unwrap();
+    let now: Timestamp = STAMP.parse().unwrap();
+    let expected = Expectations { eleccion: None, tipo: None, signers: &signers, identity: None, now };
+    let package = read(&path, &Limits::default(), &InMemory { known: &|_| None }).unwrap();
+    Snapshot::build(&package.verify(&expected).unwrap(), &Known::default(), now)
+}
