@@ -1,9 +1,28 @@
 //! The inner parts, each by itself, timed by criterion: `cargo bench --bench inner`.
+//!
+//! The package is a corte of the invented night, in mid-count: 46 files, 1.2 MB.
 
 use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use difusor::base::digest::Digest;
+use difusor::corte::{CorteId, Expectations, InMemory, Limits, Signers, Verified, pack, read};
+use difusor::http::answer::{Request, answer};
+use difusor::http::fields::{Fields, Lines};
+use difusor::http::negotiate::Accepted;
+use difusor::http::recognise::recognise;
+use difusor::rehearse::Night;
+use difusor::snapshot::{Content, Edition, Entry, Known, Level, Live, Snapshot, media};
+use http::Method;
+use serde_json::json;
+use ssh_key::PrivateKey;
+use ssh_key::private::Ed25519Keypair;
+
+/// A corte in mid-night.
+const MIDNIGHT: usize = 30;
 
 /// Every byte of a package passes through here once: it must keep up with the disk and the network by far.
 fn sha256(c: &mut Criterion) {
@@ -18,5 +37,124 @@ fn sha256(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(inner, sha256);
+/// A package on disk, and who may sign it.
+struct Packed {
+    dir: tempfile::TempDir,
+    signers: Signers,
+}
+
+fn packed(n: usize) -> Packed {
+    let night = Night::synthetic(2026);
+    let corte = night.corte(n);
+    let key: PrivateKey = Ed25519Keypair::from_seed(&[7; 32]).into();
+    let about = json!({
+        "formato": 1,
+        "eleccion": night.eleccion(),
+        "corte": CorteId::new(corte.stamp.datetime(), 0).to_string(),
+        "fecha_hora": corte.stamp.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+        "tipo": "simulacro",
+    });
+    let files: Vec<(String, Bytes)> = corte.files.into_iter().map(|(path, b)| (path, b.into())).collect();
+    let dir = tempfile::tempdir().expect("a folder");
+    let package = pack::sign(about.to_string().as_bytes(), &files, &key).expect("signed");
+    package.write(&dir.path().join("p.tar"), &Limits::default()).expect("written");
+    let line = format!("demo {}\n", key.public_key().to_openssh().expect("a key"));
+    Packed { dir, signers: Signers::parse(&line).expect("signers") }
+}
+
+impl Packed {
+    fn verify(&self, known: &Known) -> Verified {
+        let known = |digest: &Digest| known.bytes(digest);
+        let package = read(&self.dir.path().join("p.tar"), &Limits::default(), &InMemory { known: &known });
+        let expected = Expectations {
+            eleccion: None,
+            tipo: None,
+            signers: &self.signers,
+            identity: None,
+            now: jiff::Timestamp::MAX,
+        };
+        package.and_then(|package| package.verify(&expected)).expect("verified")
+    }
+}
+
+fn snapshot(n: usize) -> Arc<Snapshot> {
+    let verified = packed(n).verify(&Known::default());
+    Arc::new(Snapshot::build(&verified, &Known::default(), verified.corte().instant))
+}
+
+/// From a file on disk to a proven package, and from there to a snapshot: all new, and as usual, most of it known.
+fn verify_and_build(c: &mut Criterion) {
+    let after = packed(MIDNIGHT);
+    let old = snapshot(MIDNIGHT - 1);
+    let known = Known::of(old.contents());
+    let verified = after.verify(&Known::default());
+    let at = verified.corte().instant;
+    c.bench_function("verify", |b| b.iter(|| after.verify(&Known::default())));
+    let mut group = c.benchmark_group("build");
+    group.sample_size(20);
+    group.bench_function("first corte", |b| b.iter(|| Snapshot::build(&verified, &Known::default(), at)));
+    group.bench_function("next corte", |b| b.iter(|| Snapshot::build(&verified, &known, at)));
+    group.finish();
+}
+
+/// All codings of one file: results of the state, about 20 KB.
+fn compress(c: &mut Criterion) {
+    let snapshot = snapshot(MIDNIGHT);
+    let Some(Entry::File(content)) = snapshot.get("datos/resultados.json") else { return };
+    let bytes = content.identity().body.clone();
+    let mut group = c.benchmark_group("compress");
+    group.sample_size(20).throughput(Throughput::Bytes(bytes.len() as u64));
+    for (name, level) in [("fast", Level::Fast), ("best", Level::Best)] {
+        group.bench_function(name, |b| {
+            b.iter(|| Content::new(bytes.clone(), content.digest, media::of("a.json"), level));
+        });
+    }
+    group.finish();
+}
+
+const HEAD: &[u8] = b"GET /datos/resultados.json HTTP/1.1\r\nHost: prep2026.example.mx\r\nConnection: keep-alive\r\n\
+    User-Agent: Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36\r\nAccept: */*\r\n\
+    Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: es-MX,es;q=0.9\r\n\r\n";
+
+/// What a request costs without protocol and kernel.
+fn request(c: &mut Criterion) {
+    let edition = Edition::first(snapshot(MIDNIGHT));
+    let line: &[u8] = b"gzip, deflate, br, zstd";
+    let Some(Entry::File(content)) = edition.live().get("datos/resultados.json") else { return };
+    c.bench_function("recognise", |b| b.iter(|| recognise(black_box(HEAD))));
+    c.bench_function("negotiate", |b| b.iter(|| Accepted::read([black_box(line)]).choose(content)));
+    let tag = content.identity().etag.as_bytes();
+    let ask = |if_none_match| Request {
+        method: &Method::GET,
+        path: "/datos/resultados.json",
+        query: None,
+        fields: Fields { accept_encoding: Lines::One(line), if_none_match, ..Fields::default() },
+        host_is_known: true,
+    };
+    let (plain, held) = (ask(Lines::None), ask(Lines::One(tag)));
+    c.bench_function("answer 200", |b| b.iter(|| answer(black_box(&plain), Some(&edition))));
+    c.bench_function("answer 304", |b| b.iter(|| answer(black_box(&held), Some(&edition))));
+}
+
+/// Loading the edition while another thread swaps it without a pause: readers never wait.
+fn swap_under_load(c: &mut Criterion) {
+    let (a, b) = (snapshot(MIDNIGHT), snapshot(MIDNIGHT + 1));
+    let live = Arc::new(Live::default());
+    live.publish(Edition::first(a.clone()));
+    let load = |live: &Live| live.load().as_ref().map(|edition| edition.live().sums());
+    c.bench_function("load, quiet", |bench| bench.iter(|| load(&live)));
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                live.publish(Edition::first(b.clone()));
+                live.publish(Edition::first(a.clone()));
+            }
+        });
+        c.bench_function("load, swapped without a pause", |bench| bench.iter(|| load(&live)));
+        stop.store(true, Ordering::Relaxed);
+    });
+}
+
+criterion_group!(inner, sha256, verify_and_build, compress, request, swap_under_load);
 criterion_main!(inner);
