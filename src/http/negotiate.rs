@@ -88,7 +88,7 @@ fn weight(parameter: Option<&[u8]>, more: Option<&[u8]>) -> Option<Weight> {
     let mut thousandths = 0;
     for place in 0..3 {
         let digit = fraction.get(place).copied().unwrap_or(b'0');
-        thousandths = thousandths * 10 + Weight::from(digit.is_ascii_digit().then_some(digit - b'0')?);
+        thousandths = thousandths * 10 + Weight::from(digit.is_ascii_digit().then(|| digit - b'0')?);
     }
     match whole {
         b'0' => Some(thousandths),
@@ -149,6 +149,7 @@ mod tests {
             ("gzip;q=2", Some(Coding::Identity)),
             ("gzip;q=0.1234", Some(Coding::Identity)),
             ("gzip;level=9", Some(Coding::Identity)),
+            ("gzip;q=0.*", Some(Coding::Identity)),
         ];
         for (line, expected) in cases {
             assert_eq!(choose(&text, line), expected, "{line}");
