@@ -14,6 +14,7 @@ const FIELDS_MAX: usize = 40;
 
 /// What the bytes begin with.
 #[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "it lives for one request, on the stack")]
 pub enum Recognised<'b> {
     /// The beginning of a head.
     Partial,
@@ -78,16 +79,8 @@ fn fields<'b>(headers: &[httparse::Header<'b>]) -> Option<Fields<'b>> {
         let is = |name: &str| header.name.eq_ignore_ascii_case(name);
         // By length first: most fields are told apart by it.
         match header.name.len() {
-            4 if is("host") => {
-                if std::mem::replace(&mut has_host, true) {
-                    return None;
-                }
-            }
-            10 if is("connection") => {
-                if !header.value.eq_ignore_ascii_case(b"keep-alive") {
-                    return None;
-                }
-            }
+            4 if is("host") && std::mem::replace(&mut has_host, true) => return None,
+            10 if is("connection") && !header.value.eq_ignore_ascii_case(b"keep-alive") => return None,
             13 if is("if-none-match") => once(&mut fields.if_none_match, header.value)?,
             15 if is("accept-encoding") => once(&mut fields.accept_encoding, header.value)?,
             17 if is("if-modified-since") => once(&mut fields.if_modified_since, header.value)?,
