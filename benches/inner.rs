@@ -79,7 +79,7 @@ impl Packed {
 
 fn snapshot(n: usize) -> Arc<Snapshot> {
     let verified = packed(n).verify(&Known::default());
-    Arc::new(Snapshot::build(&verified, &Known::default(), verified.corte().instant))
+    Arc::new(Snapshot::build(&verified, &Known::default(), verified.corte().instant, None))
 }
 
 /// From a file on disk to a proven package, and from there to a snapshot: all new, and as usual, most of it known.
@@ -92,8 +92,8 @@ fn verify_and_build(c: &mut Criterion) {
     c.bench_function("verify", |b| b.iter(|| after.verify(&Known::default())));
     let mut group = c.benchmark_group("build");
     group.sample_size(20);
-    group.bench_function("first corte", |b| b.iter(|| Snapshot::build(&verified, &Known::default(), at)));
-    group.bench_function("next corte", |b| b.iter(|| Snapshot::build(&verified, &known, at)));
+    group.bench_function("first corte", |b| b.iter(|| Snapshot::build(&verified, &Known::default(), at, None)));
+    group.bench_function("next corte", |b| b.iter(|| Snapshot::build(&verified, &known, at, None)));
     group.finish();
 }
 

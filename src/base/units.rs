@@ -31,11 +31,16 @@ pub fn size(text: &str) -> Result<u64, String> {
     }
 }
 
-/// Reads a duration such as `30s` or `10m`, longer than nothing.
+/// Longest duration that a setting takes: whatever is longer is a slip of the pen.
+const DURATION_MAX: Duration = Duration::from_secs(7 * 86_400);
+
+/// Reads a duration such as `30s` or `10m`, longer than nothing, a week at most.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let parsed: Option<SignedDuration> = text.parse().ok();
-    parsed.and_then(|d| Duration::try_from(d).ok()).filter(|d| !d.is_zero()).ok_or_else(|| {
-        format!("`{text}` is not a duration; expected a number and its unit, such as \"30s\" or \"10m\"")
+    parsed.and_then(|d| Duration::try_from(d).ok()).filter(|d| !d.is_zero() && *d <= DURATION_MAX).ok_or_else(|| {
+        format!(
+            "`{text}` is not a duration; expected a number and its unit, such as \"30s\" or \"10m\", a week at most"
+        )
     })
 }
 
@@ -63,7 +68,7 @@ mod tests {
         for bad in ["", "64", "MiB", "-1 MiB", "1.5 GiB", "99999999999 TiB", "64 mib"] {
             assert!(size(bad).is_err(), "{bad}");
         }
-        for bad in ["", "30", "0s", "-5s", "soon", "1mo"] {
+        for bad in ["", "30", "0s", "-5s", "soon", "1mo", "100000000h"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
     }

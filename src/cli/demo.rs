@@ -46,9 +46,7 @@ pub fn run(args: &Args) -> ExitCode {
             }
         },
     };
-    let demo = start(night, args);
-    let played = demo.and_then(|demo| play(demo, args));
-    match played {
+    match play(night, args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
             eprintln!("difusor demo: {fault}");
@@ -82,11 +80,13 @@ fn start(night: Night, args: &Args) -> Result<Demo, DemoFault> {
     }
 }
 
-fn play(mut demo: Demo, args: &Args) -> Result<(), DemoFault> {
-    introduce(&demo, args);
+fn play(night: Night, args: &Args) -> Result<(), DemoFault> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(DemoFault::Signals)?;
+    // Before anything is there that would have to be cleared away.
+    let stop = runtime.block_on(async { super::signals::stop() }).map_err(DemoFault::Signals)?;
+    let mut demo = start(night, args)?;
+    introduce(&demo, args);
     runtime.block_on(async {
-        let stop = super::signals::stop().map_err(DemoFault::Signals)?;
         tokio::pin!(stop);
         let mut every = tokio::time::interval(args.every);
         loop {

@@ -40,9 +40,13 @@ pub fn run(args: &Args) -> ExitCode {
     }
     super::log::start();
     let incoming = settings.incoming.display().to_string();
-    // Asked for before anything starts, so that no signal finds nobody at home.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    // Asked for before anything starts, so that no signal finds nobody at home.
+    let stop = match runtime.block_on(async { super::signals::stop() }) {
+        Ok(stop) => stop,
         Err(error) => return failed(&error),
     };
     let running = match Running::start(settings, Clock::machine(), Box::new(ingest::to_log)) {
@@ -52,9 +56,7 @@ pub fn run(args: &Args) -> ExitCode {
     let mut notifier = Notifier::new();
     info!(version = env!("CARGO_PKG_VERSION"), listening = running.urls(), incoming, "ready");
     notifier.ready(&format!("listening on {}", running.urls()));
-    if let Err(error) = runtime.block_on(until_told_to_stop(&running, &mut notifier)) {
-        return failed(&error);
-    }
+    runtime.block_on(until_told_to_stop(stop, &running, &mut notifier));
     notifier.stopping();
     running.stop();
     info!("stopped");
@@ -66,15 +68,14 @@ fn failed(error: &dyn std::fmt::Display) -> ExitCode {
     ExitCode::from(FAILED)
 }
 
-async fn until_told_to_stop(running: &Running, notifier: &mut Notifier) -> std::io::Result<()> {
-    let stop = super::signals::stop()?;
+async fn until_told_to_stop(stop: impl Future<Output = &'static str>, running: &Running, notifier: &mut Notifier) {
     tokio::pin!(stop);
     let mut every = tokio::time::interval(notifier.every().unwrap_or(ALIVE_EVERY));
     loop {
         tokio::select! {
             name = &mut stop => {
                 info!(signal = name, "stopping: no more connections, finishing those that are under way");
-                return Ok(());
+                return;
             }
             _ = every.tick() => if !notifier.alive(running) {
                 warn!("a thread does not move");

@@ -110,7 +110,9 @@ pub fn example() -> String {
         }
         let (mark, value) = match row.default {
             None => ("", row.example),
-            Some("" | "[]") => ("# ", row.example),
+            // Somewhere it has to listen.
+            Some("[]") => ("", row.example),
+            Some("") => ("# ", row.example),
             Some(default) => ("# ", default),
         };
         // What is commented out is at its default; the rest has to be given.

@@ -159,6 +159,11 @@ impl Refusal {
         }
     }
 
+    /// True where the same bytes may hold later: the clock moves on, a key becomes valid, a disk answers again.
+    pub fn may_heal(&self) -> bool {
+        matches!(self, Refusal::Future { .. } | Refusal::KeyOutsideDates { .. } | Refusal::Unreadable { .. })
+    }
+
     /// The file or folder at `path` could not be read.
     pub(super) fn unreadable(path: &str, error: io::Error) -> Refusal {
         through(error, |error| Refusal::Unreadable { path: Shown::text(path), error })

@@ -55,6 +55,16 @@ pub enum What<'e> {
     Notice(StatusCode, Notice),
 }
 
+/// The answer where everybody is sent to `location`; what would be refused there is refused here.
+pub fn elsewhere<'e>(request: &Request, edition: Option<&'e Edition>, location: String) -> Answer<'e> {
+    let what = match screen(request) {
+        Err((status, reason)) => What::Notice(status, reason),
+        Ok(()) if request.method == Method::OPTIONS => What::Options,
+        Ok(()) => What::Moved(location),
+    };
+    Answer { snapshot: edition.map(|e| &**e.live()), freshness: Freshness::None, what }
+}
+
 /// The answer to `request` from `edition`; `None` before the first corte.
 pub fn answer<'e>(request: &Request, edition: Option<&'e Edition>) -> Answer<'e> {
     let live = edition.map(|e| &**e.live());
@@ -130,12 +140,11 @@ fn from_snapshot<'e>(request: &Request, snapshot: &'e Snapshot, path: &str, fres
 
 fn from_content<'e>(request: &Request, snapshot: &Snapshot, content: &'e Content) -> What<'e> {
     let fields = &request.fields;
-    let Some(chosen) =
-        Accepted::read(fields.accept_encoding.iter()).choose(content).and_then(|coding| content.get(coding))
-    else {
+    let accepted = Accepted::read(fields.accept_encoding.iter());
+    let Some(chosen) = accepted.choose(content).and_then(|coding| content.get(coding)) else {
         return What::Notice(StatusCode::NOT_ACCEPTABLE, Notice::NotAcceptable);
     };
-    match conditional::evaluate(fields, content, &chosen.etag, snapshot.fields().last_modified_at) {
+    match conditional::evaluate(fields, &accepted, content, &chosen.etag, snapshot.fields().last_modified_at) {
         Outcome::Proceed => {}
         Outcome::NotModified(etag) => return What::NotModified(content, etag),
         Outcome::Failed => return What::Notice(StatusCode::PRECONDITION_FAILED, Notice::PreconditionFailed),

@@ -13,6 +13,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// What is gathered before it is sent unasked: two TLS records and their frames' heads.
 const GATHER_BYTES: usize = 32 << 10;
 
+/// What waits at the most.
+const WAITING_MAX_BYTES: usize = GATHER_BYTES + (16 << 10);
+
 /// A stream whose writes go out together. h2 owns one handle and its driver the other; both run in one task, so the
 /// lock is always free.
 pub struct Batch<S>(Arc<Mutex<Inner<S>>>);
@@ -64,8 +67,13 @@ impl<S: AsyncWrite + Unpin> Inner<S> {
         if self.waiting.len() >= GATHER_BYTES {
             ready!(self.poll_send(cx))?;
         }
-        bufs.iter().for_each(|buf| self.waiting.extend_from_slice(buf));
-        Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()))
+        // A client chooses the size of our frames, up to 16 MiB: h2 comes again with what does not fit.
+        let before = self.waiting.len();
+        for buf in bufs {
+            let room = WAITING_MAX_BYTES - self.waiting.len();
+            self.waiting.extend_from_slice(&buf[..buf.len().min(room)]);
+        }
+        Poll::Ready(Ok(self.waiting.len() - before))
     }
 }
 
@@ -99,5 +107,26 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Batch<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for Batch<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner().stream).poll_read(cx, buf)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+    use tokio::io::duplex;
+
+    #[test]
+    fn the_memory_of_a_client_that_never_reads_is_bounded() {
+        let (_client, server) = duplex(1);
+        let mut batch = Batch::new(server);
+        let mut cx = Context::from_waker(Waker::noop());
+        let frame = vec![0; 1 << 20];
+        let mut taken = 0;
+        while let Poll::Ready(n) = Pin::new(&mut batch).poll_write(&mut cx, &frame) {
+            taken += n.unwrap();
+            assert!(taken <= WAITING_MAX_BYTES + 1, "{taken}");
+        }
+        assert!(taken >= GATHER_BYTES);
     }
 }

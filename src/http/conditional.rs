@@ -6,7 +6,8 @@ use http::header::HeaderValue;
 use jiff::Timestamp;
 
 use super::fields::{Fields, Lines};
-use crate::snapshot::{Content, TAG_CONTENT_LEN};
+use super::negotiate::Accepted;
+use crate::snapshot::{CODINGS, Coding, Content, TAG_CONTENT_LEN};
 
 /// What the preconditions of a GET or HEAD come to.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,7 +20,13 @@ pub enum Outcome {
 }
 
 /// Evaluates the conditional fields against `content`; `selected` is the tag of the representation that would be sent.
-pub fn evaluate(fields: &Fields, content: &Content, selected: &HeaderValue, last_modified: Timestamp) -> Outcome {
+pub fn evaluate(
+    fields: &Fields,
+    accepted: &Accepted,
+    content: &Content,
+    selected: &HeaderValue,
+    last_modified: Timestamp,
+) -> Outcome {
     if !fields.if_match.is_none() {
         if !tags(&fields.if_match).any(|tag| tag.is_any() || is_one_of(content, tag)) {
             return Outcome::Failed;
@@ -30,16 +37,26 @@ pub fn evaluate(fields: &Fields, content: &Content, selected: &HeaderValue, last
         return Outcome::Failed;
     }
     if !fields.if_none_match.is_none() {
-        let held = tags(&fields.if_none_match).find(|tag| tag.is_any() || tag.names(content));
-        return match held {
-            Some(tag) if tag.is_any() => Outcome::NotModified(selected.clone()),
-            Some(tag) => Outcome::NotModified(tag.to_strong().unwrap_or_else(|| selected.clone())),
-            None => Outcome::Proceed,
-        };
+        return none_match(&fields.if_none_match, accepted, content, selected);
     }
     match date(&fields.if_modified_since) {
         Some(since) if last_modified.as_second() <= since => Outcome::NotModified(selected.clone()),
         _ => Outcome::Proceed,
+    }
+}
+
+/// The tag that would be sent is the best to answer with; else one that names the content in a coding that this client
+/// takes, for a shared cache asks with all that it holds; else any that names the content.
+fn none_match(lines: &Lines, accepted: &Accepted, content: &Content, selected: &HeaderValue) -> Outcome {
+    let is_selected = |tag: Tag| tag.is_any() || tag.quoted == selected.as_bytes();
+    if tags(lines).any(is_selected) {
+        return Outcome::NotModified(selected.clone());
+    }
+    let held = || tags(lines).filter(|tag| tag.names(content));
+    let best = held().find(|tag| accepted.takes(tag.coding())).or_else(|| held().next());
+    match best.and_then(Tag::to_strong) {
+        Some(held) => Outcome::NotModified(held),
+        None => Outcome::Proceed,
     }
 }
 
@@ -62,6 +79,15 @@ impl Tag<'_> {
             Some((name, rest)) => name == content.tag() && (rest.is_empty() || rest[0] == b'.'),
             None => false,
         }
+    }
+
+    /// The coding that a tag of ours is of.
+    fn coding(self) -> Coding {
+        let letter = self.quoted.get(TAG_CONTENT_LEN + 2);
+        CODINGS
+            .into_iter()
+            .find(|coding| coding.letter().map(|l| l as u8).as_ref() == letter)
+            .unwrap_or(Coding::Identity)
     }
 
     fn to_strong(self) -> Option<HeaderValue> {
@@ -121,9 +147,9 @@ pub fn if_range_holds(fields: &Fields, selected: &HeaderValue) -> bool {
 mod tests {
     use super::*;
     use crate::base::digest::Digest;
-    use crate::snapshot::{Coding, Level, media};
+    use crate::snapshot::{Level, media};
     use bytes::Bytes;
-    use http::header::{HeaderMap, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
+    use http::header::{ACCEPT_ENCODING, HeaderMap, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
     use proptest::prelude::*;
 
     const MODIFIED: &str = "2026-06-08T02:10:00Z";
@@ -140,7 +166,14 @@ mod tests {
             headers.append(name, value.parse().unwrap());
         }
         let selected = content.get(Coding::Gzip).unwrap().etag.clone();
-        evaluate(&Fields::of(&headers), &content, &selected, MODIFIED.parse().unwrap())
+        let fields = Fields::of(&headers);
+        evaluate(
+            &fields,
+            &Accepted::read(fields.accept_encoding.iter()),
+            &content,
+            &selected,
+            MODIFIED.parse().unwrap(),
+        )
     }
 
     fn tag(coding: Coding) -> String {
@@ -162,6 +195,18 @@ mod tests {
             );
         }
         assert_eq!(outcome(&[(IF_NONE_MATCH, "*")]), Outcome::NotModified(tag(Coding::Gzip).parse().unwrap()));
+    }
+
+    #[test]
+    fn a_cache_that_holds_several_codings_learns_which_one_its_client_can_take() {
+        let (gzip, br, identity) = (tag(Coding::Gzip), tag(Coding::Br), tag(Coding::Identity));
+        let ask =
+            |accept: &str| outcome(&[(ACCEPT_ENCODING, accept), (IF_NONE_MATCH, &format!("{br}, {identity}, {gzip}"))]);
+        // The helper above says that gzip would be sent.
+        assert_eq!(ask("gzip"), Outcome::NotModified(gzip.parse().unwrap()));
+        let ask = |accept: &str| outcome(&[(ACCEPT_ENCODING, accept), (IF_NONE_MATCH, &format!("{br}, {identity}"))]);
+        assert_eq!(ask("gzip"), Outcome::NotModified(identity.parse().unwrap()), "br it cannot read");
+        assert_eq!(ask("gzip, identity;q=0"), Outcome::NotModified(br.parse().unwrap()), "the content is the same");
     }
 
     #[test]

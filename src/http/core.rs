@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::MissedTickBehavior;
 use tokio_rustls::TlsAcceptor;
 use tracing::warn;
 
@@ -54,9 +55,8 @@ pub struct Core {
 struct Shared {
     site: Arc<Site>,
     seats: Seats,
-    room: Semaphore,
+    room: Arc<Semaphore>,
     connections_max: usize,
-    drain: Arc<Notify>,
 }
 
 impl Core {
@@ -76,41 +76,41 @@ async fn run(start: Start, heartbeat: Arc<AtomicU64>) {
     let shared = Arc::new(Shared {
         site,
         seats: Seats::new(),
-        room: Semaphore::new(connections_max),
+        room: Arc::new(Semaphore::new(connections_max)),
         connections_max,
-        drain: Arc::new(Notify::new()),
     });
     let accepting: Vec<_> =
         ports.into_iter().map(|port| tokio::spawn(accept_until(port, shared.clone(), stop.clone()))).collect();
     let sweeping = async {
         let mut every = tokio::time::interval(SWEEP_EVERY);
+        // A pause of the whole machine is nobody's idleness.
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             every.tick().await;
             shared.seats.sweep();
             heartbeat.fetch_add(1, Ordering::Relaxed);
         }
     };
+    let stopping = async {
+        let _ = stop.wait_for(|stop| *stop).await;
+        shared.seats.drain();
+        let _ = tokio::time::timeout(grace, async {
+            for accept in accepting {
+                let _ = accept.await;
+            }
+            while shared.room.available_permits() < shared.connections_max {
+                tokio::time::sleep(DRAIN_EVERY).await;
+            }
+        })
+        .await;
+    };
     tokio::select! {
-        _ = sweeping => {}
-        _ = stop.wait_for(|stop| *stop) => {}
+        () = sweeping => {}
+        () = stopping => {}
     }
-    for accept in accepting {
-        let _ = accept.await;
-    }
-    // Every connection is accepted now, so none can miss the call.
-    shared.seats.drain();
-    shared.drain.notify_waiters();
-    let _ = tokio::time::timeout(grace, async {
-        while shared.room.available_permits() < shared.connections_max {
-            shared.seats.sweep();
-            heartbeat.fetch_add(1, Ordering::Relaxed);
-            tokio::time::sleep(DRAIN_EVERY).await;
-        }
-    })
-    .await;
 }
 
-/// Accepts until told to stop, then takes those who are in the queue already: they were promised an answer.
+/// Accepts until told to stop, then takes those who are in the queue already, as far as there is room.
 async fn accept_until(port: Port, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
     let acceptor = port.tls.clone().map(TlsAcceptor::from);
     let listener = match TcpListener::from_std(port.listener) {
@@ -119,8 +119,10 @@ async fn accept_until(port: Port, shared: Arc<Shared>, mut stop: watch::Receiver
     };
     let accepting = async {
         loop {
+            // Room first: who is accepted is served. The semaphore is never closed.
+            let Ok(room) = shared.room.clone().acquire_owned().await else { return };
             match listener.accept().await {
-                Ok((stream, _)) => seat(stream, acceptor.as_ref(), port.https_port, &shared).await,
+                Ok((stream, _)) => seat(stream, room, acceptor.as_ref(), port.https_port, &shared),
                 Err(error) if is_the_clients(&error) => {}
                 Err(error) => {
                     warn!(%error, "no connection could be accepted; is the limit of open files reached?");
@@ -133,8 +135,10 @@ async fn accept_until(port: Port, shared: Arc<Shared>, mut stop: watch::Receiver
         () = accepting => {}
         _ = stop.wait_for(|stop| *stop) => {}
     }
-    while let Ok(Ok((stream, _))) = tokio::time::timeout(Duration::ZERO, listener.accept()).await {
-        seat(stream, acceptor.as_ref(), port.https_port, &shared).await;
+    while let Ok(room) = shared.room.clone().try_acquire_owned()
+        && let Ok(Ok((stream, _))) = tokio::time::timeout(Duration::ZERO, listener.accept()).await
+    {
+        seat(stream, room, acceptor.as_ref(), port.https_port, &shared);
     }
 }
 
@@ -143,32 +147,25 @@ fn is_the_clients(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
 }
 
-/// Starts a connection's task, once there is room for it.
-async fn seat(stream: TcpStream, acceptor: Option<&TlsAcceptor>, https_port: Option<u16>, shared: &Arc<Shared>) {
-    // The semaphore is never closed.
-    let Ok(permit) = shared.room.acquire().await else { return };
-    permit.forget();
+/// Starts a connection's task; it gives its room back when it ends, however it ends.
+fn seat(
+    stream: TcpStream,
+    room: OwnedSemaphorePermit,
+    acceptor: Option<&TlsAcceptor>,
+    https_port: Option<u16>,
+    shared: &Shared,
+) {
     // Small responses must not wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
     let seat = shared.seats.take();
     let service = Service { site: shared.site.clone(), seat: seat.clone(), https_port };
-    let place = Place(shared.clone());
-    let (acceptor, drain) = (acceptor.cloned(), shared.drain.clone());
+    let acceptor = acceptor.cloned();
     let task = tokio::spawn(async move {
-        let _place = place;
+        let _room = room;
         match acceptor {
-            Some(acceptor) => connection::tls(stream, acceptor, service, drain).await,
-            None => connection::clear(stream, service, drain).await,
+            Some(acceptor) => connection::tls(stream, acceptor, service).await,
+            None => connection::clear(stream, service).await,
         }
     });
     shared.seats.watch(&seat, task.abort_handle());
-}
-
-/// Gives its room back when the connection ends, however it ends.
-struct Place(Arc<Shared>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.room.add_permits(1);
-    }
 }

@@ -4,7 +4,6 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -12,7 +11,6 @@ use h2::server::{Builder, SendResponse};
 use http::Request;
 use http::header::DATE;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Notify;
 
 use super::batch::Batch;
 use super::connection::HEAD_MAX_BYTES;
@@ -28,7 +26,7 @@ type Connection<S> = h2::server::Connection<Batch<S>, Bytes>;
 type Asked = (Request<h2::RecvStream>, SendResponse<Bytes>);
 
 /// Serves `stream` until it ends.
-pub async fn serve<S>(stream: S, service: Service, drain: Arc<Notify>) -> io::Result<()>
+pub async fn serve<S>(stream: S, service: Service) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -43,11 +41,12 @@ where
         (Poll::Pending, Poll::Ready(Err(error))) => Poll::Ready(Err(error)),
         (handshake, _) => handshake.map_err(io::Error::other),
     });
+    let seat = service.seat.clone();
     let mut driver = Driver { connection: connection.await?, out, service };
     tokio::select! {
         biased;
         end = poll_fn(|cx| driver.poll(cx)) => return end,
-        () = drain.notified() => {}
+        () = seat.drained() => {}
     }
     // GOAWAY, then whatever was asked before it arrived.
     driver.connection.graceful_shutdown();

@@ -49,6 +49,11 @@ impl Accepted {
         }
     }
 
+    /// Whether the client takes this coding; without the field it takes any (RFC 9110, 12.5.3).
+    pub fn takes(&self, coding: Coding) -> bool {
+        !self.said || self.weight(coding).is_some()
+    }
+
     /// The best coding that `content` has: the heaviest weight, then the fewest bytes. `None` where the client refuses
     /// all of them, identity included.
     pub fn choose(&self, content: &Content) -> Option<Coding> {

@@ -1,26 +1,34 @@
 //! HTTP/1.1 without hyper, for the plain request: read, recognise, answer, one vectored write.
 //!
-//! Answers are 200 and 304; for any other the request, untouched, and the connection go to hyper. Both paths answer by
+//! Answers are 200 and 304, and a refusal of what is no request; for any other the request, untouched, and the
+//! connection go to hyper. Both paths answer by
 //! the same `answer`, and a test holds their bytes against each other.
 
 use std::io::{self, IoSlice};
 use std::pin::pin;
-use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::Method;
+use http::header::DATE;
+use http::{Method, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::Notify;
 
 use super::answer::{self, Answer, What, answer};
 use super::connection::HEAD_MAX_BYTES;
+use super::freshness::Freshness;
 use super::recognise::{Plain, Recognised, recognise};
+use super::respond::respond;
 use super::service::Service;
+use crate::portal::Notice;
 
 /// Room for what is read at once: a browser's head fits, and so do a few that are pipelined.
-const READ_BYTES: usize = 4 << 10;
+pub const READ_BYTES: usize = 4 << 10;
 /// Pipelined requests that are answered in one write; more wait for the next.
 const BATCH_MAX: usize = 16;
+/// What a client that was refused may still be sending, read so that it sees our answer and not a reset.
+const LINGER_MAX_BYTES: usize = 256 << 10;
+/// And for how long.
+const LINGER_MAX: Duration = Duration::from_secs(2);
 
 /// How it went on.
 pub enum End<S> {
@@ -30,36 +38,79 @@ pub enum End<S> {
     HandedOver(S, Bytes),
 }
 
-/// Serves plain requests on `stream`.
-pub async fn serve<S>(mut stream: S, service: &Service, drain: &Arc<Notify>) -> io::Result<End<S>>
+/// Serves plain requests on `stream`, of which `inbox` has been read already.
+pub async fn serve<S>(mut stream: S, mut inbox: BytesMut, service: &Service) -> io::Result<End<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut drained = pin!(drain.notified());
-    let mut inbox = BytesMut::with_capacity(READ_BYTES);
+    let mut drained = pin!(service.seat.drained());
     let mut outbox = Outbox::default();
     loop {
         let next = answer_all(&mut inbox, service, &mut outbox);
         outbox.send(&mut stream).await?;
         match next {
-            Next::HandOver => return Ok(End::HandedOver(stream, inbox.freeze())),
-            Next::More => continue,
-            Next::Read if service.seat.is_draining() => return Ok(End::Closed),
             Next::Read => {}
+            Next::More => continue,
+            Next::HandOver => return Ok(End::HandedOver(stream, inbox.freeze())),
+            Next::Refuse(status, notice) => {
+                stream.write_all(&refusal(service, status, notice)).await?;
+                return linger(stream).await;
+            }
+            Next::Close => return linger(stream).await,
         }
+        inbox.reserve(READ_BYTES);
         let read = tokio::select! {
             biased;
             read = stream.read_buf(&mut inbox) => read?,
-            // What has come of a head so far is not waited for: it is finished under hyper, which then closes.
-            () = &mut drained => match inbox.is_empty() {
-                true => return Ok(End::Closed),
+            // A head that has begun is finished under hyper, which then closes.
+            () = &mut drained => match inbox.is_empty() && service.seat.has_asked() {
+                true => return close(stream).await,
                 false => return Ok(End::HandedOver(stream, inbox.freeze())),
             },
         };
         if read == 0 {
-            return Ok(End::Closed);
+            return close(stream).await;
         }
     }
+}
+
+/// Says goodbye; under TLS by close_notify (RFC 8446, 6.1).
+async fn close<S: AsyncWrite + Unpin>(mut stream: S) -> io::Result<End<S>> {
+    stream.shutdown().await?;
+    Ok(End::Closed)
+}
+
+/// The same to a client that may still be sending: with bytes unread, the kernel would reset the connection, and our
+/// answer would be lost on its way (RFC 9112, 9.6).
+async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<End<S>> {
+    stream.shutdown().await?;
+    let (mut rest, mut left) = ([0; 1024], LINGER_MAX_BYTES);
+    let read = async {
+        while left > 0
+            && let Ok(n @ 1..) = stream.read(&mut rest).await
+        {
+            left = left.saturating_sub(n);
+        }
+    };
+    let _ = tokio::time::timeout(LINGER_MAX, read).await;
+    Ok(End::Closed)
+}
+
+/// A whole response to what is no request.
+fn refusal(service: &Service, status: StatusCode, notice: Notice) -> Vec<u8> {
+    let edition = service.site.live.load();
+    let snapshot = edition.as_deref().map(|edition| &**edition.live());
+    let answer = Answer { snapshot, freshness: Freshness::None, what: What::Notice(status, notice) };
+    let (head, body) = respond(answer, &Method::GET, &service.site.rhythm).into_parts();
+    let mut out = format!("HTTP/1.1 {status}\r\n").into_bytes();
+    let date = (DATE, service.site.rhythm.date());
+    let fields = head.headers.iter().chain([(&date.0, &date.1)]);
+    for (name, value) in fields {
+        out.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    out.extend_from_slice(b"connection: close\r\n\r\n");
+    out.extend(body.into_bytes().unwrap_or_default());
+    out
 }
 
 enum Next {
@@ -68,6 +119,10 @@ enum Next {
     /// The batch is full; there may be more.
     More,
     HandOver,
+    /// What comes next is no request.
+    Refuse(StatusCode, Notice),
+    /// The last answer said so.
+    Close,
 }
 
 fn answer_all(inbox: &mut BytesMut, service: &Service, outbox: &mut Outbox) -> Next {
@@ -78,11 +133,18 @@ fn answer_all(inbox: &mut BytesMut, service: &Service, outbox: &mut Outbox) -> N
         }
         match recognise(&inbox[done..]) {
             Recognised::Partial if inbox.len() - done < HEAD_MAX_BYTES => break Next::Read,
+            Recognised::Partial => {
+                break Next::Refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Notice::HeadTooLarge);
+            }
+            Recognised::Malformed => break Next::Refuse(StatusCode::BAD_REQUEST, Notice::BadRequest),
             Recognised::Plain(plain, len) if outbox.push(service, &plain) => {
                 service.seat.asked();
                 done += len;
+                if outbox.says_close {
+                    break Next::Close;
+                }
             }
-            _ => break Next::HandOver,
+            Recognised::Plain(..) | Recognised::Other => break Next::HandOver,
         }
     };
     let _ = inbox.split_to(done);
@@ -95,6 +157,8 @@ struct Outbox {
     heads: Vec<u8>,
     /// Where each head ends, and its body.
     parts: Vec<(usize, Bytes)>,
+    /// An answer was the last one (RFC 9112, 9.6): it is time to stop.
+    says_close: bool,
 }
 
 impl Outbox {
@@ -143,6 +207,7 @@ impl Outbox {
         service.site.rhythm.write(answer.freshness, out);
         if service.seat.is_draining() {
             out.extend_from_slice(b"connection: close\r\n");
+            self.says_close = true;
         }
         out.extend_from_slice(b"\r\n");
         Some(body)

@@ -20,6 +20,8 @@ pub enum Recognised<'b> {
     Partial,
     /// A plain request, and how many bytes it took.
     Plain(Plain<'b>, usize),
+    /// No request, by the parser that hyper has too.
+    Malformed,
     Other,
 }
 
@@ -39,7 +41,9 @@ pub fn recognise(bytes: &[u8]) -> Recognised<'_> {
     let len = match request.parse_with_uninit_headers(bytes, &mut room) {
         Ok(httparse::Status::Complete(len)) => len,
         Ok(httparse::Status::Partial) => return Recognised::Partial,
-        Err(_) => return Recognised::Other,
+        // hyper has more room.
+        Err(httparse::Error::TooManyHeaders) => return Recognised::Other,
+        Err(_) => return Recognised::Malformed,
     };
     match plain(&request) {
         Some(plain) => Recognised::Plain(plain, len),
@@ -140,11 +144,14 @@ mod tests {
             "GET / HTTP/1.1\r\nHost: a\r\nIf-Match: *\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: br\r\nAccept-Encoding: gzip\r\n\r\n",
-            "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
-            "\0",
         ];
         for case in cases {
             assert_eq!(recognise(case.as_bytes()), Recognised::Other, "{case:?}");
+        }
+        let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "x: y\r\n".repeat(60));
+        assert_eq!(recognise(many.as_bytes()), Recognised::Other);
+        for broken in ["GET / HTTP/1.1\r\nHost : a\r\n\r\n", "\0", "GET /\r\n\r\n", "PRI * HTTP/2.0\r\n\r\n"] {
+            assert_eq!(recognise(broken.as_bytes()), Recognised::Malformed, "{broken:?}");
         }
     }
 

@@ -8,10 +8,10 @@ use http::header::{CONNECTION, HOST, HeaderValue};
 use http::uri::Authority;
 use http::{Request, Response, Version};
 
-use super::answer::{self, Answer, What, answer};
+use super::answer::{self, answer, elsewhere};
 use super::body::Body;
 use super::fields::Fields;
-use super::freshness::{Freshness, Rhythm};
+use super::freshness::Rhythm;
 use super::respond::respond;
 use super::watch::Seat;
 use crate::snapshot::Live;
@@ -36,11 +36,7 @@ impl Site {
         let edition = guard.as_deref();
         // Where no usable host is named, nobody can be sent on: then the ordinary answer has to do.
         let answer = match https_port.and_then(|port| https_location(request, port)) {
-            Some(location) => Answer {
-                snapshot: edition.map(|e| &**e.live()),
-                freshness: Freshness::None,
-                what: What::Moved(location),
-            },
+            Some(location) => elsewhere(&asked(request), edition, location),
             None => answer(&asked(request), edition),
         };
         respond(answer, request.method(), &self.rhythm)
@@ -75,7 +71,7 @@ fn https_location<B>(request: &Request<B>, port: u16) -> Option<String> {
         return None;
     }
     let port = if port == 443 { String::new() } else { format!(":{port}") };
-    let target = request.uri().path_and_query()?;
+    let target = request.uri().path_and_query().filter(|target| target.path().starts_with('/'))?;
     Some(format!("https://{}{port}{target}", named.host()))
 }
 

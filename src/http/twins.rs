@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-use tokio::sync::Notify;
 
 use super::plain::{self, End};
 use super::service::{Service, Site};
@@ -33,7 +32,7 @@ async fn by_plain(site: &Arc<Site>, request: &[u8]) -> Option<Vec<u8>> {
     let (mut client, server) = duplex(1 << 20);
     client.write_all(request).await.unwrap();
     client.shutdown().await.unwrap();
-    let end = plain::serve(server, &service(site), &Arc::new(Notify::new())).await.unwrap();
+    let end = plain::serve(server, BytesMut::new(), &service(site)).await.unwrap();
     let handed_over = matches!(end, End::HandedOver(..));
     drop(end);
     let mut answer = Vec::new();
@@ -45,7 +44,7 @@ async fn by_hyper(site: &Arc<Site>, request: &[u8]) -> Vec<u8> {
     let (mut client, server) = duplex(1 << 20);
     client.write_all(request).await.unwrap();
     client.shutdown().await.unwrap();
-    connection::by_hyper(server, Bytes::new(), service(site), Arc::new(Notify::new())).await;
+    connection::by_hyper(server, Bytes::new(), service(site)).await;
     let mut answer = Vec::new();
     client.read_to_end(&mut answer).await.unwrap();
     answer
@@ -140,11 +139,13 @@ proptest! {
             .replace("IDENTITY", &tag(&site, Coding::Identity))
             .replace("GZIP", &tag(&site, Coding::Gzip))
             .replace("BR", &tag(&site, Coding::Br));
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let plain = by_plain(&site, request.as_bytes()).await;
             let hyper = by_hyper(&site, request.as_bytes()).await;
-            if let Some(plain) = plain {
+            // What is no request at all is refused by either, by hyper without a word.
+            let is_refused = |answer: &[u8]| answer.starts_with(b"HTTP/1.1 400 ");
+            if let Some(plain) = plain.filter(|plain| !is_refused(plain) || !is_refused(&hyper)) {
                 prop_assert_eq!(normal(&plain), normal(&hyper), "{}", request);
             }
             // hyper refuses some requests by itself, before they come to us: those carry no corte.
@@ -159,7 +160,7 @@ proptest! {
 fn the_usual_requests_do_not_need_hyper() {
     let site = site();
     let gzip = tag(&site, Coding::Gzip);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for (fields, status) in [
         (String::new(), "200 OK"),
         ("Accept-Encoding: gzip, deflate, br, zstd\r\n".into(), "200 OK"),
@@ -184,7 +185,7 @@ fn pipelined_requests_are_answered_in_order_across_both_paths() {
     let answer = runtime.block_on(async {
         let (mut client, server) = duplex(1 << 20);
         client.write_all(requests.as_bytes()).await.unwrap();
-        connection::http1(server, service(&site), Arc::new(Notify::new())).await;
+        connection::http1(server, BytesMut::new(), service(&site)).await;
         let mut answer = Vec::new();
         client.read_to_end(&mut answer).await.unwrap();
         answer

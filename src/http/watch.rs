@@ -5,11 +5,12 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 /// A whole request head has to come within this many seconds of its first byte, and a TLS handshake of its own.
@@ -18,9 +19,20 @@ pub const HEAD_LIMIT_S: u32 = 10;
 /// minute or more and open a new one without anybody noticing.
 pub const IDLE_LIMIT_S: u32 = 75;
 
+/// Once it is time to stop, who has not asked yet has this many seconds: a handshake and a request are under way.
+pub const FIRST_REQUEST_LIMIT_S: u32 = 2;
+
 /// Seconds since the core started; moved by the sweep alone, so that nobody else reads a clock.
 #[derive(Default)]
 pub struct Ticks(AtomicU32);
+
+/// Whether it is time to stop, and who wants to be told.
+#[derive(Default)]
+struct Drain {
+    has_begun: AtomicBool,
+    began: AtomicU32,
+    told: Notify,
+}
 
 /// What a connection notes for the sweep.
 pub struct Seat {
@@ -32,19 +44,19 @@ pub struct Seat {
     requests: AtomicU32,
     /// HTTP/2 frames come without being a request's head; there only the idle limit holds.
     is_multiplexed: AtomicBool,
-    draining: Arc<AtomicBool>,
+    drain: Arc<Drain>,
 }
 
 /// All seats of a core.
 pub struct Seats {
     ticks: Arc<Ticks>,
-    draining: Arc<AtomicBool>,
+    drain: Arc<Drain>,
     taken: Mutex<Vec<(Weak<Seat>, AbortHandle)>>,
 }
 
 impl Seats {
     pub fn new() -> Seats {
-        Seats { ticks: Arc::default(), draining: Arc::default(), taken: Mutex::default() }
+        Seats { ticks: Arc::default(), drain: Arc::default(), taken: Mutex::default() }
     }
 
     /// A seat for a connection that was just accepted: it is asked for its first head from now on.
@@ -56,7 +68,7 @@ impl Seats {
             asking: AtomicU32::new(now + 1),
             requests: AtomicU32::new(0),
             is_multiplexed: AtomicBool::new(false),
-            draining: self.draining.clone(),
+            drain: self.drain.clone(),
         })
     }
 
@@ -84,7 +96,9 @@ impl Seats {
 
     /// From now on responses end their connection, and whoever has not asked yet is not waited for.
     pub fn drain(&self) {
-        self.draining.store(true, Relaxed);
+        self.drain.began.store(self.ticks.0.load(Relaxed), Relaxed);
+        self.drain.has_begun.store(true, SeqCst);
+        self.drain.told.notify_waiters();
     }
 }
 
@@ -93,7 +107,8 @@ impl Seat {
         let asking = self.asking.load(Relaxed);
         let is_slow = asking != 0 && now + 1 - asking > HEAD_LIMIT_S && !self.is_multiplexed.load(Relaxed);
         // hyper waits in a graceful shutdown for the first request of a silent connection (hyperium/hyper#2730).
-        let is_silent = self.draining.load(Relaxed) && self.requests.load(Relaxed) == 0;
+        let waited = now.saturating_sub(self.drain.began.load(Relaxed));
+        let is_silent = self.is_draining() && self.requests.load(Relaxed) == 0 && waited > FIRST_REQUEST_LIMIT_S;
         is_slow || is_silent || now - self.moved.load(Relaxed) > IDLE_LIMIT_S
     }
 
@@ -115,12 +130,26 @@ impl Seat {
         self.requests.store(1, Relaxed);
     }
 
+    /// True once a whole request has come.
+    pub fn has_asked(&self) -> bool {
+        self.requests.load(Relaxed) != 0
+    }
+
     pub fn is_multiplexed(&self) {
         self.is_multiplexed.store(true, Relaxed);
     }
 
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Relaxed)
+        self.drain.has_begun.load(SeqCst)
+    }
+
+    /// Resolves when it is time to stop; at once where it is already.
+    pub async fn drained(&self) {
+        // In this order: whoever is here before the flag is set is told.
+        let told = self.drain.told.notified();
+        if !self.is_draining() {
+            told.await;
+        }
     }
 }
 
@@ -243,7 +272,11 @@ mod tests {
         let seats = Seats::new();
         let (silent, busy) = (seats.take(), seats.take());
         busy.asked();
+        tick(&seats, 1);
         seats.drain();
+        tick(&seats, FIRST_REQUEST_LIMIT_S);
+        assert!(!is_over(&seats, &silent), "its request may be on its way");
+        tick(&seats, 1);
         assert!(is_over(&seats, &silent));
         assert!(!is_over(&seats, &busy));
     }

@@ -3,7 +3,7 @@
 use crate::base::digest::Digest;
 use crate::base::shown::Shown;
 use crate::corte::{Corte, CorteId, File};
-use crate::snapshot::media;
+use crate::snapshot::{OWN, media};
 
 /// What to do about a file that contradicts its media type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,10 @@ pub enum NotAdmitted {
     SameIdOtherSums { id: CorteId, live: Digest, found: Digest },
     #[error("sitio/: is empty; a corte without files would take down what is published")]
     Empty,
+    #[error("sitio/{path}: lies where this server has files of its own (/.prep/); ask the authority to rename it")]
+    Reserved { path: Shown },
+    #[error("this server failed while it took the package in; its log says where, please report it")]
+    OurFault,
     #[error("sitio/{path}: {why} ({count} in all); ask the authority, or set content_check = \"warn\"")]
     Contradiction { path: Shown, why: String, count: usize },
 }
@@ -46,6 +50,8 @@ impl NotAdmitted {
             NotAdmitted::SameIdOtherSums { .. } => "P082",
             NotAdmitted::Empty => "P083",
             NotAdmitted::Contradiction { .. } => "P084",
+            NotAdmitted::Reserved { .. } => "P085",
+            NotAdmitted::OurFault => "P086",
         }
     }
 }
@@ -63,7 +69,13 @@ pub fn admit(corte: &Corte, sums: Digest, files: &[File], live: Option<(&Corte, 
             return Verdict::Refuse(NotAdmitted::NotLater { found: corte.id, live: live.id });
         }
     }
-    if files.is_empty() { Verdict::Refuse(NotAdmitted::Empty) } else { Verdict::Admit }
+    if files.is_empty() {
+        return Verdict::Refuse(NotAdmitted::Empty);
+    }
+    match files.iter().find(|file| file.path.starts_with(OWN)) {
+        Some(file) => Verdict::Refuse(NotAdmitted::Reserved { path: Shown::text(&file.path) }),
+        None => Verdict::Admit,
+    }
 }
 
 /// The first file that contradicts its media type, and how many there are.
@@ -110,6 +122,8 @@ mod tests {
         }
         assert_eq!(admit(&live, a, &files, None), Verdict::Admit);
         assert!(matches!(admit(&live, a, &[], None), Verdict::Refuse(NotAdmitted::Empty)));
+        let own = [file("index.html", b"<p>"), file(".prep/corte.json", b"{}")];
+        assert!(matches!(admit(&live, a, &own, None), Verdict::Refuse(why) if why.code() == "P085"));
     }
 
     #[test]

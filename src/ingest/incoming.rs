@@ -26,8 +26,10 @@ pub struct Look {
 
 /// Forms that a package may have, besides a folder.
 const ARCHIVES: [&str; 4] = [".tar", ".tar.gz", ".tar.zst", ".zip"];
-/// What lies at the root of a package: where the incoming folder has one of these, it is itself the package.
+/// What lies at the root of a package: where the incoming folder has one of these beside a folder `sitio`, it is itself
+/// a package. A list of sums alone may be about the archives beside it.
 const PACKAGE_FILES: [&str; 2] = ["corte.json", "SHA256SUMS"];
+const SITE: &str = "sitio";
 /// Folders deeper than this are no package's.
 const DEPTH_MAX: usize = 64;
 /// Files that are marked at most; a package above its limit is refused anyway, and a look must end.
@@ -36,17 +38,18 @@ const MARKED_MAX: usize = 200_000;
 /// Looks at everything in `folder`. Names that begin with a dot are rsync's and our own drafts, and never looked at.
 pub fn look(folder: &Path) -> io::Result<Look> {
     let mut look = Look { folders: vec![folder.to_owned()], ..Look::default() };
-    if PACKAGE_FILES.iter().any(|name| folder.join(name).exists()) {
+    let is_package = folder.join(SITE).is_dir() && PACKAGE_FILES.iter().any(|name| folder.join(name).exists());
+    if is_package {
         let mark = marked(folder, &mut look.folders)?;
         look.sightings.push(Sighting { name: ".".into(), path: folder.to_owned(), mark });
-        return Ok(look);
     }
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let Ok(name) = entry.file_name().into_string() else { continue };
         let Ok(kind) = entry.file_type() else { continue };
         let is_archive = kind.is_file() && ARCHIVES.iter().any(|end| name.ends_with(end));
-        if name.starts_with('.') || !(is_archive || kind.is_dir()) {
+        let is_folder = kind.is_dir() && !(is_package && name == SITE);
+        if name.starts_with('.') || !(is_archive || is_folder) {
             continue;
         }
         let path = entry.path();
@@ -135,5 +138,17 @@ mod tests {
         fs::write(dir.path().join("corte.json"), "{}").unwrap();
         let seen = look(dir.path()).unwrap().sightings;
         assert_eq!((seen.len(), seen[0].name.as_str()), (1, "."));
+        fs::write(dir.path().join("a.tar"), "").unwrap();
+        let names: Vec<_> = look(dir.path()).unwrap().sightings.into_iter().map(|s| s.name).collect();
+        assert_eq!(names, ["a.tar", "."], "what lies beside it is looked at all the same");
+    }
+
+    #[test]
+    fn a_list_of_sums_beside_archives_hides_none_of_them() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["SHA256SUMS", "a.tar"] {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        assert_eq!(look(dir.path()).unwrap().sightings[0].name, "a.tar");
     }
 }

@@ -1,6 +1,7 @@
 //! The one loop that changes what is live.
 
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -162,10 +163,13 @@ impl Desk {
         }
     }
 
+    /// Tries one package: meanwhile a later one may have come, which goes first.
     fn work(&mut self) {
-        for sighting in self.room.due(self.started.elapsed()) {
+        if let Some(sighting) = self.room.due(self.started.elapsed()).first() {
             let name = sighting.name.clone();
-            match self.take(&sighting) {
+            // A fault of ours must not end intake for the night. What `take` changes, it changes at its end.
+            let taken = catch_unwind(AssertUnwindSafe(|| self.take(sighting)));
+            match taken.unwrap_or(Err(Fault::NotAdmitted(NotAdmitted::OurFault))) {
                 Ok(()) => self.room.done(&name),
                 Err(Fault::NotAdmitted(NotAdmitted::NotLater { found, live })) if self.at_start.contains(&name) => {
                     self.room.done(&name);
@@ -175,10 +179,12 @@ impl Desk {
                     self.room.done(&name);
                     (self.report)(&Happening::Refused { name, code: why.code(), why: why.to_string() });
                 }
-                Err(Fault::Refused(why)) => {
-                    let (code, why) = (why.code(), why.to_string());
-                    self.room.failed(&name, code, why.clone());
-                    (self.report)(&Happening::Waiting { name, code, why });
+                Err(Fault::Refused(refusal)) => {
+                    let (code, why) = (refusal.code(), refusal.to_string());
+                    let now = self.started.elapsed();
+                    if self.room.failed(&name, code, why.clone(), refusal.may_heal(), now) {
+                        (self.report)(&Happening::Waiting { name, code, why });
+                    }
                 }
             }
         }
@@ -209,7 +215,7 @@ impl Desk {
         self.check_contents(sighting, &verified)?;
         let changed = verified.files().iter().filter(|f| known.bytes(&f.digest).is_none()).count();
         let started = Monotonic::now();
-        let snapshot = Arc::new(Snapshot::build(&verified, &known, self.clock.now()));
+        let snapshot = Arc::new(Snapshot::build(&verified, &known, self.clock.now(), edition.map(|e| &**e.live())));
         let next = match edition {
             Some(edition) => edition.next(snapshot.clone(), self.intake.keep),
             None => Edition::first(snapshot.clone()),

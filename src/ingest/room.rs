@@ -8,6 +8,7 @@
 //!                                 |
 //!                                 +---> Done (live, the same, or not admitted)
 //! ```
+//! Whatever fails for a reason that time may heal (a stamp ahead of the clock) is tried again now and then, unchanged.
 //! Whatever fails may still be arriving: it is refused only when nothing about it has changed for the settling time.
 //! What succeeds is proven by its sums and its signature, however it came.
 
@@ -20,6 +21,8 @@ use super::incoming::Sighting;
 pub const QUIET: Duration = Duration::from_millis(100);
 /// After each failed try the next waits twice as long, up to this: a slow transfer must not be hashed over and over.
 const QUIET_MAX: Duration = Duration::from_secs(2);
+/// How often what may heal is tried again.
+const RETRY_EVERY: Duration = Duration::from_secs(10);
 
 /// Time since the operator started.
 type Now = Duration;
@@ -27,7 +30,14 @@ type Now = Duration;
 #[derive(Debug)]
 enum State {
     Pending,
-    Failed { code: &'static str, why: String },
+    Failed {
+        code: &'static str,
+        why: String,
+        /// When to try again although nothing has changed.
+        retry: Option<Now>,
+        /// Given up, as far as people are concerned.
+        is_told: bool,
+    },
     Done,
 }
 
@@ -72,7 +82,7 @@ impl Room {
 
     /// Packages to be tried now, the latest name first.
     pub fn due(&self, now: Now) -> Vec<Sighting> {
-        let is_due = |v: &&Visitor| matches!(v.state, State::Pending) && v.changed + v.quiet() <= now;
+        let is_due = |v: &&Visitor| v.try_at().is_some_and(|at| at <= now);
         let mut due: Vec<_> = self.0.values().filter(is_due).map(|v| v.sighting.clone()).collect();
         due.sort_by(|a, b| b.name.cmp(&a.name));
         due
@@ -85,22 +95,30 @@ impl Room {
         }
     }
 
-    /// This package does not hold as it is now.
-    pub fn failed(&mut self, name: &str, code: &'static str, why: String) {
-        if let Some(visitor) = self.0.get_mut(name) {
-            visitor.failures = visitor.failures.saturating_add(1);
-            visitor.state = State::Failed { code, why };
-        }
+    /// This package does not hold as it is now. Returns whether that is news.
+    pub fn failed(&mut self, name: &str, code: &'static str, why: String, may_heal: bool, now: Now) -> bool {
+        let Some(visitor) = self.0.get_mut(name) else { return false };
+        visitor.failures = visitor.failures.saturating_add(1);
+        let retry = may_heal.then(|| now + RETRY_EVERY);
+        let (is_news, is_told) = match &visitor.state {
+            State::Failed { code: before, is_told, .. } => (*before != code, *is_told && *before == code),
+            State::Pending | State::Done => (true, false),
+        };
+        visitor.state = State::Failed { code, why, retry, is_told };
+        is_news
     }
 
     /// Gives up what has failed and not changed for `settle`.
     pub fn give_up(&mut self, now: Now, settle: Duration) -> Vec<GivenUp> {
         let mut given_up = Vec::new();
         for visitor in self.0.values_mut().filter(|v| v.changed + settle <= now) {
-            if let State::Failed { code, why } = &mut visitor.state {
+            if let State::Failed { code, why, retry, is_told: is_told @ false } = &mut visitor.state {
                 let name = visitor.sighting.name.clone();
-                given_up.push(GivenUp { name, code, why: std::mem::take(why) });
-                (visitor.state, visitor.failures) = (State::Done, 0);
+                given_up.push(GivenUp { name, code, why: why.clone() });
+                *is_told = true;
+                if retry.is_none() {
+                    (visitor.state, visitor.failures) = (State::Done, 0);
+                }
             }
         }
         given_up
@@ -108,16 +126,24 @@ impl Room {
 
     /// When there is next something to do, if nothing changes until then.
     pub fn next(&self, settle: Duration) -> Option<Now> {
-        let due = |v: &Visitor| match v.state {
-            State::Pending => Some(v.changed + v.quiet()),
-            State::Failed { .. } => Some(v.changed + settle),
-            State::Done => None,
+        let give_up_at = |v: &Visitor| match v.state {
+            State::Failed { is_told: false, .. } => Some(v.changed + settle),
+            _ => None,
         };
-        self.0.values().filter_map(due).min()
+        self.0.values().flat_map(|v| [v.try_at(), give_up_at(v)]).flatten().min()
     }
 }
 
 impl Visitor {
+    /// When it is to be tried, if at all.
+    fn try_at(&self) -> Option<Now> {
+        match self.state {
+            State::Pending => Some(self.changed + self.quiet()),
+            State::Failed { retry, .. } => retry,
+            State::Done => None,
+        }
+    }
+
     fn quiet(&self) -> Duration {
         QUIET.saturating_mul(1 << self.failures.min(10)).min(QUIET_MAX)
     }
@@ -162,12 +188,30 @@ mod tests {
     fn what_fails_waits_and_is_refused_once() {
         let mut room = Room::default();
         room.see(vec![seen("p", 1)], ms(0));
-        room.failed("p", "P061", "missing".into());
+        assert!(room.failed("p", "P061", "missing".into(), false, ms(0)));
         assert!(room.give_up(ms(9_999), SETTLE).is_empty());
         assert!(due(&room, ms(9_999)).is_empty(), "the same bytes fail again");
         let refused = room.give_up(ms(10_000), SETTLE);
         assert_eq!(refused, [GivenUp { name: "p".into(), code: "P061", why: "missing".into() }]);
         assert!(room.give_up(ms(60_000), SETTLE).is_empty());
+    }
+
+    #[test]
+    fn what_time_may_heal_is_tried_again_and_told_once() {
+        let mut room = Room::default();
+        room.see(vec![seen("p", 1)], ms(0));
+        assert!(room.failed("p", "P074", "ahead".into(), true, ms(200)));
+        assert_eq!(room.next(SETTLE), Some(SETTLE));
+        assert_eq!(room.give_up(SETTLE, SETTLE).len(), 1);
+        let again = ms(200) + RETRY_EVERY;
+        assert_eq!(room.next(SETTLE), Some(again));
+        assert!(due(&room, again - ms(1)).is_empty());
+        assert_eq!(due(&room, again), ["p"]);
+        assert!(!room.failed("p", "P074", "ahead".into(), true, again), "no news");
+        assert!(room.give_up(again, SETTLE).is_empty());
+        assert_eq!(due(&room, again + RETRY_EVERY), ["p"]);
+        room.done("p");
+        assert_eq!(room.next(SETTLE), None);
     }
 
     #[test]
@@ -178,7 +222,7 @@ mod tests {
             room.see(vec![seen("p", n)], now);
             assert!(due(&room, now + ms(quiet - 1)).is_empty(), "{n}");
             assert_eq!(due(&room, now + ms(quiet)), ["p"], "{n}");
-            room.failed("p", "P061", String::new());
+            room.failed("p", "P061", String::new(), false, now);
         }
     }
 

@@ -12,6 +12,7 @@ pub enum Notice {
     NotAcceptable,
     PreconditionFailed,
     TargetTooLong,
+    HeadTooLarge,
     RangeNotSatisfiable,
     /// Nothing has been published yet.
     NoCorteYet,
@@ -20,7 +21,7 @@ pub enum Notice {
 }
 
 impl Notice {
-    pub const ALL: [Notice; 10] = [
+    pub const ALL: [Notice; 11] = [
         Notice::NotFound,
         Notice::BadRequest,
         Notice::MethodNotAllowed,
@@ -28,6 +29,7 @@ impl Notice {
         Notice::NotAcceptable,
         Notice::PreconditionFailed,
         Notice::TargetTooLong,
+        Notice::HeadTooLarge,
         Notice::RangeNotSatisfiable,
         Notice::NoCorteYet,
         Notice::CorteGone,
@@ -56,6 +58,10 @@ impl Notice {
                 "La condición que envió su programa ya no se cumple: hay otra versión del archivo.",
             ),
             Notice::TargetTooLong => ("Dirección demasiado larga", "Revise la dirección e intente de nuevo."),
+            Notice::HeadTooLarge => (
+                "Solicitud demasiado larga",
+                "Su programa envió más encabezados de los que se aceptan. Borre las cookies del sitio e intente de nuevo.",
+            ),
             Notice::RangeNotSatisfiable => {
                 ("Fragmento inexistente", "El archivo es más corto que el fragmento que se solicitó.")
             }

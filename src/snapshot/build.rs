@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::HeaderValue;
-use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::compress::Level;
@@ -37,7 +37,8 @@ pub struct CorteFields {
     pub id: HeaderValue,
     /// `Corte-Fecha-Hora`, as the authority wrote it.
     pub fecha_hora: HeaderValue,
-    /// `Last-Modified`: the corte's time, never later than the moment it was built (RFC 9110, 8.8.2.1).
+    /// `Last-Modified`: the corte's time, never later than the moment it was built (RFC 9110, 8.8.2.1), always later
+    /// than that of the corte before.
     pub last_modified: HeaderValue,
     pub last_modified_at: Timestamp,
     /// `Corte` and `Corte-Fecha-Hora` as HTTP/1.1 writes them, each with its line end.
@@ -88,15 +89,11 @@ fn key(content: &Content) -> Key {
 
 impl Snapshot {
     /// Builds from a verified package on all cores. What is in `known` is taken over as it stands there, the
-    /// rest is compressed at `Level::Fast`.
-    pub fn build(verified: &Verified, known: &Known, now: Timestamp) -> Snapshot {
+    /// rest is compressed at `Level::Fast`. `before` is what it follows.
+    pub fn build(verified: &Verified, known: &Known, now: Timestamp, before: Option<&Snapshot>) -> Snapshot {
         let corte = verified.corte().clone();
-        let mut wanted: Vec<(String, Bytes, Digest)> = verified
-            .files()
-            .iter()
-            .filter(|f| !f.path.starts_with(OWN))
-            .map(|f| (f.path.clone(), f.bytes.clone(), f.digest))
-            .collect();
+        let mut wanted: Vec<(String, Bytes, Digest)> =
+            verified.files().iter().map(|f| (f.path.clone(), f.bytes.clone(), f.digest)).collect();
         for (name, bytes) in own_files(verified) {
             let digest = Digest::of(&bytes);
             wanted.push((format!("{OWN}{name}"), bytes, digest));
@@ -115,7 +112,7 @@ impl Snapshot {
         let stamp = stamp(&corte);
         Snapshot {
             sums: Digest::of(verified.sums()),
-            fields: CorteFields::new(&corte, now),
+            fields: CorteFields::new(&corte, now, before.map(|before| before.fields.last_modified_at)),
             notices: Notice::ALL.into_iter().map(|n| (n, Bytes::from(page(n, Some(&stamp))))).collect(),
             entries,
             corte,
@@ -192,8 +189,10 @@ impl Snapshot {
 }
 
 impl CorteFields {
-    fn new(corte: &Corte, now: Timestamp) -> CorteFields {
-        let last_modified_at = corte.instant.min(now);
+    fn new(corte: &Corte, now: Timestamp, before: Option<Timestamp>) -> CorteFields {
+        // A revision may have the stamp of what it corrects, and is newer all the same.
+        let next = before.and_then(|before| before.checked_add(SignedDuration::from_secs(1)).ok());
+        let last_modified_at = corte.instant.min(now).max(next.unwrap_or(Timestamp::MIN));
         let at = SystemTime::try_from(last_modified_at).unwrap_or(SystemTime::UNIX_EPOCH);
         let http_date = httpdate::fmt_http_date(at.max(SystemTime::UNIX_EPOCH));
         CorteFields {

@@ -31,7 +31,7 @@ impl Coding {
     }
 
     /// The letter that marks it in an entity tag.
-    fn letter(self) -> Option<char> {
+    pub fn letter(self) -> Option<char> {
         match self {
             Coding::Identity => None,
             Coding::Gzip => Some('g'),

@@ -30,5 +30,5 @@ pub fn snapshot() -> Snapshot {
     let now: Timestamp = STAMP.parse().unwrap();
     let expected = Expectations { eleccion: None, tipo: None, signers: &signers, identity: None, now };
     let package = read(&path, &Limits::default(), &InMemory { known: &|_| None }).unwrap();
-    Snapshot::build(&package.verify(&expected).unwrap(), &Known::default(), now)
+    Snapshot::build(&package.verify(&expected).unwrap(), &Known::default(), now, None)
 }

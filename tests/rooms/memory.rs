@@ -69,7 +69,7 @@ fn holds(what: &str, mut files: Vec<(String, Vec<u8>)>) {
     let package: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
     let first = verified("20240602_2000", &files, &Known::default());
     let started = Monotonic::now();
-    let first = Arc::new(Snapshot::build(&first, &Known::default(), now()));
+    let first = Arc::new(Snapshot::build(&first, &Known::default(), now(), None));
     eprintln!("{what}: {} files, {package} bytes, built in {:?}", files.len(), started.elapsed());
     let edition = Edition::first(first);
     // One in twenty gets a digit changed, as when another acta is counted.
@@ -81,7 +81,7 @@ fn holds(what: &str, mut files: Vec<(String, Vec<u8>)>) {
     let known = Known::of(edition.all().flat_map(|snapshot| snapshot.contents()));
     let second = verified("20240602_2010", &files, &known);
     let started = Monotonic::now();
-    let second = Arc::new(Snapshot::build(&second, &known, now()));
+    let second = Arc::new(Snapshot::build(&second, &known, now(), Some(edition.live())));
     eprintln!("{what}: the next corte, {changed} changed, built in {:?}", started.elapsed());
     let edition = edition.next(second.clone(), 1);
     let both = |edition: &Edition, when: &str| {

@@ -89,7 +89,7 @@ pub fn verified(n: usize) -> Verified {
 
 /// The nth corte, ready to be served.
 pub fn snapshot(n: usize) -> Arc<Snapshot> {
-    Arc::new(Snapshot::build(&verified(n), &Known::default(), now()))
+    Arc::new(Snapshot::build(&verified(n), &Known::default(), now(), None))
 }
 
 /// The same, compressed as well as pays.

@@ -149,3 +149,30 @@ fn a_connection_in_use_is_told_that_it_ends() {
     let _ = slow.read_to_end(&mut Vec::new()).unwrap();
     assert_eq!(site.ended(), Some(0));
 }
+
+#[test]
+fn a_reader_that_stalls_for_a_while_gets_everything() {
+    let mut site = site(Setup::clear().with("stop", "grace = \"60s\""));
+    let mut slow = begun(&site);
+    site.terminate();
+    site.log_line(&["stopping", "SIGTERM"]);
+    // The stall itself is what is tested: a phone in a tunnel.
+    std::thread::sleep(Duration::from_secs(4));
+    let mut rest = Vec::new();
+    slow.read_to_end(&mut rest).unwrap();
+    assert_eq!(Digest::of(&rest[rest.len() - LARGE..]), Digest::of(&video()), "every byte came");
+    assert_eq!(site.ended(), Some(0));
+}
+
+#[test]
+fn a_full_house_does_not_hold_up_the_end() {
+    let limits = "connections = 1\n[stop]\ngrace = \"1s\"";
+    let mut site = site(Setup::clear().with("limits", limits));
+    // One seat a core, taken by clients that stay; the others wait in the kernel's queue.
+    let stay: Vec<TcpStream> = (0..8).map(|_| connect(site.http())).collect();
+    let started = Monotonic::now();
+    site.terminate();
+    assert_eq!(site.ended(), Some(0));
+    assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
+    drop(stay);
+}

@@ -87,7 +87,7 @@ fn the_clear_port_sends_everybody_to_tls() {
     let cases = [
         ("GET / HTTP/1.1\r\nHost: a.example", "a.example", "/"),
         ("GET /datos?x=%20 HTTP/1.1\r\nHost: a.example:80", "a.example", "/datos?x=%20"),
-        ("POST /a HTTP/1.1\r\nHost: 127.0.0.1:8080", "127.0.0.1", "/a"),
+        ("HEAD /a HTTP/1.1\r\nHost: 127.0.0.1:8080", "127.0.0.1", "/a"),
         ("GET http://b.example/a HTTP/1.1\r\nHost: b.example", "b.example", "/a"),
         ("GET /a HTTP/1.1\r\nHost: [::1]:80", "[::1]", "/a"),
     ];
@@ -95,6 +95,15 @@ fn the_clear_port_sends_everybody_to_tls() {
         let moved = asked(head);
         assert_eq!((moved.status, moved.field("corte")), (301, Some(ID)), "{head}");
         assert_eq!(moved.field("location"), Some(&*format!("https://{host}:{port}{target}")));
+    }
+    // What would be refused there is refused here.
+    for (head, status) in [
+        ("POST /a HTTP/1.1\r\nHost: a.example", 405),
+        ("GET / HTTP/1.1\r\nHost: a.example\r\nHost: b.example", 400),
+        ("OPTIONS * HTTP/1.1\r\nHost: a.example", 204),
+    ] {
+        let refused = asked(head);
+        assert_eq!((refused.status, refused.field("location")), (status, None), "{head}");
     }
     // Where nobody can be sent on, there is the ordinary answer.
     assert_eq!(asked("GET / HTTP/1.0").status, 200);
