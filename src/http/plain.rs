@@ -84,7 +84,7 @@ async fn close<S: AsyncWrite + Unpin>(mut stream: S) -> io::Result<End<S>> {
 /// answer would be lost on its way (RFC 9112, 9.6).
 async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<End<S>> {
     stream.shutdown().await?;
-    let (mut rest, mut left) = ([0; 1024], LINGER_MAX_BYTES);
+    let (mut rest, mut left) = (vec![0; READ_BYTES], LINGER_MAX_BYTES);
     let read = async {
         while left > 0
             && let Ok(n @ 1..) = stream.read(&mut rest).await
