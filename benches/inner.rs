@@ -3,13 +3,15 @@
 //! The package is a corte of the invented night, in mid-count: 46 files, 1.2 MB.
 
 use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use difusor::base::digest::Digest;
-use difusor::corte::{CorteId, Expectations, InMemory, Limits, Signers, Verified, pack, read};
+use difusor::corte::{self, CorteId, Expectations, InMemory, Limits, Signers, Verified, read};
 use difusor::http::answer::{Request, answer};
 use difusor::http::fields::{Fields, Lines};
 use difusor::http::negotiate::Accepted;
@@ -43,20 +45,25 @@ struct Packed {
     signers: Signers,
 }
 
+/// A corte of the invented night.
 fn packed(n: usize) -> Packed {
-    let night = Night::synthetic(2026);
-    let corte = night.corte(n);
+    let corte = Night::synthetic(2026).corte(n);
+    let id = CorteId::new(corte.stamp.datetime(), 0).to_string();
+    let fecha_hora = corte.stamp.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
+    pack(&id, &fecha_hora, corte.files.into_iter().map(|(path, b)| (path, b.into())).collect())
+}
+
+fn pack(id: &str, fecha_hora: &str, files: Vec<(String, Bytes)>) -> Packed {
     let key: PrivateKey = Ed25519Keypair::from_seed(&[7; 32]).into();
     let about = json!({
         "formato": 1,
-        "eleccion": night.eleccion(),
-        "corte": CorteId::new(corte.stamp.datetime(), 0).to_string(),
-        "fecha_hora": corte.stamp.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+        "eleccion": "banco",
+        "corte": id,
+        "fecha_hora": fecha_hora,
         "tipo": "simulacro",
     });
-    let files: Vec<(String, Bytes)> = corte.files.into_iter().map(|(path, b)| (path, b.into())).collect();
     let dir = tempfile::tempdir().expect("a folder");
-    let package = pack::sign(about.to_string().as_bytes(), &files, &key).expect("signed");
+    let package = corte::pack::sign(about.to_string().as_bytes(), &files, &key).expect("signed");
     package.write(&dir.path().join("p.tar"), &Limits::default()).expect("written");
     let line = format!("demo {}\n", key.public_key().to_openssh().expect("a key"));
     Packed { dir, signers: Signers::parse(&line).expect("signers") }
@@ -94,6 +101,66 @@ fn verify_and_build(c: &mut Criterion) {
     group.sample_size(20);
     group.bench_function("first corte", |b| b.iter(|| Snapshot::build(&verified, &Known::default(), at, None)));
     group.bench_function("next corte", |b| b.iter(|| Snapshot::build(&verified, &known, at, None)));
+    group.finish();
+}
+
+/// Real material where it is: DIFUSOR_DATA, or `shared/data` beside the checkout. Unpacked by tar(1).
+fn real_files(archive: &str) -> Option<Vec<(String, Bytes)>> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    let archive = std::env::var_os("DIFUSOR_DATA").map_or_else(beside, PathBuf::from).join(archive);
+    let dir = tempfile::tempdir().ok()?;
+    let tar = Command::new("tar").arg("xJf").arg(&archive).arg("-C").arg(dir.path()).stderr(Stdio::null()).status();
+    if !tar.is_ok_and(|status| status.success()) {
+        eprintln!("passed over: {} is not there", archive.display());
+        return None;
+    }
+    let mut files = Vec::new();
+    let mut folders = vec![dir.path().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).ok()?.flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(dir.path()).ok()?.to_string_lossy().into_owned();
+                files.push((name, std::fs::read(&path).ok()?.into()));
+            }
+        }
+    }
+    files.sort();
+    Some(files)
+}
+
+/// The publication site of Quintana Roo 2019, and the one file of a real difusor in 2018 as successive cortes.
+fn real(c: &mut Criterion) {
+    const STAMP: &str = "2019-06-03T05:47:00-06:00";
+    let mut group = c.benchmark_group("real");
+    group.sample_size(10);
+    if let Some(files) = real_files("qroo-2019/site-api-json.tar.xz") {
+        let site = pack("20190603_0547", STAMP, files);
+        group.bench_function("Quintana Roo, verify", |b| b.iter(|| site.verify(&Known::default())));
+        let verified = site.verify(&Known::default());
+        let at = verified.corte().instant;
+        group.bench_function("Quintana Roo, build", |b| {
+            b.iter(|| Snapshot::build(&verified, &Known::default(), at, None));
+        });
+    }
+    if let Some(files) = real_files("mx-2018-diputados/snapshots.tar.xz") {
+        let cortes: Vec<Packed> = files
+            .into_iter()
+            .map(|(_, bytes)| pack("20190603_0547", STAMP, vec![("Diputados_MR_NACIONAL.json".into(), bytes)]))
+            .collect();
+        group.bench_function("the night of 2018, 127 fetches, verify and build", |b| {
+            b.iter(|| {
+                let mut known = Known::default();
+                for corte in &cortes {
+                    let verified = corte.verify(&known);
+                    let snapshot = Snapshot::build(&verified, &known, verified.corte().instant, None);
+                    known = Known::of(snapshot.contents());
+                }
+            });
+        });
+    }
     group.finish();
 }
 
@@ -156,5 +223,5 @@ fn swap_under_load(c: &mut Criterion) {
     });
 }
 
-criterion_group!(inner, sha256, verify_and_build, compress, request, swap_under_load);
+criterion_group!(inner, sha256, verify_and_build, real, compress, request, swap_under_load);
 criterion_main!(inner);
