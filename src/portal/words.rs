@@ -83,7 +83,8 @@ pub const SEE_RESULTS: &str = "Ver los resultados";
 pub const DRILL: &str = "SIMULACRO";
 pub const DRILL_MEANS: &str = "Ejercicio de prueba: las cifras no son resultados de la elección.";
 
-const MONTHS: [&str; 12] = [
+/// The months, from January on.
+pub const MONTHS: [&str; 12] = [
     "enero",
     "febrero",
     "marzo",

@@ -4,6 +4,7 @@
 
 use super::Cut;
 use super::tally::percent;
+use crate::portal::words::MONTHS;
 
 const FIXED: [(&str, &str); 9] = [
     ("estilo.css", include_str!("sitio/estilo.css")),
@@ -60,24 +61,10 @@ fn rows(cut: &Cut) -> String {
 /// `domingo`, `7 de junio de 2026, 20:10 h`: where room is short the weekday goes first.
 fn spoken(cut: &Cut) -> (&'static str, String) {
     const DIAS: [&str; 7] = ["lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"];
-    const MESES: [&str; 12] = [
-        "enero",
-        "febrero",
-        "marzo",
-        "abril",
-        "mayo",
-        "junio",
-        "julio",
-        "agosto",
-        "septiembre",
-        "octubre",
-        "noviembre",
-        "diciembre",
-    ];
     let t = &cut.stamp;
     let name = |list: &[&'static str], i: i8| usize::try_from(i).ok().and_then(|i| list.get(i).copied()).unwrap_or("");
     let day = name(&DIAS, t.weekday().to_monday_zero_offset());
-    let month = name(&MESES, t.month() - 1);
+    let month = name(&MONTHS, t.month() - 1);
     (day, format!("{} de {month} de {}, {:02}:{:02}\u{a0}h", t.day(), t.year(), t.hour(), t.minute()))
 }
 
