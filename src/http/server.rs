@@ -78,7 +78,8 @@ impl Server {
             name: format!("core-{n}"),
             ports,
             site: site.clone(),
-            connections_max: (settings.connections_max / threads).max(1),
+            // Each port holds a place ready for whom it accepts next.
+            connections_max: (settings.connections_max / threads).max(settings.listen.len()),
             grace: settings.grace,
             stop: stopped.clone(),
         };

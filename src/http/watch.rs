@@ -79,10 +79,10 @@ impl Seats {
         }
     }
 
-    /// One second has passed: ends every connection that is over a limit. Returns how many are left.
-    pub fn sweep(&self) -> usize {
+    /// One second has passed: ends every connection that is over a limit.
+    pub fn sweep(&self) {
         let now = self.ticks.0.fetch_add(1, Relaxed) + 1;
-        let Ok(mut taken) = self.taken.lock() else { return 0 };
+        let Ok(mut taken) = self.taken.lock() else { return };
         taken.retain(|(seat, task)| match seat.upgrade() {
             None => false,
             Some(seat) if seat.is_over(now) => {
@@ -91,10 +91,9 @@ impl Seats {
             }
             Some(_) => true,
         });
-        taken.len()
     }
 
-    /// From now on responses end their connection, and whoever has not asked yet is not waited for.
+    /// From now on responses end their connection, and whoever has not asked yet is not waited for long.
     pub fn drain(&self) {
         self.drain.began.store(self.ticks.0.load(Relaxed), Relaxed);
         self.drain.has_begun.store(true, SeqCst);
