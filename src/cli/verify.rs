@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::base::clock::{Clock, Monotonic};
 use crate::base::digest::Digest;
+use crate::base::disk::Disk;
 use crate::corte::{Expectations, Keep, Limits, Refusal, Signers, Tipo, Verified, read};
 
 /// Bytes after which a package counts as large, and progress is shown.
@@ -84,7 +85,7 @@ fn verify(args: &Args, signers: &Signers) -> Result<Verified<u64>, Refusal> {
     });
     let (eleccion, identity) = (args.election.clone(), args.identity.clone());
     let progress = Progress { state: Mutex::new((0, Monotonic::now())), shown: stderr().is_terminal() };
-    let package = read(&args.package, &Limits::default(), &progress)?;
+    let package = read(&Disk::machine(), &args.package, &Limits::default(), &progress)?;
     package.verify(&Expectations { eleccion, tipo, signers, identity, now: Clock::machine().now() })
 }
 

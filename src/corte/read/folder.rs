@@ -1,10 +1,8 @@
 //! A package that lies unpacked in a directory. No link below its root is ever followed.
 
-use std::path::Path;
-
 use super::Keep;
 use super::entry::{Entry, Reading};
-use crate::base::disk::{Folder, Kind};
+use crate::base::disk::{Folder, Kind, ReadAt};
 use crate::base::pool;
 use crate::base::shown::Shown;
 use crate::corte::Refusal;
@@ -12,9 +10,8 @@ use crate::corte::Refusal;
 /// The folder that a thread read from last, as most files follow a neighbour.
 type Last = Option<(String, Folder)>;
 
-pub(super) fn read<K: Keep>(from: &Path, reading: &Reading<'_, K>) -> Result<Vec<Entry<K::Kept>>, Refusal> {
-    let root = Folder::open(from).map_err(|error| Refusal::unreadable(&from.to_string_lossy(), error))?;
-    let paths = walk(&root, reading)?;
+pub(super) fn read<K: Keep>(root: &Folder, reading: &Reading<'_, K>) -> Result<Vec<Entry<K::Kept>>, Refusal> {
+    let paths = walk(root, reading)?;
     pool::each(
         paths.len(),
         || None,
@@ -27,10 +24,10 @@ pub(super) fn read<K: Keep>(from: &Path, reading: &Reading<'_, K>) -> Result<Vec
                 _ => root.below(folder).map_err(unreadable)?,
             };
             let (_, folder) = last.insert((folder.to_string(), open));
-            let mut file = folder.file(name).map_err(unreadable)?;
-            let size = file.metadata().map_err(unreadable)?.len();
+            let file = folder.file(name).map_err(unreadable)?;
+            let size = file.len().map_err(unreadable)?;
             reading.announced(path, size)?;
-            reading.stream(path.clone(), size, &mut file, Refusal::unreadable, |_| Ok(()))
+            reading.stream(path.clone(), size, &mut ReadAt::of(file), Refusal::unreadable, |_| Ok(()))
         },
     )
 }

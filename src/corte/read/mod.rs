@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::{File, Limits, Refusal, Unverified, path};
 use crate::base::digest::Digest;
-use crate::base::disk;
+use crate::base::disk::{Disk, ReadAt};
 use crate::base::shown::Shown;
 use entry::{Entry, Reading};
 
@@ -57,13 +57,12 @@ impl Keep for InMemory<'_> {
 }
 
 /// Reads the package at `from`: a directory, or an archive by the end of its name.
-pub fn read<K: Keep>(from: &Path, limits: &Limits, keep: &K) -> Result<Unverified<K::Kept>, Refusal> {
+pub fn read<K: Keep>(disk: &Disk, from: &Path, limits: &Limits, keep: &K) -> Result<Unverified<K::Kept>, Refusal> {
     let reading = Reading::new(limits, keep);
     let (name, shown) = (from.to_string_lossy(), from.to_string_lossy().into_owned());
-    let kind = std::fs::metadata(from).map_err(|error| Refusal::unreadable(&shown, error))?;
-    let open = || disk::open_file(from).map_err(|error| Refusal::unreadable(&shown, error));
-    let entries = if kind.is_dir() {
-        folder::read(from, &reading)?
+    let open = || Ok(ReadAt::of(disk.open(from).map_err(|error| Refusal::unreadable(&shown, error))?));
+    let entries = if let Ok(folder) = disk.folder(from) {
+        folder::read(&folder, &reading)?
     } else if name.ends_with(".tar") {
         tar::plain(open()?, &shown, &reading)?
     } else if name.ends_with(".tar.gz") {
@@ -71,7 +70,7 @@ pub fn read<K: Keep>(from: &Path, limits: &Limits, keep: &K) -> Result<Unverifie
     } else if name.ends_with(".tar.zst") {
         tar::zstandard(open()?, &shown, &reading)?
     } else if name.ends_with(".zip") {
-        zip::read(open()?, &shown, &reading)?
+        zip::entries(open()?, &shown, &reading)?
     } else {
         return Err(Refusal::UnknownForm { path: Shown::text(&shown) });
     };

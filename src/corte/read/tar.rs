@@ -8,13 +8,14 @@ use std::io::{BufReader, Read};
 use std::rc::Rc;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::{fs, thread};
+use std::thread;
 
 use tar::{Archive, EntryType};
 
 use super::Keep;
 use super::entry::{Entry, Reading};
 use super::guard::{Packed, Unpacked};
+use crate::base::disk::ReadAt;
 use crate::base::pool;
 use crate::base::shown::Shown;
 use crate::corte::Refusal;
@@ -33,18 +34,18 @@ const ZSTD_WINDOW_LOG: u32 = 27;
 
 type Entries<B> = Result<Vec<Entry<B>>, Refusal>;
 
-pub(super) fn plain<K: Keep>(file: fs::File, name: &str, reading: &Reading<'_, K>) -> Entries<K::Kept> {
+pub(super) fn plain<K: Keep>(file: ReadAt, name: &str, reading: &Reading<'_, K>) -> Entries<K::Kept> {
     entries(BufReader::with_capacity(BUFFER, file), name, reading)
 }
 
-pub(super) fn gzip<K: Keep>(file: fs::File, name: &str, reading: &Reading<'_, K>) -> Entries<K::Kept> {
+pub(super) fn gzip<K: Keep>(file: ReadAt, name: &str, reading: &Reading<'_, K>) -> Entries<K::Kept> {
     let count = Rc::new(Cell::new(0));
     let packed = BufReader::with_capacity(BUFFER, Packed { from: file, count: count.clone() });
     let unpacked = flate2::bufread::MultiGzDecoder::new(packed);
     entries(Unpacked::new(unpacked, name, count, &reading.meter, reading.limits), name, reading)
 }
 
-pub(super) fn zstandard<K: Keep>(file: fs::File, name: &str, reading: &Reading<'_, K>) -> Entries<K::Kept> {
+pub(super) fn zstandard<K: Keep>(file: ReadAt, name: &str, reading: &Reading<'_, K>) -> Entries<K::Kept> {
     let broken = |error| Refusal::broken(name, error);
     let count = Rc::new(Cell::new(0));
     let packed = BufReader::with_capacity(BUFFER, Packed { from: file, count: count.clone() });

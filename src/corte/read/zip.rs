@@ -1,6 +1,5 @@
 //! Zip archives: the list at the end is read first, then all threads unpack.
 
-use std::fs;
 use std::io::{Read, Seek};
 
 use zip::read::{Config, OwnedZipFileEntry};
@@ -10,7 +9,6 @@ use zip::{CompressionMethod, ZipReadOptions};
 
 use super::Keep;
 use super::entry::{Entry, Reading};
-use crate::base::disk::ReadAt;
 use crate::base::pool;
 use crate::base::shown::Shown;
 use crate::corte::Refusal;
@@ -19,14 +17,6 @@ use crate::corte::Refusal;
 const KIND: u32 = 0o170_000;
 const PLAIN: u32 = 0o100_000;
 const FOLDER: u32 = 0o040_000;
-
-pub(super) fn read<K: Keep>(
-    file: fs::File,
-    name: &str,
-    reading: &Reading<'_, K>,
-) -> Result<Vec<Entry<K::Kept>>, Refusal> {
-    entries(ReadAt::new(file).map_err(|error| Refusal::unreadable(name, error))?, name, reading)
-}
 
 pub(super) fn entries<K: Keep>(
     from: impl Read + Seek + Clone + Sync,
