@@ -5,6 +5,8 @@ mod cli;
 mod common;
 #[path = "package/memory.rs"]
 mod memory;
+#[path = "package/preamble.rs"]
+mod preamble;
 #[path = "package/refusals.rs"]
 mod refusals;
 #[path = "package/signatures.rs"]

@@ -1,7 +1,8 @@
 //! Floor 1: what a package is (FORMAT.md, format 1) and the proof that it is genuine.
 //!
 //! `read` -> `Unverified` (read, hashed) -> `Verified`. Only `Unverified::verify` makes a `Verified`, so
-//! whoever holds one knows that signature, sums, paths and stamp have held.
+//! whoever holds one knows that signature, sums, paths and stamp have held. `preamble` reads the three files that
+//! say what a package is, and no other: what fails there costs nothing more.
 
 pub mod id;
 pub mod limits;
@@ -10,6 +11,7 @@ pub mod pack;
 pub mod package;
 mod path;
 mod pattern;
+pub mod preamble;
 pub mod read;
 pub mod refusal;
 pub mod signature;
@@ -20,6 +22,7 @@ pub use id::CorteId;
 pub use limits::Limits;
 pub use meta::{Actas, Corte, Tipo};
 pub use package::{Expectations, File, Unverified, Verified};
-pub use read::{InMemory, Keep, Nothing, read};
+pub use preamble::{Announced, Preamble};
+pub use read::{InMemory, Keep, Nothing, preamble, read};
 pub use refusal::Refusal;
 pub use signers::{Signers, SignersFault};

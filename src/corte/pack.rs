@@ -73,7 +73,7 @@ pub fn folder(from: &Path, limits: &Limits, key: &PrivateKey) -> Result<Package,
     if let Some(path) = read.extra.first() {
         return Err(Refusal::FileExtra { path: Shown::text(path), count: read.extra.len() }.into());
     }
-    let corte_json = read.corte_json.ok_or(Refusal::CorteMissing)?;
+    let corte_json = read.preamble.corte_json.ok_or(Refusal::CorteMissing)?;
     let files = |File { path, digest, .. }: &File| (path.clone(), *digest);
     let sums = Sums { corte_json: Some(Digest::of(&corte_json)), files: read.files.iter().map(files).collect() };
     let site = read.files.into_iter().map(|file| (format!("sitio/{}", file.path), file.bytes)).collect();

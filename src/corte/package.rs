@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
+use super::preamble::Proven;
 use super::sums::Sums;
-use super::{Corte, Refusal, Signers, Tipo, signature};
+use super::{Corte, Preamble, Refusal, Signers, Tipo};
 use crate::base::digest::Digest;
 use crate::base::shown::Shown;
 
@@ -23,9 +24,7 @@ pub struct File<B = Bytes> {
 /// A package that was read within limits, its paths checked, every file hashed; nothing proven.
 #[derive(Debug)]
 pub struct Unverified<B = Bytes> {
-    pub(super) corte_json: Option<Bytes>,
-    pub(super) sums: Option<Bytes>,
-    pub(super) signature: Option<Bytes>,
+    pub(super) preamble: Preamble,
     /// What lies below `sitio/`, sorted by path.
     pub(super) files: Vec<File<B>>,
     /// What belongs to no package, sorted.
@@ -49,33 +48,21 @@ pub struct Expectations<'a> {
 /// A package whose signature, sums, paths and stamp have held. Made by `verify` alone.
 #[derive(Debug)]
 pub struct Verified<B = Bytes> {
-    corte: Corte,
-    corte_json: Bytes,
+    proven: Proven,
     files: Vec<File<B>>,
-    sums: Bytes,
-    signature: Bytes,
-    signer: String,
-    fingerprint: String,
 }
 
 impl<B> Unverified<B> {
     /// The one way to a `Verified`.
     pub fn verify(self, expected: &Expectations<'_>) -> Result<Verified<B>, Refusal> {
-        let corte_json = self.corte_json.ok_or(Refusal::CorteMissing)?;
-        let sums = self.sums.ok_or(Refusal::SumsMissing)?;
-        let signature = self.signature.ok_or(Refusal::SignatureMissing)?;
-        let identity = expected.identity.as_deref();
-        let signed = signature::check(&sums, &signature, expected.signers, identity, expected.now)?;
-        agree(&Sums::parse(&sums)?, &corte_json, &self.files, &self.extra)?;
-        let corte = Corte::parse(&corte_json)?;
-        expected.check(&corte)?;
-        let (files, signer, fingerprint) = (self.files, signed.by, signed.fingerprint);
-        Ok(Verified { corte, corte_json, files, sums, signature, signer, fingerprint })
+        let proven = self.preamble.prove(expected)?;
+        agree(&proven.list, &self.files, &self.extra)?;
+        Ok(Verified { proven, files: self.files })
     }
 }
 
 /// Checks that the files are those of the list: none missing, none extra, none other. Both are sorted.
-pub(super) fn agree<B>(sums: &Sums, corte_json: &[u8], files: &[File<B>], extra: &[String]) -> Result<(), Refusal> {
+fn agree<B>(sums: &Sums, files: &[File<B>], extra: &[String]) -> Result<(), Refusal> {
     let missing = unmatched(sums.files.iter().map(|(path, _)| path), files.iter().map(|file| &file.path));
     if let Some((path, count)) = missing {
         return Err(Refusal::FileMissing { path: Shown::text(&format!("sitio/{path}")), count });
@@ -87,13 +74,6 @@ pub(super) fn agree<B>(sums: &Sums, corte_json: &[u8], files: &[File<B>], extra:
     }
     if let Some(path) = extra.first() {
         return Err(Refusal::FileExtra { path: Shown::text(path), count: extra.len() });
-    }
-    let Some(expected) = sums.corte_json else {
-        return Err(Refusal::FileExtra { path: Shown::text("corte.json"), count: 1 });
-    };
-    let found = Digest::of(corte_json);
-    if expected != found {
-        return Err(Refusal::FileDiffers { path: Shown::text("corte.json"), expected, found });
     }
     match sums.files.iter().zip(files).find(|((_, digest), file)| *digest != file.digest) {
         Some(((path, expected), file)) => {
@@ -121,7 +101,7 @@ fn unmatched<'a>(
 }
 
 impl Expectations<'_> {
-    fn check(&self, corte: &Corte) -> Result<(), Refusal> {
+    pub(super) fn check(&self, corte: &Corte) -> Result<(), Refusal> {
         if let Some(expected) = self.eleccion.as_ref().filter(|expected| **expected != corte.eleccion) {
             return Err(Refusal::ElectionOther { found: corte.eleccion.clone(), expected: Shown::text(expected) });
         }
@@ -137,12 +117,12 @@ impl Expectations<'_> {
 
 impl<B> Verified<B> {
     pub fn corte(&self) -> &Corte {
-        &self.corte
+        &self.proven.corte
     }
 
     /// `corte.json`, byte for byte, with the keys that are unknown here.
     pub fn corte_json(&self) -> &Bytes {
-        &self.corte_json
+        &self.proven.corte_json
     }
 
     /// Sorted by path.
@@ -152,22 +132,22 @@ impl<B> Verified<B> {
 
     /// `SHA256SUMS`, byte for byte.
     pub fn sums(&self) -> &Bytes {
-        &self.sums
+        &self.proven.sums
     }
 
     /// `SHA256SUMS.sig`, byte for byte.
     pub fn signature(&self) -> &Bytes {
-        &self.signature
+        &self.proven.signature
     }
 
     /// The principal in the signers file whose key made the signature: the identity that was expected,
     /// or else the principals as the file writes them.
     pub fn signer(&self) -> &str {
-        &self.signer
+        &self.proven.signed.by
     }
 
     /// The fingerprint of the key that made the signature, `SHA256:...`.
     pub fn fingerprint(&self) -> &str {
-        &self.fingerprint
+        &self.proven.signed.fingerprint
     }
 }

@@ -13,6 +13,9 @@ use crate::corte::{Limits, Refusal, path};
 /// Bytes read at a time: large enough that the system calls do not show, small enough for a cache.
 const CHUNK: usize = 128 << 10;
 
+/// The names of the files that say what a package is.
+pub(super) const METADATA: [&str; 3] = ["corte.json", "SHA256SUMS", "SHA256SUMS.sig"];
+
 /// A file as read. `metadata` holds the bytes of what may be `corte.json`, `SHA256SUMS` or its signature.
 pub(crate) struct Entry<B> {
     pub path: String,
