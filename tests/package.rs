@@ -13,3 +13,5 @@ mod refusals;
 mod signatures;
 #[path = "package/tools.rs"]
 mod tools;
+#[path = "package/trust.rs"]
+mod trust;

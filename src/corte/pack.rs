@@ -11,7 +11,7 @@ use ssh_key::public::KeyData;
 
 use super::signers::{self, Signers};
 use super::sums::Sums;
-use super::{Corte, Expectations, File, InMemory, Limits, Nothing, Refusal, path, read, signature};
+use super::{Corte, Expectations, File, InMemory, Limits, Nothing, Refusal, Trust, path, read, signature};
 use crate::base::digest::Digest;
 use crate::base::disk::{self, Draft};
 use crate::base::shown::Shown;
@@ -118,7 +118,8 @@ impl Package {
         // Later than the stamp: whether the corte lies in the future is for those to judge who publish it.
         let now = self.corte.instant;
         let signers = Signers::of(self.key.clone());
-        let expected = Expectations { eleccion: None, tipo: None, signers: &signers, identity: None, now };
+        let expected =
+            Expectations { trust: Trust::Signed, eleccion: None, tipo: None, signers: &signers, identity: None, now };
         read(draft.path(), limits, &Nothing)?.verify(&expected)?;
         draft.commit().map_err(fault)
     }

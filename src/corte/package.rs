@@ -1,11 +1,11 @@
-//! A package that was read, and the type that proves it was verified.
+//! A package that was read, and the type that proves it was verified, as far as the configured trust asks.
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
 use super::preamble::Proven;
 use super::sums::Sums;
-use super::{Corte, Preamble, Refusal, Signers, Tipo};
+use super::{Corte, Preamble, Proof, Refusal, Signers, Tipo, Trust};
 use crate::base::digest::Digest;
 use crate::base::shown::Shown;
 
@@ -34,6 +34,8 @@ pub struct Unverified<B = Bytes> {
 /// What must hold of a package besides its being whole and genuine.
 #[derive(Clone, Debug)]
 pub struct Expectations<'a> {
+    /// Whether a signature is asked for, or sums are enough.
+    pub trust: Trust,
     /// The election that is configured; `None` takes any.
     pub eleccion: Option<String>,
     /// Whether the real thing or a drill is on; `None` takes either.
@@ -45,7 +47,8 @@ pub struct Expectations<'a> {
     pub now: Timestamp,
 }
 
-/// A package whose signature, sums, paths and stamp have held. Made by `verify` alone.
+/// A package whose sums, paths and stamp have held, and its signature where that is asked for (`trust`). Made by
+/// `Unverified::verify` alone: `restore` and `Bare::stamp` go through it too.
 #[derive(Debug)]
 pub struct Verified<B = Bytes> {
     proven: Proven,
@@ -53,12 +56,30 @@ pub struct Verified<B = Bytes> {
 }
 
 impl<B> Unverified<B> {
-    /// The one way to a `Verified`.
+    /// The one way to a `Verified`. Under `Trust::Transport` the sums are our own: they tell whether what was kept
+    /// is what was accepted, not who made it.
     pub fn verify(self, expected: &Expectations<'_>) -> Result<Verified<B>, Refusal> {
         let proven = self.preamble.prove(expected)?;
         agree(&proven.list, &self.files, &self.extra)?;
         Ok(Verified { proven, files: self.files })
     }
+}
+
+/// Makes a `Verified` again of what was accepted before and kept: all is checked as `verify` does, under the trust that
+/// was asked for then, whatever `expected` asks for now. `expected.now` is the moment at which it was accepted.
+/// `files` may come in any order; their digests are of the bytes as they are now.
+pub fn restore(
+    corte_json: Bytes,
+    sums: Bytes,
+    signature: Option<Bytes>,
+    mut files: Vec<File>,
+    trust: Trust,
+    expected: &Expectations<'_>,
+) -> Result<Verified, Refusal> {
+    files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    let preamble = Preamble { corte_json: Some(corte_json), sums: Some(sums), signature };
+    let kept = Unverified { preamble, files, extra: vec![] };
+    kept.verify(&Expectations { trust, ..expected.clone() })
 }
 
 /// Checks that the files are those of the list: none missing, none extra, none other. Both are sorted.
@@ -135,19 +156,8 @@ impl<B> Verified<B> {
         &self.proven.sums
     }
 
-    /// `SHA256SUMS.sig`, byte for byte.
-    pub fn signature(&self) -> &Bytes {
-        &self.proven.signature
-    }
-
-    /// The principal in the signers file whose key made the signature: the identity that was expected,
-    /// or else the principals as the file writes them.
-    pub fn signer(&self) -> &str {
-        &self.proven.signed.by
-    }
-
-    /// The fingerprint of the key that made the signature, `SHA256:...`.
-    pub fn fingerprint(&self) -> &str {
-        &self.proven.signed.fingerprint
+    /// What makes it trusted.
+    pub fn trust(&self) -> &Proof {
+        &self.proven.proof
     }
 }

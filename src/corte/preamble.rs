@@ -3,9 +3,8 @@
 
 use bytes::Bytes;
 
-use super::signature::{self, Signed};
 use super::sums::Sums;
-use super::{Corte, Expectations, Refusal};
+use super::{Corte, Expectations, Proof, Refusal, Trust, signature};
 use crate::base::digest::Digest;
 use crate::base::shown::Shown;
 
@@ -32,8 +31,7 @@ pub(super) struct Proven {
     pub corte_json: Bytes,
     pub sums: Bytes,
     pub list: Sums,
-    pub signature: Bytes,
-    pub signed: Signed,
+    pub proof: Proof,
 }
 
 impl Preamble {
@@ -43,18 +41,20 @@ impl Preamble {
         Ok(Announced { sums: Digest::of(&proven.sums), corte: proven.corte })
     }
 
-    /// Nothing in the list or in `corte.json` is looked at before it is known who signed them.
+    /// Nothing in the list or in `corte.json` is looked at before it is known who signed them, if that is asked for.
     pub(super) fn prove(self, expected: &Expectations<'_>) -> Result<Proven, Refusal> {
         let corte_json = self.corte_json.ok_or(Refusal::CorteMissing)?;
         let sums = self.sums.ok_or(Refusal::SumsMissing)?;
-        let signature = self.signature.ok_or(Refusal::SignatureMissing)?;
-        let identity = expected.identity.as_deref();
-        let signed = signature::check(&sums, &signature, expected.signers, identity, expected.now)?;
+        let proof = match expected.trust {
+            Trust::Signed => signature::check(&sums, self.signature, expected)?,
+            Trust::Checksums => Proof::Checksums,
+            Trust::Transport => Proof::Transport,
+        };
         let list = Sums::parse(&sums)?;
         listed(&list, &corte_json)?;
         let corte = Corte::parse(&corte_json)?;
         expected.check(&corte)?;
-        Ok(Proven { corte, corte_json, sums, list, signature, signed })
+        Ok(Proven { corte, corte_json, sums, list, proof })
     }
 }
 

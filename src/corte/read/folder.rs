@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::Keep;
+use super::bare::is_meanwhile;
 use super::entry::{Entry, METADATA, Reading};
 use crate::base::disk::{Folder, Kind};
 use crate::base::pool;
@@ -78,6 +79,7 @@ fn list<K: Keep>(root: &Folder, folder: &str, reading: &Reading<'_, K>) -> Resul
         let path = if folder.is_empty() { name.to_vec() } else { [folder.as_bytes(), b"/", name].concat() };
         let path = reading.admit(&path)?;
         match kind {
+            _ if reading.is_bare && is_meanwhile(name) => {}
             Kind::File => files.push(path.to_string()),
             Kind::Folder => folders.push(path.to_string()),
             Kind::Link | Kind::Special => {

@@ -1,5 +1,6 @@
 //! Reads a package from where it lies: paths checked, limits held, every file hashed. Proves nothing.
 
+mod bare;
 mod entry;
 mod folder;
 mod guard;
@@ -14,6 +15,7 @@ use super::{File, Limits, Preamble, Refusal, Unverified, path};
 use crate::base::digest::Digest;
 use crate::base::disk;
 use crate::base::shown::Shown;
+pub use bare::read_bare;
 use entry::{Entry, Reading};
 use tar::Packing;
 
@@ -85,11 +87,21 @@ impl Source {
 /// Reads the package at `from`: a directory, or an archive by the end of its name.
 pub fn read<K: Keep>(from: &Path, limits: &Limits, keep: &K) -> Result<Unverified<K::Kept>, Refusal> {
     let (reading, name) = (Reading::new(limits, keep), from.to_string_lossy());
-    assemble(match Source::open(from, &name)? {
-        Source::Folder => folder::read(from, &reading)?,
-        Source::Tar(file, packing) => tar::entries(tar::unpacked(file, packing, &name, &reading)?, &name, &reading)?,
-        Source::Zip(file) => zip::read(file, &name, &reading)?,
-    })
+    assemble(files_of(Source::open(from, &name)?, from, &name, &reading)?)
+}
+
+/// Every file, in any order.
+fn files_of<K: Keep>(
+    source: Source,
+    from: &Path,
+    name: &str,
+    reading: &Reading<'_, K>,
+) -> Result<Vec<Entry<K::Kept>>, Refusal> {
+    match source {
+        Source::Folder => folder::read(from, reading),
+        Source::Tar(file, packing) => tar::entries(tar::unpacked(file, packing, name, reading)?, name, reading),
+        Source::Zip(file) => zip::read(file, name, reading),
+    }
 }
 
 /// Reads the three files that say what the package at `from` is, and no other. `None` where that cannot be done: a
