@@ -12,7 +12,7 @@ use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use difusor::base::digest::Digest;
 use difusor::base::disk::Disk;
-use difusor::corte::{self, CorteId, Expectations, InMemory, Limits, Signers, Verified, read};
+use difusor::corte::{self, CorteId, Expectations, InMemory, Limits, Signers, Trust, Verified, read};
 use difusor::http::answer::{Request, answer};
 use difusor::http::fields::{Fields, Lines};
 use difusor::http::negotiate::Accepted;
@@ -76,6 +76,7 @@ impl Packed {
         let package =
             read(&Disk::machine(), &self.dir.path().join("p.tar"), &Limits::default(), &InMemory { known: &known });
         let expected = Expectations {
+            trust: Trust::Signed,
             eleccion: None,
             tipo: None,
             signers: &self.signers,

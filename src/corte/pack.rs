@@ -11,7 +11,7 @@ use ssh_key::public::KeyData;
 
 use super::signers::{self, Signers};
 use super::sums::Sums;
-use super::{Corte, Expectations, File, InMemory, Limits, Nothing, Refusal, path, read, signature};
+use super::{Corte, Expectations, File, InMemory, Limits, Nothing, Refusal, Trust, path, read, signature};
 use crate::base::digest::Digest;
 use crate::base::disk::{Disk, Draft, sync_tree};
 use crate::base::shown::Shown;
@@ -73,7 +73,7 @@ pub fn folder(from: &Path, limits: &Limits, key: &PrivateKey) -> Result<Package,
     if let Some(path) = read.extra.first() {
         return Err(Refusal::FileExtra { path: Shown::text(path), count: read.extra.len() }.into());
     }
-    let corte_json = read.corte_json.ok_or(Refusal::CorteMissing)?;
+    let corte_json = read.preamble.corte_json.ok_or(Refusal::CorteMissing)?;
     let files = |File { path, digest, .. }: &File| (path.clone(), *digest);
     let sums = Sums { corte_json: Some(Digest::of(&corte_json)), files: read.files.iter().map(files).collect() };
     let site = read.files.into_iter().map(|file| (format!("sitio/{}", file.path), file.bytes)).collect();
@@ -118,7 +118,8 @@ impl Package {
         // Later than the stamp: whether the corte lies in the future is for those to judge who publish it.
         let now = self.corte.instant;
         let signers = Signers::of(self.key.clone());
-        let expected = Expectations { eleccion: None, tipo: None, signers: &signers, identity: None, now };
+        let expected =
+            Expectations { trust: Trust::Signed, eleccion: None, tipo: None, signers: &signers, identity: None, now };
         read(&Disk::machine(), draft.path(), limits, &Nothing)?.verify(&expected)?;
         draft.commit().map_err(fault)
     }

@@ -20,7 +20,7 @@ use super::watch::Watching;
 use crate::base::clock::{Clock, Monotonic};
 use crate::base::digest::Digest;
 use crate::base::disk::Disk;
-use crate::corte::{self, Expectations, InMemory, Limits, Refusal, Signers, Tipo, Verified};
+use crate::corte::{self, Expectations, InMemory, Limits, Refusal, Signers, Tipo, Trust, Verified};
 use crate::snapshot::{Edition, Known, Live, Snapshot};
 
 /// Changes are looked for at least this often, for file systems that inotify does not see (NFS, some containers).
@@ -253,6 +253,7 @@ impl Desk {
         let known = |digest: &Digest| known.bytes(digest);
         let package = corte::read(&self.disk, &sighting.path, &self.intake.limits, &InMemory { known: &known })?;
         package.verify(&Expectations {
+            trust: Trust::Signed,
             eleccion: Some(self.intake.election.clone()),
             tipo: Some(self.intake.kind),
             signers: &self.intake.signers,

@@ -162,9 +162,9 @@ impl Ledger {
     /// was before it. While somebody holds the edition, nothing later than the head.
     pub fn candidates(&self) -> Vec<CorteId> {
         let may = |corte: CorteId| {
-            self.head.as_ref().is_none_or(|head| {
-                corte <= head.corte || (head.hold.is_none() && !head.has_withdrawn(corte))
-            })
+            self.head
+                .as_ref()
+                .is_none_or(|head| corte <= head.corte || (head.hold.is_none() && !head.has_withdrawn(corte)))
         };
         self.entries.iter().rev().map(|entry| entry.corte).filter(|corte| may(*corte)).collect()
     }

@@ -14,12 +14,7 @@ pub struct Shelf {
 }
 
 impl Shelf {
-    pub(super) fn open(disk: &Disk, folder: PathBuf) -> io::Result<Shelf> {
-        disk.make_folder(&folder)?;
-        Ok(Shelf { disk: disk.clone(), folder })
-    }
-
-    /// Without making anything, for who only reads.
+    /// Makes nothing: who only reads has one too.
     pub(super) fn at(disk: &Disk, folder: PathBuf) -> Shelf {
         Shelf { disk: disk.clone(), folder }
     }

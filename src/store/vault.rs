@@ -10,7 +10,7 @@ use super::coded::Codings;
 use super::head::Head;
 use super::ledger::{CORTE, ENTRY, Entry, Facts, Ledger, Moment, SIGNATURE, SUMS, Shown};
 use super::restore::Unusable;
-use super::retention::{Index, Policy, Retained, distinct, list, next_to_go};
+use super::retention::{Index, Policy, Retained, list, next_to_go};
 use super::shelf::Shelf;
 use crate::base::digest::Digest;
 use crate::base::disk::{Disk, Lock};
@@ -223,7 +223,7 @@ fn commit(ledger: &Ledger, root: &Path, verified: &Verified, entry: &Entry) -> i
     let files = [
         (CORTE, Some(&verified.corte_json()[..])),
         (SUMS, Some(&verified.sums()[..])),
-        (SIGNATURE, verified.signature().map(|signature| &signature[..])),
+        (SIGNATURE, verified.trust().signature().map(|signature| &signature[..])),
         (ENTRY, Some(&json[..])),
     ];
     let written = (|| {

@@ -87,7 +87,7 @@ fn what_the_stock_tools_make_is_verified() {
             assert!(package.files().is_sorted_by(|a, b| a.path < b.path));
             assert!(package.files().iter().all(|file| Digest::of(&file.bytes) == file.digest));
             assert_eq!(package.corte_json(), CORTE);
-            assert_eq!(package.signer(), "iec");
+            assert_eq!(package.trust().signer(), Some("iec"));
         }
     }
 }

@@ -7,8 +7,9 @@ use zip::result::ZipError;
 use zip::unstable::read::ZipIterable;
 use zip::{CompressionMethod, ZipReadOptions};
 
-use super::Keep;
-use super::entry::{Entry, Reading};
+use super::entry::{Entry, METADATA, Reading};
+use super::{Keep, top_folder};
+use crate::base::disk::ReadAt;
 use crate::base::pool;
 use crate::base::shown::Shown;
 use crate::corte::Refusal;
@@ -23,7 +24,27 @@ pub(super) fn entries<K: Keep>(
     archive: &str,
     reading: &Reading<'_, K>,
 ) -> Result<Vec<Entry<K::Kept>>, Refusal> {
-    let files = list(from.clone(), archive, reading)?;
+    unpack(&list(from.clone(), archive, reading)?, from, archive, reading)
+}
+
+/// The three files that say what the package is, as far as the list has them; no other is read.
+pub(super) fn first<K: Keep>(
+    from: ReadAt,
+    archive: &str,
+    reading: &Reading<'_, K>,
+) -> Result<Vec<Entry<K::Kept>>, Refusal> {
+    let mut files = list(from.clone(), archive, reading)?;
+    let top = top_folder(files.iter().map(|(path, _)| path.as_str()));
+    files.retain(|(path, _)| path.strip_prefix(&top).is_some_and(|name| METADATA.contains(&name)));
+    unpack(&files, from, archive, reading)
+}
+
+fn unpack<K: Keep>(
+    files: &[(String, OwnedZipFileEntry)],
+    from: impl Read + Seek + Clone + Sync,
+    archive: &str,
+    reading: &Reading<'_, K>,
+) -> Result<Vec<Entry<K::Kept>>, Refusal> {
     pool::each(
         files.len(),
         || from.clone(),
