@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use difusor::base::digest::Digest;
-use difusor::corte::{self, CorteId, Expectations, InMemory, Limits, Signers, Verified, read};
+use difusor::base::disk::Disk;
+use difusor::corte::{self, CorteId, Expectations, InMemory, Limits, Signers, Trust, Verified, read};
 use difusor::http::answer::{Request, answer};
 use difusor::http::fields::{Fields, Lines};
 use difusor::http::negotiate::Accepted;
@@ -72,8 +73,10 @@ fn pack(id: &str, fecha_hora: &str, files: Vec<(String, Bytes)>) -> Packed {
 impl Packed {
     fn verify(&self, known: &Known) -> Verified {
         let known = |digest: &Digest| known.bytes(digest);
-        let package = read(&self.dir.path().join("p.tar"), &Limits::default(), &InMemory { known: &known });
+        let package =
+            read(&Disk::machine(), &self.dir.path().join("p.tar"), &Limits::default(), &InMemory { known: &known });
         let expected = Expectations {
+            trust: Trust::Signed,
             eleccion: None,
             tipo: None,
             signers: &self.signers,

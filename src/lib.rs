@@ -15,3 +15,4 @@ pub mod ingest;
 pub mod portal;
 pub mod rehearse;
 pub mod snapshot;
+pub mod store;

@@ -5,9 +5,13 @@ mod cli;
 mod common;
 #[path = "package/memory.rs"]
 mod memory;
+#[path = "package/preamble.rs"]
+mod preamble;
 #[path = "package/refusals.rs"]
 mod refusals;
 #[path = "package/signatures.rs"]
 mod signatures;
 #[path = "package/tools.rs"]
 mod tools;
+#[path = "package/trust.rs"]
+mod trust;

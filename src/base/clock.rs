@@ -9,13 +9,16 @@ use jiff::{SignedDuration, Timestamp};
 
 /// Election time. Cheap to clone; reading it takes no lock.
 #[derive(Clone, Debug)]
-pub struct Clock(Kind);
+pub struct Clock {
+    kind: Kind,
+    made: Monotonic,
+}
 
 #[derive(Clone, Debug)]
 enum Kind {
     Machine,
     Shifted { from: Timestamp, started: Timestamp, pace: Pace },
-    Scripted(Arc<AtomicI64>),
+    Scripted { from: i64, millis: Arc<AtomicI64> },
 }
 
 /// How fast a shifted clock runs: `election` passes in `machine`. Both longer than nothing.
@@ -40,28 +43,32 @@ pub struct Hands(Arc<AtomicI64>);
 impl Clock {
     /// The machine's own wall clock.
     pub fn machine() -> Clock {
-        Clock(Kind::Machine)
+        Clock::of(Kind::Machine)
     }
 
     /// A clock that shows `from` now and goes on at its own pace.
     pub fn shifted(from: Timestamp, pace: Pace) -> Clock {
-        Clock(Kind::Shifted { from, started: machine_now(), pace })
+        Clock::of(Kind::Shifted { from, started: machine_now(), pace })
     }
 
     /// A clock that stands at `from` until its hands are moved.
     pub fn scripted(from: Timestamp) -> (Clock, Hands) {
         let millis = Arc::new(AtomicI64::new(from.as_millisecond()));
-        (Clock(Kind::Scripted(millis.clone())), Hands(millis))
+        (Clock::of(Kind::Scripted { from: from.as_millisecond(), millis: millis.clone() }), Hands(millis))
+    }
+
+    fn of(kind: Kind) -> Clock {
+        Clock { kind, made: Monotonic::now() }
     }
 
     pub fn now(&self) -> Timestamp {
-        match &self.0 {
+        match &self.kind {
             Kind::Machine => machine_now(),
             Kind::Shifted { from, started, pace } => {
                 let passed = machine_now().duration_since(*started);
                 from.checked_add(Pace::scale(passed, pace.election, pace.machine)).unwrap_or(Timestamp::MAX)
             }
-            Kind::Scripted(millis) => {
+            Kind::Scripted { millis, .. } => {
                 Timestamp::from_millisecond(millis.load(Ordering::Acquire)).unwrap_or(Timestamp::MAX)
             }
         }
@@ -69,26 +76,36 @@ impl Clock {
 
     /// Seconds since 1970: of election time, and of the machine's, which caches go by. One reading where both are one.
     pub fn seconds(&self) -> (i64, i64) {
-        match &self.0 {
+        match &self.kind {
             Kind::Machine => {
                 let now = machine_now().as_second();
                 (now, now)
             }
-            Kind::Shifted { .. } | Kind::Scripted(_) => (self.now().as_second(), machine_now().as_second()),
+            Kind::Shifted { .. } | Kind::Scripted { .. } => (self.now().as_second(), machine_now().as_second()),
         }
     }
 
     /// How long `election` lasts for people and caches outside, who live in machine time.
     pub fn outside(&self, election: SignedDuration) -> SignedDuration {
-        match &self.0 {
+        match &self.kind {
             Kind::Shifted { pace, .. } => Pace::scale(election, pace.machine, pace.election),
-            Kind::Machine | Kind::Scripted(_) => election,
+            Kind::Machine | Kind::Scripted { .. } => election,
+        }
+    }
+
+    /// Time since this clock was made, which never steps back: the machine's, or what a scripted one's hands were moved by.
+    pub fn elapsed(&self) -> Duration {
+        match &self.kind {
+            Kind::Machine | Kind::Shifted { .. } => self.made.elapsed(),
+            Kind::Scripted { from, millis } => {
+                Duration::from_millis(u64::try_from(millis.load(Ordering::Acquire) - from).unwrap_or(0))
+            }
         }
     }
 
     /// True where the time shown is not the machine's.
     pub fn is_shifted(&self) -> bool {
-        !matches!(self.0, Kind::Machine)
+        !matches!(self.kind, Kind::Machine)
     }
 }
 

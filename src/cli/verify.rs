@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use crate::base::clock::{Clock, Monotonic};
 use crate::base::digest::Digest;
-use crate::corte::{Expectations, Keep, Limits, Refusal, Signers, Tipo, Verified, read};
+use crate::base::disk::Disk;
+use crate::corte::{Expectations, Keep, Limits, Proof, Refusal, Signers, Tipo, Trust, Verified, read};
 
 /// Bytes after which a package counts as large, and progress is shown.
 const LARGE: u64 = 64 << 20;
@@ -84,8 +85,15 @@ fn verify(args: &Args, signers: &Signers) -> Result<Verified<u64>, Refusal> {
     });
     let (eleccion, identity) = (args.election.clone(), args.identity.clone());
     let progress = Progress { state: Mutex::new((0, Monotonic::now())), shown: stderr().is_terminal() };
-    let package = read(&args.package, &Limits::default(), &progress)?;
-    package.verify(&Expectations { eleccion, tipo, signers, identity, now: Clock::machine().now() })
+    let package = read(&Disk::machine(), &args.package, &Limits::default(), &progress)?;
+    package.verify(&Expectations {
+        trust: Trust::Signed,
+        eleccion,
+        tipo,
+        signers,
+        identity,
+        now: Clock::machine().now(),
+    })
 }
 
 /// Keeps nothing, and shows how far reading is.
@@ -130,10 +138,17 @@ fn as_text(verified: &Verified<u64>) -> String {
         ("type", corte.tipo.to_string()),
         ("actas", actas),
         ("files", format!("{}, {} bytes", verified.files().len(), bytes(verified))),
-        ("signed by", format!("{}, {}", verified.signer(), verified.fingerprint())),
+        ("signed by", signed_by(verified.trust())),
     ];
     let rows = rows.iter().map(|(name, value)| format!("  {name:<11} {value}\n"));
     std::iter::once("verified\n".to_string()).chain(rows).collect()
+}
+
+fn signed_by(proof: &Proof) -> String {
+    match proof {
+        Proof::Signed { signer, fingerprint, .. } => format!("{signer}, {fingerprint}"),
+        Proof::Checksums | Proof::Transport => format!("nobody (trust: {})", proof.trust()),
+    }
 }
 
 fn as_json(verified: &Verified<u64>) -> Value {
@@ -149,7 +164,8 @@ fn as_json(verified: &Verified<u64>) -> Value {
         "files": verified.files().len(),
         "bytes": bytes(verified),
         "sums_sha256": Digest::of(verified.sums()).to_string(),
-        "signer": verified.signer(),
-        "fingerprint": verified.fingerprint(),
+        "trust": verified.trust().trust(),
+        "signer": verified.trust().signer(),
+        "fingerprint": verified.trust().fingerprint(),
     })
 }

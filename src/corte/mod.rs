@@ -1,8 +1,11 @@
 //! Floor 1: what a package is (FORMAT.md, format 1) and the proof that it is genuine.
 //!
 //! `read` -> `Unverified` (read, hashed) -> `Verified`. Only `Unverified::verify` makes a `Verified`, so
-//! whoever holds one knows that signature, sums, paths and stamp have held.
+//! whoever holds one knows that sums, paths and stamp have held, and the signature where the configured `Trust` asks for
+//! one. `preamble` reads the three files that
+//! say what a package is, and no other: what fails there costs nothing more.
 
+pub mod bare;
 pub mod id;
 pub mod limits;
 pub mod meta;
@@ -10,16 +13,22 @@ pub mod pack;
 pub mod package;
 mod path;
 mod pattern;
+pub mod preamble;
 pub mod read;
 pub mod refusal;
 pub mod signature;
 pub mod signers;
 pub mod sums;
+pub mod trust;
 
+pub use bare::Bare;
 pub use id::CorteId;
 pub use limits::Limits;
 pub use meta::{Actas, Corte, Tipo};
-pub use package::{Expectations, File, Unverified, Verified};
-pub use read::{InMemory, Keep, Nothing, read};
+pub use package::{Expectations, File, Unverified, Verified, restore};
+pub use preamble::{Announced, Preamble};
+pub use read::{InMemory, Keep, Nothing, preamble, read, read_bare};
 pub use refusal::Refusal;
 pub use signers::{Signers, SignersFault};
+pub use sums::Sums;
+pub use trust::{Proof, Trust};

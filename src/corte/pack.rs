@@ -1,7 +1,7 @@
 //! Makes packages: sums and signs as the lines of shell in FORMAT.md do, writes every form, and lets
 //! nothing out that `verify` would not take.
 
-use std::fs::{self, File as Disk};
+use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
@@ -11,9 +11,9 @@ use ssh_key::public::KeyData;
 
 use super::signers::{self, Signers};
 use super::sums::Sums;
-use super::{Corte, Expectations, File, InMemory, Limits, Nothing, Refusal, path, read, signature};
+use super::{Corte, Expectations, File, InMemory, Limits, Nothing, Refusal, Trust, path, read, signature};
 use crate::base::digest::Digest;
-use crate::base::disk::{self, Draft};
+use crate::base::disk::{Disk, Draft, sync_tree};
 use crate::base::shown::Shown;
 
 /// What is published may be read by everyone.
@@ -69,11 +69,11 @@ pub fn sign(corte_json: &[u8], files: &[(String, Bytes)], key: &PrivateKey) -> R
 
 /// Packs a directory that holds `corte.json` and `sitio/`; sums and signature in it are made anew.
 pub fn folder(from: &Path, limits: &Limits, key: &PrivateKey) -> Result<Package, PackFault> {
-    let read = read(from, limits, &InMemory { known: &|_| None })?;
+    let read = read(&Disk::machine(), from, limits, &InMemory { known: &|_| None })?;
     if let Some(path) = read.extra.first() {
         return Err(Refusal::FileExtra { path: Shown::text(path), count: read.extra.len() }.into());
     }
-    let corte_json = read.corte_json.ok_or(Refusal::CorteMissing)?;
+    let corte_json = read.preamble.corte_json.ok_or(Refusal::CorteMissing)?;
     let files = |File { path, digest, .. }: &File| (path.clone(), *digest);
     let sums = Sums { corte_json: Some(Digest::of(&corte_json)), files: read.files.iter().map(files).collect() };
     let site = read.files.into_iter().map(|file| (format!("sitio/{}", file.path), file.bytes)).collect();
@@ -118,14 +118,15 @@ impl Package {
         // Later than the stamp: whether the corte lies in the future is for those to judge who publish it.
         let now = self.corte.instant;
         let signers = Signers::of(self.key.clone());
-        let expected = Expectations { eleccion: None, tipo: None, signers: &signers, identity: None, now };
-        read(draft.path(), limits, &Nothing)?.verify(&expected)?;
+        let expected =
+            Expectations { trust: Trust::Signed, eleccion: None, tipo: None, signers: &signers, identity: None, now };
+        read(&Disk::machine(), draft.path(), limits, &Nothing)?.verify(&expected)?;
         draft.commit().map_err(fault)
     }
 
     fn fill(&self, out: &Path) -> io::Result<()> {
         let name = out.to_string_lossy();
-        let file = || Disk::create_new(out).map(BufWriter::new);
+        let file = || fs::File::create_new(out).map(BufWriter::new);
         let file = if name.ends_with(".tar") {
             self.tar(file()?)?
         } else if name.ends_with(".tar.gz") {
@@ -149,7 +150,7 @@ impl Package {
             }
             fs::write(path, bytes)?;
         }
-        disk::sync_tree(out)
+        sync_tree(out)
     }
 
     fn tar<W: Write>(&self, out: W) -> io::Result<W> {
@@ -164,7 +165,7 @@ impl Package {
         tar.into_inner()
     }
 
-    fn zip(&self, out: BufWriter<Disk>) -> io::Result<BufWriter<Disk>> {
+    fn zip(&self, out: BufWriter<fs::File>) -> io::Result<BufWriter<fs::File>> {
         let mut zip = zip::ZipWriter::new(out);
         let t = self.corte.id.minute();
         let (y, mo, d) = (t.year().try_into().unwrap_or(0), t.month() as u8, t.day() as u8);

@@ -1,10 +1,11 @@
-//! A package that was read, and the type that proves it was verified.
+//! A package that was read, and the type that proves it was verified, as far as the configured trust asks.
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
+use super::preamble::Proven;
 use super::sums::Sums;
-use super::{Corte, Refusal, Signers, Tipo, signature};
+use super::{Corte, Preamble, Proof, Refusal, Signers, Tipo, Trust};
 use crate::base::digest::Digest;
 use crate::base::shown::Shown;
 
@@ -23,9 +24,7 @@ pub struct File<B = Bytes> {
 /// A package that was read within limits, its paths checked, every file hashed; nothing proven.
 #[derive(Debug)]
 pub struct Unverified<B = Bytes> {
-    pub(super) corte_json: Option<Bytes>,
-    pub(super) sums: Option<Bytes>,
-    pub(super) signature: Option<Bytes>,
+    pub(super) preamble: Preamble,
     /// What lies below `sitio/`, sorted by path.
     pub(super) files: Vec<File<B>>,
     /// What belongs to no package, sorted.
@@ -35,6 +34,8 @@ pub struct Unverified<B = Bytes> {
 /// What must hold of a package besides its being whole and genuine.
 #[derive(Clone, Debug)]
 pub struct Expectations<'a> {
+    /// Whether a signature is asked for, or sums are enough.
+    pub trust: Trust,
     /// The election that is configured; `None` takes any.
     pub eleccion: Option<String>,
     /// Whether the real thing or a drill is on; `None` takes either.
@@ -46,36 +47,43 @@ pub struct Expectations<'a> {
     pub now: Timestamp,
 }
 
-/// A package whose signature, sums, paths and stamp have held. Made by `verify` alone.
+/// A package whose sums, paths and stamp have held, and its signature where that is asked for (`trust`). Made by
+/// `Unverified::verify` alone: `restore` and `Bare::stamp` go through it too.
 #[derive(Debug)]
 pub struct Verified<B = Bytes> {
-    corte: Corte,
-    corte_json: Bytes,
+    proven: Proven,
     files: Vec<File<B>>,
-    sums: Bytes,
-    signature: Bytes,
-    signer: String,
-    fingerprint: String,
 }
 
 impl<B> Unverified<B> {
-    /// The one way to a `Verified`.
+    /// The one way to a `Verified`. Under `Trust::Transport` the sums are our own: they tell whether what was kept
+    /// is what was accepted, not who made it.
     pub fn verify(self, expected: &Expectations<'_>) -> Result<Verified<B>, Refusal> {
-        let corte_json = self.corte_json.ok_or(Refusal::CorteMissing)?;
-        let sums = self.sums.ok_or(Refusal::SumsMissing)?;
-        let signature = self.signature.ok_or(Refusal::SignatureMissing)?;
-        let identity = expected.identity.as_deref();
-        let signed = signature::check(&sums, &signature, expected.signers, identity, expected.now)?;
-        agree(&Sums::parse(&sums)?, &corte_json, &self.files, &self.extra)?;
-        let corte = Corte::parse(&corte_json)?;
-        expected.check(&corte)?;
-        let (files, signer, fingerprint) = (self.files, signed.by, signed.fingerprint);
-        Ok(Verified { corte, corte_json, files, sums, signature, signer, fingerprint })
+        let proven = self.preamble.prove(expected)?;
+        agree(&proven.list, &self.files, &self.extra)?;
+        Ok(Verified { proven, files: self.files })
     }
 }
 
+/// Makes a `Verified` again of what was accepted before and kept: all is checked as `verify` does, under the trust that
+/// was asked for then, whatever `expected` asks for now. `expected.now` is the moment at which it was accepted.
+/// `files` may come in any order; their digests are of the bytes as they are now.
+pub fn restore(
+    corte_json: Bytes,
+    sums: Bytes,
+    signature: Option<Bytes>,
+    mut files: Vec<File>,
+    trust: Trust,
+    expected: &Expectations<'_>,
+) -> Result<Verified, Refusal> {
+    files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    let preamble = Preamble { corte_json: Some(corte_json), sums: Some(sums), signature };
+    let kept = Unverified { preamble, files, extra: vec![] };
+    kept.verify(&Expectations { trust, ..expected.clone() })
+}
+
 /// Checks that the files are those of the list: none missing, none extra, none other. Both are sorted.
-pub(super) fn agree<B>(sums: &Sums, corte_json: &[u8], files: &[File<B>], extra: &[String]) -> Result<(), Refusal> {
+fn agree<B>(sums: &Sums, files: &[File<B>], extra: &[String]) -> Result<(), Refusal> {
     let missing = unmatched(sums.files.iter().map(|(path, _)| path), files.iter().map(|file| &file.path));
     if let Some((path, count)) = missing {
         return Err(Refusal::FileMissing { path: Shown::text(&format!("sitio/{path}")), count });
@@ -87,13 +95,6 @@ pub(super) fn agree<B>(sums: &Sums, corte_json: &[u8], files: &[File<B>], extra:
     }
     if let Some(path) = extra.first() {
         return Err(Refusal::FileExtra { path: Shown::text(path), count: extra.len() });
-    }
-    let Some(expected) = sums.corte_json else {
-        return Err(Refusal::FileExtra { path: Shown::text("corte.json"), count: 1 });
-    };
-    let found = Digest::of(corte_json);
-    if expected != found {
-        return Err(Refusal::FileDiffers { path: Shown::text("corte.json"), expected, found });
     }
     match sums.files.iter().zip(files).find(|((_, digest), file)| *digest != file.digest) {
         Some(((path, expected), file)) => {
@@ -121,7 +122,7 @@ fn unmatched<'a>(
 }
 
 impl Expectations<'_> {
-    fn check(&self, corte: &Corte) -> Result<(), Refusal> {
+    pub(super) fn check(&self, corte: &Corte) -> Result<(), Refusal> {
         if let Some(expected) = self.eleccion.as_ref().filter(|expected| **expected != corte.eleccion) {
             return Err(Refusal::ElectionOther { found: corte.eleccion.clone(), expected: Shown::text(expected) });
         }
@@ -137,12 +138,12 @@ impl Expectations<'_> {
 
 impl<B> Verified<B> {
     pub fn corte(&self) -> &Corte {
-        &self.corte
+        &self.proven.corte
     }
 
     /// `corte.json`, byte for byte, with the keys that are unknown here.
     pub fn corte_json(&self) -> &Bytes {
-        &self.corte_json
+        &self.proven.corte_json
     }
 
     /// Sorted by path.
@@ -152,22 +153,11 @@ impl<B> Verified<B> {
 
     /// `SHA256SUMS`, byte for byte.
     pub fn sums(&self) -> &Bytes {
-        &self.sums
+        &self.proven.sums
     }
 
-    /// `SHA256SUMS.sig`, byte for byte.
-    pub fn signature(&self) -> &Bytes {
-        &self.signature
-    }
-
-    /// The principal in the signers file whose key made the signature: the identity that was expected,
-    /// or else the principals as the file writes them.
-    pub fn signer(&self) -> &str {
-        &self.signer
-    }
-
-    /// The fingerprint of the key that made the signature, `SHA256:...`.
-    pub fn fingerprint(&self) -> &str {
-        &self.fingerprint
+    /// What makes it trusted.
+    pub fn trust(&self) -> &Proof {
+        &self.proven.proof
     }
 }

@@ -1,5 +1,6 @@
 //! OpenSSH signatures (PROTOCOL.sshsig) over `SHA256SUMS`, in the namespace `prep-corte`.
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use rsa::pkcs1v15;
 use rsa::sha2::Sha512;
@@ -8,8 +9,8 @@ use ssh_key::private::{KeypairData, RsaKeypair};
 use ssh_key::public::KeyData;
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, PublicKey, Signature, SshSig};
 
-use super::Refusal;
 use super::signers::{Signer, Signers};
+use super::{Expectations, Proof, Refusal};
 use crate::base::shown::Shown;
 
 /// What a signature must have been made for: `ssh-keygen -Y sign -n prep-corte`.
@@ -20,31 +21,21 @@ const END: &str = "\n-----END SSH SIGNATURE-----";
 /// Columns of the armor that ssh-key insists on; ssh-keygen takes any.
 const COLUMNS: usize = 70;
 
-/// Who signed, once that is proven.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Signed {
-    /// The identity asked for, or the principals as the signers file writes them.
-    pub by: String,
-    /// `SHA256:...`, as ssh-keygen prints it.
-    pub fingerprint: String,
-}
-
-/// Checks that `armor` is a signature of `sums` by one of `signers`: by `identity`, if one is asked for.
-pub(super) fn check(
-    sums: &[u8],
-    armor: &[u8],
-    signers: &Signers,
-    identity: Option<&str>,
-    now: Timestamp,
-) -> Result<Signed, Refusal> {
-    let signature = parse(armor)?;
+/// Checks that `armor` is a signature of `sums` by one of the signers: by the expected identity, if one is asked for.
+pub(super) fn check(sums: &[u8], armor: Option<Bytes>, expected: &Expectations<'_>) -> Result<Proof, Refusal> {
+    let armor = armor.ok_or(Refusal::SignatureMissing)?;
+    let (identity, now) = (expected.identity.as_deref(), expected.now);
+    let signature = parse(&armor)?;
     if signature.namespace() != NAMESPACE {
         return Err(Refusal::NamespaceOther { found: Shown::text(signature.namespace()) });
     }
     let fingerprint = signature.public_key().fingerprint(HashAlg::Sha256).to_string();
-    let signer = allowed(signature.public_key(), signers, identity, now, &fingerprint)?;
+    let signer = allowed(signature.public_key(), expected.signers, identity, now, &fingerprint)?;
     match PublicKey::from(signer.key.clone()).verify(NAMESPACE, sums, &signature) {
-        Ok(()) => Ok(Signed { by: identity.unwrap_or(signer.principals.as_str()).into(), fingerprint }),
+        Ok(()) => {
+            let signer = identity.unwrap_or(signer.principals.as_str()).into();
+            Ok(Proof::Signed { signer, fingerprint, signature: armor })
+        }
         Err(_) => Err(Refusal::SignatureWrong { fingerprint }),
     }
 }

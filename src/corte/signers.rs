@@ -80,6 +80,11 @@ impl Signers {
         if faults.is_empty() { Ok(Signers { list }) } else { Err(SignersFault(faults)) }
     }
 
+    /// Nobody: where no signature is asked for. Every one is refused (P051).
+    pub fn none() -> Signers {
+        Signers { list: vec![] }
+    }
+
     /// One key that may sign always.
     pub(super) fn of(key: KeyData) -> Signers {
         let principals = PatternList::new("*");

@@ -1,10 +1,10 @@
 //! A look into the incoming folder: which packages there may be, and a mark that changes whenever one of them does.
 
-use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use crate::base::disk::{Disk, Kind};
 
 /// Something that may be a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,28 +36,27 @@ const DEPTH_MAX: usize = 64;
 const MARKED_MAX: usize = 200_000;
 
 /// Looks at everything in `folder`. Names that begin with a dot are rsync's and our own drafts, and never looked at.
-pub fn look(folder: &Path) -> io::Result<Look> {
+pub fn look(disk: &Disk, folder: &Path) -> io::Result<Look> {
     let mut look = Look { folders: vec![folder.to_owned()], ..Look::default() };
-    let is_package = folder.join(SITE).is_dir() && PACKAGE_FILES.iter().any(|name| folder.join(name).exists());
+    let names = disk.folder(folder)?.names()?;
+    let has = |name: &str, kind| names.iter().any(|(n, k)| n == name && *k == kind);
+    let is_package = has(SITE, Kind::Folder) && PACKAGE_FILES.iter().any(|name| has(name, Kind::File));
     if is_package {
-        let mark = marked(folder, &mut look.folders)?;
+        let mark = marked(disk, folder, &mut look.folders)?;
         look.sightings.push(Sighting { name: ".".into(), path: folder.to_owned(), mark });
     }
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        let Ok(kind) = entry.file_type() else { continue };
-        let is_archive = kind.is_file() && ARCHIVES.iter().any(|end| name.ends_with(end));
-        let is_folder = kind.is_dir() && !(is_package && name == SITE);
+    for (name, kind) in names {
+        let is_archive = kind == Kind::File && ARCHIVES.iter().any(|end| name.ends_with(end));
+        let is_folder = kind == Kind::Folder && !(is_package && name == SITE);
         if name.starts_with('.') || !(is_archive || is_folder) {
             continue;
         }
-        let path = entry.path();
-        if kind.is_dir() {
+        let path = folder.join(&name);
+        if is_folder {
             look.folders.push(path.clone());
         }
         // What vanishes under our eyes is gone at the next look.
-        if let Ok(mark) = marked(&path, &mut look.folders) {
+        if let Ok(mark) = marked(disk, &path, &mut look.folders) {
             look.sightings.push(Sighting { name, path, mark });
         }
     }
@@ -65,45 +64,54 @@ pub fn look(folder: &Path) -> io::Result<Look> {
     Ok(look)
 }
 
-fn marked(path: &Path, folders: &mut Vec<PathBuf>) -> io::Result<u64> {
-    let mut hasher = DefaultHasher::new();
-    let mut left = MARKED_MAX;
-    mark_into(path, 0, &mut left, &mut hasher, folders)?;
-    Ok(hasher.finish())
+/// The mark of a file, or of a folder with all below it.
+pub fn mark(disk: &Disk, path: &Path) -> io::Result<u64> {
+    marked(disk, path, &mut Vec::new())
 }
 
-fn mark_into(
-    path: &Path,
-    depth: usize,
-    left: &mut usize,
-    hasher: &mut DefaultHasher,
-    folders: &mut Vec<PathBuf>,
-) -> io::Result<()> {
-    let meta = fs::symlink_metadata(path)?;
-    path.hash(hasher);
-    let times = (meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec());
-    (meta.len(), meta.ino(), times).hash(hasher);
-    if !meta.is_dir() || depth == DEPTH_MAX {
-        return Ok(());
-    }
-    let mut entries: Vec<PathBuf> = fs::read_dir(path)?.map(|e| Ok(e?.path())).collect::<io::Result<_>>()?;
-    entries.sort();
-    for entry in entries {
-        if *left == 0 {
+fn marked(disk: &Disk, path: &Path, folders: &mut Vec<PathBuf>) -> io::Result<u64> {
+    let mut marking = Marking { disk, left: MARKED_MAX, hasher: DefaultHasher::new(), folders };
+    marking.add(path, 0)?;
+    Ok(marking.hasher.finish())
+}
+
+struct Marking<'a> {
+    disk: &'a Disk,
+    left: usize,
+    hasher: DefaultHasher,
+    folders: &'a mut Vec<PathBuf>,
+}
+
+impl Marking<'_> {
+    fn add(&mut self, path: &Path, depth: usize) -> io::Result<()> {
+        let stat = self.disk.stat(path)?;
+        (path, stat.mark).hash(&mut self.hasher);
+        if stat.kind != Kind::Folder || depth == DEPTH_MAX {
             return Ok(());
         }
-        *left -= 1;
-        if fs::symlink_metadata(&entry)?.is_dir() {
-            folders.push(entry.clone());
+        for (name, kind) in self.disk.folder(path)?.names()? {
+            if self.left == 0 {
+                return Ok(());
+            }
+            self.left -= 1;
+            let path = path.join(name);
+            if kind == Kind::Folder {
+                self.folders.push(path.clone());
+            }
+            self.add(&path, depth + 1)?;
         }
-        mark_into(&entry, depth + 1, left, hasher, folders)?;
+        Ok(())
     }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+
+    fn look(folder: &Path) -> io::Result<Look> {
+        super::look(&Disk::machine(), folder)
+    }
 
     #[test]
     fn packages_are_seen_and_drafts_are_not() {

@@ -4,6 +4,7 @@
 //! (`corte`), asks `admission`, builds a snapshot and publishes it; `improve` compresses it better in the background.
 
 pub mod admission;
+mod handle;
 mod improve;
 mod incoming;
 mod operator;
@@ -12,5 +13,6 @@ mod room;
 mod watch;
 
 pub use admission::ContentCheck;
+pub use handle::{Arrival, Handle, Outcome, Reply, Wish, WishFault};
 pub use operator::{Intake, Operator};
 pub use report::{Happening, Reporter, to_log};

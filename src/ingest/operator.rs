@@ -11,6 +11,7 @@ use std::time::Duration;
 use std::{io, thread};
 
 use super::admission::{self, ContentCheck, NotAdmitted, Verdict};
+use super::handle::{Arrival, Handle, Outcome, Reply, Wish, WishFault};
 use super::improve::{Better, Improving};
 use super::incoming::{Sighting, look};
 use super::report::{Happening, Reporter};
@@ -18,7 +19,8 @@ use super::room::Room;
 use super::watch::Watching;
 use crate::base::clock::{Clock, Monotonic};
 use crate::base::digest::Digest;
-use crate::corte::{self, Expectations, InMemory, Limits, Refusal, Signers, Tipo, Verified};
+use crate::base::disk::Disk;
+use crate::corte::{self, Expectations, InMemory, Limits, Refusal, Signers, Tipo, Trust, Verified};
 use crate::snapshot::{Edition, Known, Live, Snapshot};
 
 /// Changes are looked for at least this often, for file systems that inotify does not see (NFS, some containers).
@@ -47,6 +49,10 @@ pub enum Event {
     /// Nothing has happened; the sender wants to know whether anybody listens.
     StillThere,
     Better(Better),
+    /// Somebody who wrote into the incoming folder says that he is done.
+    Notified,
+    Arrived(Arrival, Reply<Outcome>),
+    Wished(Wish, Reply<Result<String, WishFault>>),
     Stop,
 }
 
@@ -66,6 +72,7 @@ impl Operator {
         let desk = Desk {
             intake,
             live,
+            disk: Disk::machine(),
             clock,
             report,
             watching,
@@ -79,6 +86,10 @@ impl Operator {
         let beat = heartbeat.clone();
         let thread = thread::Builder::new().name("operator".into()).spawn(move || desk.run(&inbox, &beat))?;
         Ok(Operator { thread, events, heartbeat })
+    }
+
+    pub fn handle(&self) -> Handle {
+        Handle { events: self.events.clone() }
     }
 
     /// Grows with every turn of the loop, several times a second while nothing is under way.
@@ -97,6 +108,7 @@ impl Operator {
 struct Desk {
     intake: Intake,
     live: Arc<Live>,
+    disk: Disk,
     clock: Clock,
     report: Reporter,
     watching: Watching,
@@ -133,6 +145,8 @@ impl Desk {
             match inbox.recv_timeout(self.wait(next_look)) {
                 Ok(Event::Changed) => next_look = next_look.min(now + self.pause()),
                 Ok(Event::Better(better)) => self.improve(better),
+                Ok(Event::Notified) => next_look = now,
+                Ok(Event::Arrived(..) | Event::Wished(..)) => {}
                 Ok(Event::StillThere) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -152,7 +166,7 @@ impl Desk {
 
     fn look(&mut self) {
         let started = Monotonic::now();
-        let found = look(&self.intake.incoming);
+        let found = look(&self.disk, &self.intake.incoming);
         self.look_took = started.elapsed();
         match found {
             Ok(found) => {
@@ -237,8 +251,9 @@ impl Desk {
 
     fn verify(&self, sighting: &Sighting, known: &Known) -> Result<Verified, Refusal> {
         let known = |digest: &Digest| known.bytes(digest);
-        let package = corte::read(&sighting.path, &self.intake.limits, &InMemory { known: &known })?;
+        let package = corte::read(&self.disk, &sighting.path, &self.intake.limits, &InMemory { known: &known })?;
         package.verify(&Expectations {
+            trust: Trust::Signed,
             eleccion: Some(self.intake.election.clone()),
             tipo: Some(self.intake.kind),
             signers: &self.intake.signers,

@@ -216,7 +216,7 @@ fn stamp(corte: &Corte) -> Stamp {
 }
 
 /// The files that we add, for people and programs that want to know or to check.
-fn own_files(verified: &Verified) -> [(&'static str, Bytes); 4] {
+fn own_files(verified: &Verified) -> Vec<(&'static str, Bytes)> {
     let corte = verified.corte();
     let about = json!({
         "eleccion": corte.eleccion,
@@ -225,16 +225,18 @@ fn own_files(verified: &Verified) -> [(&'static str, Bytes); 4] {
         "tipo": corte.tipo,
         "final": corte.is_final,
         "actas": corte.actas,
-        "firmante": verified.signer(),
+        "confianza": verified.trust().trust(),
+        "firmante": verified.trust().signer(),
         "archivos": verified.files().len(),
     });
-    [
+    let mut files = vec![
         ("corte.json", Bytes::from(format!("{about}\n"))),
         // The one signed file that lies outside sitio/: with it, everything in the list can be checked.
         ("corte.original.json", verified.corte_json().clone()),
         ("SHA256SUMS", verified.sums().clone()),
-        ("SHA256SUMS.sig", verified.signature().clone()),
-    ]
+    ];
+    files.extend(verified.trust().signature().map(|signature| ("SHA256SUMS.sig", signature.clone())));
+    files
 }
 
 /// The content of each wanted file, in order; equal ones are made once.

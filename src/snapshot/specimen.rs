@@ -4,7 +4,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{Known, Snapshot};
-use crate::corte::{Expectations, InMemory, Limits, Signers, pack, read};
+use crate::base::disk::Disk;
+use crate::corte::{Expectations, InMemory, Limits, Signers, Trust, pack, read};
 
 pub const STAMP: &str = "2026-06-07T20:10:00-06:00";
 
@@ -28,7 +29,8 @@ pub fn snapshot() -> Snapshot {
     pack::sign(about.as_bytes(), &files, &key).unwrap().write(&path, &Limits::default()).unwrap();
     let signers = Signers::parse(&format!("a {}\n", key.public_key().to_openssh().unwrap())).unwrap();
     let now: Timestamp = STAMP.parse().unwrap();
-    let expected = Expectations { eleccion: None, tipo: None, signers: &signers, identity: None, now };
-    let package = read(&path, &Limits::default(), &InMemory { known: &|_| None }).unwrap();
+    let expected =
+        Expectations { trust: Trust::Signed, eleccion: None, tipo: None, signers: &signers, identity: None, now };
+    let package = read(&Disk::machine(), &path, &Limits::default(), &InMemory { known: &|_| None }).unwrap();
     Snapshot::build(&package.verify(&expected).unwrap(), &Known::default(), now, None)
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use difusor::base::digest::Digest;
-use difusor::corte::{Expectations, Limits, Nothing, Refusal, Signers, Unverified, Verified, read};
+use difusor::corte::{Expectations, Limits, Nothing, Refusal, Signers, Trust, Unverified, Verified, read};
 use jiff::Timestamp;
 use ssh_key::private::Ed25519Keypair;
 use ssh_key::{HashAlg, LineEnding, PrivateKey};
@@ -170,7 +170,7 @@ pub fn entry(tar: &mut tar::Builder<Vec<u8>>, kind: tar::EntryType, name: &[u8],
 }
 
 pub fn expecting(signers: &Signers) -> Expectations<'_> {
-    Expectations { eleccion: None, tipo: None, signers, identity: None, now: now() }
+    Expectations { trust: Trust::Signed, eleccion: None, tipo: None, signers, identity: None, now: now() }
 }
 
 /// Verifies with the tests' key; the code of the refusal, or "".

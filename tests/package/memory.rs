@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use difusor::base::digest::Hasher;
+use difusor::base::disk::Disk;
 use difusor::corte::{Limits, Nothing, read};
 
 use crate::common::{CORTE, Tree, expecting, key, signers_of};
@@ -18,7 +19,7 @@ const CHILD: &str = "DIFUSOR_TEST_MEMORY_OF";
 #[test]
 fn child() {
     let Some(package) = std::env::var_os(CHILD) else { return };
-    let read = read(Path::new(&package), &Limits::default(), &Nothing).unwrap();
+    let read = read(&Disk::machine(), Path::new(&package), &Limits::default(), &Nothing).unwrap();
     let signers = signers_of(&key());
     assert_eq!(read.verify(&expecting(&signers)).unwrap().files()[1].bytes, BYTES);
     let status = fs::read_to_string("/proc/self/status").unwrap();

@@ -4,6 +4,7 @@ use std::io::{Cursor, Write};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use difusor::base::disk::Disk;
 use difusor::corte::{Limits, Nothing, Refusal, Unverified, read};
 use tar::EntryType;
 
@@ -18,7 +19,7 @@ fn tar(bytes: &[u8], limits: &Limits) -> Result<Unverified<u64>, Refusal> {
 }
 
 fn from(path: &Path) -> &'static str {
-    code(read(path, &Limits::default(), &Nothing))
+    code(read(&Disk::machine(), path, &Limits::default(), &Nothing))
 }
 
 /// The package, put in a directory with something else.
@@ -120,7 +121,7 @@ fn total_bytes() {
     assert_eq!(zip(package().zip(), &limits), "P011");
     let dir = tempfile::tempdir().unwrap();
     package().write(dir.path());
-    assert_eq!(code(read(dir.path(), &limits, &Nothing)), "P011");
+    assert_eq!(code(read(&Disk::machine(), dir.path(), &limits, &Nothing)), "P011");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use difusor::base::digest::Digest;
+use difusor::base::disk::Disk;
 use difusor::corte::pack::{self, PackFault};
 use difusor::corte::{InMemory, Limits, Nothing, Signers, Verified, read};
 
@@ -39,7 +40,7 @@ fn source(dir: &Path) {
 }
 
 fn verified(package: &Path, signers: &Signers) -> Verified {
-    let read = read(package, &Limits::default(), &InMemory { known: &|_| None }).unwrap();
+    let read = read(&Disk::machine(), package, &Limits::default(), &InMemory { known: &|_| None }).unwrap();
     read.verify(&expecting(signers)).unwrap_or_else(|refusal| panic!("{}: {refusal}", package.display()))
 }
 
@@ -86,7 +87,7 @@ fn what_the_stock_tools_make_is_verified() {
             assert!(package.files().is_sorted_by(|a, b| a.path < b.path));
             assert!(package.files().iter().all(|file| Digest::of(&file.bytes) == file.digest));
             assert_eq!(package.corte_json(), CORTE);
-            assert_eq!(package.signer(), "iec");
+            assert_eq!(package.trust().signer(), Some("iec"));
         }
     }
 }
@@ -195,7 +196,7 @@ fn a_file_that_is_known_is_shared() {
     let out = dir.path().join("p.tar");
     pack::sign(CORTE.as_bytes(), &files, &key()).unwrap().write(&out, &Limits::default()).unwrap();
     let known = |digest: &Digest| (*digest == Digest::of(&old)).then(|| old.clone());
-    let read = read(&out, &Limits::default(), &InMemory { known: &known }).unwrap();
+    let read = read(&Disk::machine(), &out, &Limits::default(), &InMemory { known: &known }).unwrap();
     let package = read.verify(&expecting(&signers_of(&key()))).unwrap();
     assert_eq!(package.files()[0].bytes.as_ptr(), old.as_ptr());
     assert_eq!(package.files()[1].bytes, "nuevo");
@@ -217,7 +218,7 @@ fn a_real_site_in_every_form() {
         let out = dir.join(format!("qroo{form}"));
         package.write(&out, &Limits::default()).unwrap();
         assert_eq!(verified(&out, &signers_of(&key())).files().len(), 69, "{form}");
-        let light = read(&out, &Limits::default(), &Nothing).unwrap();
+        let light = read(&Disk::machine(), &out, &Limits::default(), &Nothing).unwrap();
         let signers = signers_of(&key());
         let light = light.verify(&expecting(&signers));
         assert!(light.as_ref().is_ok_and(|light| light.files().iter().map(|file| file.bytes).sum::<u64>() > 3_000_000));

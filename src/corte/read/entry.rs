@@ -13,6 +13,9 @@ use crate::corte::{Limits, Refusal, path};
 /// Bytes read at a time: large enough that the system calls do not show, small enough for a cache.
 const CHUNK: usize = 128 << 10;
 
+/// The names of the files that say what a package is.
+pub(super) const METADATA: [&str; 3] = ["corte.json", "SHA256SUMS", "SHA256SUMS.sig"];
+
 /// A file as read. `metadata` holds the bytes of what may be `corte.json`, `SHA256SUMS` or its signature.
 pub(crate) struct Entry<B> {
     pub path: String,
@@ -25,12 +28,18 @@ pub(crate) struct Entry<B> {
 pub(super) struct Reading<'a, K> {
     pub limits: &'a Limits,
     pub meter: Meter<'a>,
+    /// Whether it is a bare tree, in which no file says what the others are.
+    pub is_bare: bool,
     keep: &'a K,
 }
 
 impl<'a, K: Keep> Reading<'a, K> {
     pub fn new(limits: &'a Limits, keep: &'a K) -> Reading<'a, K> {
-        Reading { limits, meter: Meter::new(limits), keep }
+        Reading { limits, meter: Meter::new(limits), is_bare: false, keep }
+    }
+
+    pub fn bare(limits: &'a Limits, keep: &'a K) -> Reading<'a, K> {
+        Reading { is_bare: true, ..Reading::new(limits, keep) }
     }
 
     /// Counts an entry and checks its path.
@@ -118,6 +127,7 @@ impl<'a, K: Keep> Reading<'a, K> {
     /// The limit of what may turn out, at the root or under a top folder, to say what the package is.
     fn metadata_limit(&self, path: &str) -> Option<u64> {
         let name = match path.split_once('/') {
+            _ if self.is_bare => return None,
             Some(("sitio", _)) => return None,
             Some((_, name)) => name,
             None => path,

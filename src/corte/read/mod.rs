@@ -1,5 +1,6 @@
 //! Reads a package from where it lies: paths checked, limits held, every file hashed. Proves nothing.
 
+mod bare;
 mod entry;
 mod folder;
 mod guard;
@@ -10,11 +11,13 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::{File, Limits, Refusal, Unverified, path};
+use super::{File, Limits, Preamble, Refusal, Unverified, path};
 use crate::base::digest::Digest;
-use crate::base::disk;
+use crate::base::disk::{Disk, Folder, ReadAt};
 use crate::base::shown::Shown;
+pub use bare::read_bare;
 use entry::{Entry, Reading};
+use tar::Packing;
 
 /// What becomes of a file's bytes once they are hashed.
 pub trait Keep: Sync {
@@ -56,26 +59,59 @@ impl Keep for InMemory<'_> {
     }
 }
 
+/// Where a package lies and in which form.
+enum Source {
+    Folder(Folder),
+    Tar(ReadAt, Packing),
+    Zip(ReadAt),
+}
+
+impl Source {
+    /// A directory, or an archive by the end of its name.
+    fn open(disk: &Disk, from: &Path, name: &str) -> Result<Source, Refusal> {
+        let unreadable = |error| Refusal::unreadable(name, error);
+        match disk.folder(from) {
+            Ok(folder) => return Ok(Source::Folder(folder)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {}
+            Err(error) => return Err(unreadable(error)),
+        }
+        let open = || disk.open(from).map(ReadAt::of).map_err(unreadable);
+        Ok(match name {
+            _ if name.ends_with(".tar") => Source::Tar(open()?, Packing::None),
+            _ if name.ends_with(".tar.gz") => Source::Tar(open()?, Packing::Gzip),
+            _ if name.ends_with(".tar.zst") => Source::Tar(open()?, Packing::Zstandard),
+            _ if name.ends_with(".zip") => Source::Zip(open()?),
+            _ => return Err(Refusal::UnknownForm { path: Shown::text(name) }),
+        })
+    }
+}
+
 /// Reads the package at `from`: a directory, or an archive by the end of its name.
-pub fn read<K: Keep>(from: &Path, limits: &Limits, keep: &K) -> Result<Unverified<K::Kept>, Refusal> {
-    let reading = Reading::new(limits, keep);
-    let (name, shown) = (from.to_string_lossy(), from.to_string_lossy().into_owned());
-    let kind = std::fs::metadata(from).map_err(|error| Refusal::unreadable(&shown, error))?;
-    let open = || disk::open_file(from).map_err(|error| Refusal::unreadable(&shown, error));
-    let entries = if kind.is_dir() {
-        folder::read(from, &reading)?
-    } else if name.ends_with(".tar") {
-        tar::plain(open()?, &shown, &reading)?
-    } else if name.ends_with(".tar.gz") {
-        tar::gzip(open()?, &shown, &reading)?
-    } else if name.ends_with(".tar.zst") {
-        tar::zstandard(open()?, &shown, &reading)?
-    } else if name.ends_with(".zip") {
-        zip::read(open()?, &shown, &reading)?
-    } else {
-        return Err(Refusal::UnknownForm { path: Shown::text(&shown) });
+pub fn read<K: Keep>(disk: &Disk, from: &Path, limits: &Limits, keep: &K) -> Result<Unverified<K::Kept>, Refusal> {
+    let (reading, name) = (Reading::new(limits, keep), from.to_string_lossy());
+    assemble(files_of(Source::open(disk, from, &name)?, &name, &reading)?)
+}
+
+/// Every file, in any order.
+fn files_of<K: Keep>(source: Source, name: &str, reading: &Reading<'_, K>) -> Result<Vec<Entry<K::Kept>>, Refusal> {
+    match source {
+        Source::Folder(folder) => folder::read(&folder, reading),
+        Source::Tar(file, packing) => tar::entries(tar::unpacked(file, packing, name, reading)?, name, reading),
+        Source::Zip(file) => zip::entries(file, name, reading),
+    }
+}
+
+/// Reads the three files that say what the package at `from` is, and no other. `None` where that cannot be done: a
+/// tar archive in which they do not come first, or folders of which one may be the package's top; then read it all.
+/// What is missing shows when the preamble is checked.
+pub fn preamble(disk: &Disk, from: &Path, limits: &Limits) -> Result<Option<Preamble>, Refusal> {
+    let (reading, name) = (Reading::new(limits, &Nothing), from.to_string_lossy());
+    let entries = match Source::open(disk, from, &name)? {
+        Source::Folder(folder) => folder::first(&folder, &reading)?,
+        Source::Tar(file, packing) => tar::first(tar::unpacked(file, packing, &name, &reading)?, &name, &reading)?,
+        Source::Zip(file) => Some(zip::first(file, &name, &reading)?),
     };
-    assemble(entries)
+    Ok(entries.map(assemble).transpose()?.map(|package| package.preamble))
 }
 
 /// A tar archive from any reader; for tests and fuzzing.
@@ -96,14 +132,14 @@ pub fn zip_from<K: Keep>(
 fn assemble<B>(mut entries: Vec<Entry<B>>) -> Result<Unverified<B>, Refusal> {
     path::distinct(entries.iter().map(|entry| entry.path.as_str()))?;
     entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-    let top = top_folder(&entries);
-    let mut package = Unverified { corte_json: None, sums: None, signature: None, files: vec![], extra: vec![] };
+    let top = top_folder(entries.iter().map(|entry| entry.path.as_str()));
+    let mut package = Unverified { preamble: Preamble::default(), files: vec![], extra: vec![] };
     for Entry { path, digest, kept, metadata } in entries {
-        let below = top.as_ref().and_then(|top| path.strip_prefix(top.as_str())).unwrap_or(&path);
+        let below = path.strip_prefix(&top).unwrap_or(&path);
         match (below, metadata) {
-            ("corte.json", Some(bytes)) => package.corte_json = Some(bytes),
-            ("SHA256SUMS", Some(bytes)) => package.sums = Some(bytes),
-            ("SHA256SUMS.sig", Some(bytes)) => package.signature = Some(bytes),
+            ("corte.json", Some(bytes)) => package.preamble.corte_json = Some(bytes),
+            ("SHA256SUMS", Some(bytes)) => package.preamble.sums = Some(bytes),
+            ("SHA256SUMS.sig", Some(bytes)) => package.preamble.signature = Some(bytes),
             _ => match below.strip_prefix("sitio/") {
                 Some(path) => package.files.push(File { path: path.into(), digest, bytes: kept }),
                 None => package.extra.push(below.into()),
@@ -113,12 +149,14 @@ fn assemble<B>(mut entries: Vec<Entry<B>>) -> Result<Unverified<B>, Refusal> {
     Ok(package)
 }
 
-/// `NAME/` if everything lies under one folder that is not itself the site.
-fn top_folder<B>(entries: &[Entry<B>]) -> Option<String> {
-    let (first, last) = (&entries.first()?.path, &entries.last()?.path);
-    let top = &first[..=first.find('/')?];
-    // Sorted, so what the first and the last share, all share.
-    (top != "sitio/" && last.starts_with(top)).then(|| top.to_string())
+/// `NAME/` if everything lies under one folder that is not itself the site, else nothing.
+fn top_folder<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> String {
+    let first = paths.clone().next().unwrap_or("");
+    let top = first.find('/').map_or("", |slash| &first[..=slash]);
+    match top != "sitio/" && paths.into_iter().all(|path| path.starts_with(top)) {
+        true => top.into(),
+        false => String::new(),
+    }
 }
 
 #[cfg(test)]
@@ -138,13 +176,14 @@ mod tests {
                 ["sitio/b", "corte.json", "sitio/a/SHA256SUMS", "SHA256SUMS", "SHA256SUMS.sig", "sitio/corte.json"];
             let paths: Vec<String> = paths.iter().map(|path| format!("{top}{path}")).collect();
             let package = assembled(&paths.iter().map(String::as_str).collect::<Vec<_>>());
-            assert!(package.corte_json.is_some() && package.sums.is_some() && package.signature.is_some());
+            let preamble = &package.preamble;
+            assert!(preamble.corte_json.is_some() && preamble.sums.is_some() && preamble.signature.is_some());
             let files: Vec<&str> = package.files.iter().map(|file| file.path.as_str()).collect();
             assert_eq!(files, ["a/SHA256SUMS", "b", "corte.json"]);
             assert!(package.extra.is_empty());
         }
         let stray = assembled(&["x/corte.json", "x/sitio/a", "y"]);
-        assert!(stray.corte_json.is_none() && stray.extra.len() == 3);
+        assert!(stray.preamble.corte_json.is_none() && stray.extra.len() == 3);
         let only_site = assembled(&["sitio/a"]);
         assert_eq!(only_site.files[0].path, "a");
     }

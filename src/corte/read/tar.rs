@@ -5,16 +5,18 @@
 
 use std::cell::Cell;
 use std::io::{BufReader, Read};
+use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::{fs, thread};
+use std::thread;
 
 use tar::{Archive, EntryType};
 
 use super::Keep;
-use super::entry::{Entry, Reading};
+use super::entry::{Entry, METADATA, Reading};
 use super::guard::{Packed, Unpacked};
+use crate::base::disk::ReadAt;
 use crate::base::pool;
 use crate::base::shown::Shown;
 use crate::corte::Refusal;
@@ -33,24 +35,33 @@ const ZSTD_WINDOW_LOG: u32 = 27;
 
 type Entries<B> = Result<Vec<Entry<B>>, Refusal>;
 
-pub(super) fn plain<K: Keep>(file: fs::File, name: &str, reading: &Reading<'_, K>) -> Entries<K::Kept> {
-    entries(BufReader::with_capacity(BUFFER, file), name, reading)
+/// How an archive is packed.
+pub(super) enum Packing {
+    None,
+    Gzip,
+    Zstandard,
 }
 
-pub(super) fn gzip<K: Keep>(file: fs::File, name: &str, reading: &Reading<'_, K>) -> Entries<K::Kept> {
-    let count = Rc::new(Cell::new(0));
-    let packed = BufReader::with_capacity(BUFFER, Packed { from: file, count: count.clone() });
-    let unpacked = flate2::bufread::MultiGzDecoder::new(packed);
-    entries(Unpacked::new(unpacked, name, count, &reading.meter, reading.limits), name, reading)
-}
-
-pub(super) fn zstandard<K: Keep>(file: fs::File, name: &str, reading: &Reading<'_, K>) -> Entries<K::Kept> {
+/// The archive in `file` as a stream that is held to the limits.
+pub(super) fn unpacked<'a, K: Keep>(
+    file: ReadAt,
+    packing: Packing,
+    name: &'a str,
+    reading: &'a Reading<'_, K>,
+) -> Result<Box<dyn Read + 'a>, Refusal> {
     let broken = |error| Refusal::broken(name, error);
     let count = Rc::new(Cell::new(0));
     let packed = BufReader::with_capacity(BUFFER, Packed { from: file, count: count.clone() });
-    let mut unpacked = zstd::stream::read::Decoder::with_buffer(packed).map_err(broken)?;
-    unpacked.window_log_max(ZSTD_WINDOW_LOG).map_err(broken)?;
-    entries(Unpacked::new(unpacked, name, count, &reading.meter, reading.limits), name, reading)
+    let guarded: Box<dyn Read + 'a> = match packing {
+        Packing::None => return Ok(Box::new(packed)),
+        Packing::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
+        Packing::Zstandard => {
+            let mut unpacked = zstd::stream::read::Decoder::with_buffer(packed).map_err(broken)?;
+            unpacked.window_log_max(ZSTD_WINDOW_LOG).map_err(broken)?;
+            Box::new(unpacked)
+        }
+    };
+    Ok(Box::new(Unpacked::new(guarded, name, count, &reading.meter, reading.limits)))
 }
 
 /// Reads an unpacked archive. Every thread but this one hashes what this one hands over.
@@ -85,9 +96,64 @@ fn unpack<K: Keep>(
     reading: &Reading<'_, K>,
     send: SyncSender<(String, Vec<u8>)>,
 ) -> Entries<K::Kept> {
-    let broken = |error| Refusal::broken(archive, error);
     let broken_at = |_: &str, error| Refusal::broken(archive, error);
-    let (mut tar, mut large, mut described) = (Archive::new(from), Vec::new(), Described::default());
+    let mut large = Vec::new();
+    walk(from, archive, reading, |path, size, entry| {
+        if size <= HANDED_OVER {
+            // Nobody receives only when a hasher panicked, which the scope passes on.
+            _ = send.send((path.to_string(), reading.slurp(path, size, entry, broken_at)?));
+        } else {
+            large.push(streamed(path, size, entry, archive, reading)?);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(large)
+}
+
+/// The three files that say what the package is, if the archive begins with them; nothing behind them is read.
+pub(super) fn first<K: Keep>(
+    from: impl Read,
+    archive: &str,
+    reading: &Reading<'_, K>,
+) -> Result<Option<Vec<Entry<K::Kept>>>, Refusal> {
+    let mut found: Vec<Entry<K::Kept>> = Vec::new();
+    walk(from, archive, reading, |path, size, entry| {
+        let (top, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let beside = found.first().is_none_or(|first| first.path.rsplit_once('/').map_or("", |(top, _)| top) == top);
+        if !beside || top == "sitio" || top.contains('/') || !METADATA.contains(&name) {
+            return Ok(ControlFlow::Break(()));
+        }
+        found.push(streamed(path, size, entry, archive, reading)?);
+        Ok(if found.len() == METADATA.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    Ok((found.len() == METADATA.len()).then_some(found))
+}
+
+/// Reads a file of the archive through a small buffer.
+fn streamed<K: Keep>(
+    path: &str,
+    size: u64,
+    entry: &mut impl Read,
+    archive: &str,
+    reading: &Reading<'_, K>,
+) -> Result<Entry<K::Kept>, Refusal> {
+    let broken_at = |_: &str, error| Refusal::broken(archive, error);
+    reading.stream(path.to_string(), size, entry, broken_at, |len| match len > size {
+        true => Err(Refusal::BrokenArchive { archive: Shown::text(archive), why: Shown::text("size") }),
+        false => Ok(()),
+    })
+}
+
+/// Goes through the files of an archive until `each`, told path and size, breaks off; paths, kinds and announced sizes
+/// are checked, folders passed over.
+fn walk<R: Read, K: Keep>(
+    from: R,
+    archive: &str,
+    reading: &Reading<'_, K>,
+    mut each: impl FnMut(&str, u64, &mut tar::Entry<'_, R>) -> Result<ControlFlow<()>, Refusal>,
+) -> Result<(), Refusal> {
+    let broken = |error| Refusal::broken(archive, error);
+    let (mut tar, mut described) = (Archive::new(from), Described::default());
     for entry in tar.entries().map_err(broken)?.raw(true) {
         let mut entry = entry.map_err(broken)?;
         let (kind, size) = (entry.header().entry_type(), entry.size());
@@ -110,18 +176,11 @@ fn unpack<K: Keep>(
             return Err(Refusal::NotAPlainFile { path: Shown::text(path), kind: in_words(kind) });
         }
         reading.announced(path, size)?;
-        if size <= HANDED_OVER {
-            // Nobody receives only when a hasher panicked, which the scope passes on.
-            _ = send.send((path.to_string(), reading.slurp(path, size, &mut entry, broken_at)?));
-        } else {
-            let read = reading.stream(path.to_string(), size, &mut entry, broken_at, |len| match len > size {
-                true => Err(Refusal::BrokenArchive { archive: Shown::text(archive), why: Shown::text("size") }),
-                false => Ok(()),
-            })?;
-            large.push(read);
+        if each(path, size, &mut entry)?.is_break() {
+            break;
         }
     }
-    Ok(large)
+    Ok(())
 }
 
 /// What headers before an entry say of it.

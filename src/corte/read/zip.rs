@@ -1,6 +1,5 @@
 //! Zip archives: the list at the end is read first, then all threads unpack.
 
-use std::fs;
 use std::io::{Read, Seek};
 
 use zip::read::{Config, OwnedZipFileEntry};
@@ -8,8 +7,8 @@ use zip::result::ZipError;
 use zip::unstable::read::ZipIterable;
 use zip::{CompressionMethod, ZipReadOptions};
 
-use super::Keep;
-use super::entry::{Entry, Reading};
+use super::entry::{Entry, METADATA, Reading};
+use super::{Keep, top_folder};
 use crate::base::disk::ReadAt;
 use crate::base::pool;
 use crate::base::shown::Shown;
@@ -20,20 +19,32 @@ const KIND: u32 = 0o170_000;
 const PLAIN: u32 = 0o100_000;
 const FOLDER: u32 = 0o040_000;
 
-pub(super) fn read<K: Keep>(
-    file: fs::File,
-    name: &str,
-    reading: &Reading<'_, K>,
-) -> Result<Vec<Entry<K::Kept>>, Refusal> {
-    entries(ReadAt::new(file).map_err(|error| Refusal::unreadable(name, error))?, name, reading)
-}
-
 pub(super) fn entries<K: Keep>(
     from: impl Read + Seek + Clone + Sync,
     archive: &str,
     reading: &Reading<'_, K>,
 ) -> Result<Vec<Entry<K::Kept>>, Refusal> {
-    let files = list(from.clone(), archive, reading)?;
+    unpack(&list(from.clone(), archive, reading)?, from, archive, reading)
+}
+
+/// The three files that say what the package is, as far as the list has them; no other is read.
+pub(super) fn first<K: Keep>(
+    from: ReadAt,
+    archive: &str,
+    reading: &Reading<'_, K>,
+) -> Result<Vec<Entry<K::Kept>>, Refusal> {
+    let mut files = list(from.clone(), archive, reading)?;
+    let top = top_folder(files.iter().map(|(path, _)| path.as_str()));
+    files.retain(|(path, _)| path.strip_prefix(&top).is_some_and(|name| METADATA.contains(&name)));
+    unpack(&files, from, archive, reading)
+}
+
+fn unpack<K: Keep>(
+    files: &[(String, OwnedZipFileEntry)],
+    from: impl Read + Seek + Clone + Sync,
+    archive: &str,
+    reading: &Reading<'_, K>,
+) -> Result<Vec<Entry<K::Kept>>, Refusal> {
     pool::each(
         files.len(),
         || from.clone(),

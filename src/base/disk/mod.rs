@@ -1,0 +1,220 @@
+//! The one disk. Whatever reads packages or keeps state goes through a `Disk`, so that a test can put a twin in its
+//! place which fails, tears or delays at any operation, and forgets after a power cut what was not synced.
+//!
+//! Folders are read without following links. Nothing here is asynchronous: who must not wait asks from a thread.
+
+mod draft;
+mod file;
+mod folder;
+mod twin;
+
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
+
+pub use draft::{Draft, sync_folder, sync_tree};
+pub use file::{File, ReadAt, Writer};
+pub use folder::{Folder, Kind};
+pub use twin::{At, Twin};
+
+/// The disk of this machine, or a twin of it. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Disk(Option<Arc<twin::Model>>);
+
+/// What is known of a name without opening it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stat {
+    pub kind: Kind,
+    pub len: u64,
+    /// Over length, times and inode: equal marks mean that nothing was written in between.
+    pub mark: u64,
+}
+
+/// Bytes of a file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// Free for programs without privileges.
+    pub free: u64,
+    pub total: u64,
+}
+
+/// A file that one process at a time can hold; let go when it ends, however it ends.
+pub struct Lock {
+    _held: Option<fs::File>,
+}
+
+/// Files that hold nobody else's secrets, but some of ours.
+const MODE: u32 = 0o640;
+
+impl Disk {
+    pub fn machine() -> Disk {
+        Disk(None)
+    }
+
+    /// A disk in memory that does as its twin is told.
+    pub fn twin() -> (Disk, Twin) {
+        let (model, twin) = twin::new();
+        (Disk(Some(model)), twin)
+    }
+
+    /// An open folder. The path itself may go through links: whoever names it is trusted.
+    pub fn folder(&self, path: &Path) -> io::Result<Folder> {
+        match &self.0 {
+            None => folder::open(path),
+            Some(model) => Ok(Folder::Twin(model.clone(), model.folder(path)?)),
+        }
+    }
+
+    /// A plain file named by someone trusted, for reading.
+    pub fn open(&self, path: &Path) -> io::Result<File> {
+        match &self.0 {
+            None => {
+                let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+                file::plain(rustix::fs::open(path, flags, Mode::empty())?.into())
+            }
+            Some(model) => Ok(File::Twin(model.clone(), model.file(path)?)),
+        }
+    }
+
+    /// All of a file, which may have `most` bytes.
+    pub fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        let file = self.open(path)?;
+        let len = file.len()?;
+        let mut bytes = Vec::with_capacity(usize::try_from(len.min(most)).unwrap_or(0) + 1);
+        ReadAt::of(file).take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > most {
+            return Err(io::Error::other(format!("is larger than {most} bytes")));
+        }
+        Ok(bytes)
+    }
+
+    /// What the name itself is, not what a link there points to.
+    pub fn stat(&self, path: &Path) -> io::Result<Stat> {
+        let Some(model) = &self.0 else {
+            let meta = fs::symlink_metadata(path)?;
+            let mut hasher = DefaultHasher::new();
+            (meta.len(), meta.ino(), meta.dev()).hash(&mut hasher);
+            (meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()).hash(&mut hasher);
+            let kind = Kind::of(FileType::from_raw_mode(meta.mode()));
+            return Ok(Stat { kind, len: meta.len(), mark: hasher.finish() });
+        };
+        model.stat(path)
+    }
+
+    pub fn exists(&self, path: &Path) -> bool {
+        self.stat(path).is_ok()
+    }
+
+    /// A new file; what is there already is an error.
+    pub fn create(&self, path: &Path) -> io::Result<Writer> {
+        match &self.0 {
+            None => {
+                let file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(path)?;
+                Ok(Writer::Machine(file))
+            }
+            Some(model) => Ok(Writer::Twin(model.clone(), model.create(path)?)),
+        }
+    }
+
+    /// A file to write on at its end, made where there is none.
+    pub fn append(&self, path: &Path) -> io::Result<Writer> {
+        match &self.0 {
+            None => {
+                let file = OpenOptions::new().append(true).create(true).mode(MODE).open(path)?;
+                Ok(Writer::Machine(file))
+            }
+            Some(model) => Ok(Writer::Twin(model.clone(), model.append(path)?)),
+        }
+    }
+
+    /// The folder and those that lead to it; one that is there already is no error.
+    pub fn make_folder(&self, path: &Path) -> io::Result<()> {
+        match &self.0 {
+            None => fs::create_dir_all(path),
+            Some(model) => model.make_folder(path),
+        }
+    }
+
+    /// In one step, and in the place of what is at `to`.
+    pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        match &self.0 {
+            None => fs::rename(from, to),
+            Some(model) => model.rename(from, to),
+        }
+    }
+
+    /// The file, not what a link points to.
+    pub fn remove(&self, path: &Path) -> io::Result<()> {
+        match &self.0 {
+            None => fs::remove_file(path),
+            Some(model) => model.remove(path),
+        }
+    }
+
+    /// The folder and all below it, or the file; never through a link.
+    pub fn remove_tree(&self, path: &Path) -> io::Result<()> {
+        match (&self.0, self.stat(path)?.kind) {
+            (None, Kind::Folder) => fs::remove_dir_all(path),
+            (None, _) => fs::remove_file(path),
+            (Some(model), _) => model.remove_tree(path),
+        }
+    }
+
+    /// Makes the names in a folder durable.
+    pub fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        match &self.0 {
+            None => draft::sync_folder(path),
+            Some(model) => model.sync_folder(path),
+        }
+    }
+
+    /// Makes all that was written on the file system of `path` durable: one call, where a call a file would take minutes.
+    pub fn sync_all(&self, path: &Path) -> io::Result<()> {
+        match &self.0 {
+            None => draft::sync_tree(path),
+            Some(model) => model.sync_all(),
+        }
+    }
+
+    pub fn space(&self, path: &Path) -> io::Result<Space> {
+        let Some(model) = &self.0 else {
+            let stat = rustix::fs::statvfs(path)?;
+            let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+            return Ok(Space { free: bytes(stat.f_bavail), total: bytes(stat.f_blocks) });
+        };
+        model.space()
+    }
+
+    /// Holds the file at `path`, made where there is none, with `holder` in it for people. `None` where another
+    /// process holds it.
+    pub fn lock(&self, path: &Path, holder: &str) -> io::Result<Option<Lock>> {
+        if self.0.is_some() {
+            return Ok(Some(Lock { _held: None }));
+        }
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(MODE).open(path)?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {
+                file.set_len(0)?;
+                io::Write::write_all(&mut file, holder.as_bytes())?;
+                Ok(Some(Lock { _held: Some(file) }))
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Disk(twin)" } else { "Disk(machine)" })
+    }
+}
+
+/// The flag under which a name is looked at itself.
+const NO_LINK: AtFlags = AtFlags::SYMLINK_NOFOLLOW;

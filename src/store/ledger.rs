@@ -1,0 +1,269 @@
+//! The cortes that were accepted, as the disk tells it. Read by the service, and by anybody else at the same time: names
+//! appear whole, and what was renamed does not change.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::head::Head;
+use super::shelf::Shelf;
+use crate::base::digest::Digest;
+use crate::base::disk::{Disk, Kind};
+use crate::corte::{CorteId, Trust};
+
+/// What we know of an accepted corte besides what the authority says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The stamp as the authority wrote it.
+    pub fecha_hora: String,
+    /// When we first had all of it.
+    pub received: Timestamp,
+    /// When it was verified; keys had to be valid then.
+    pub verified: Timestamp,
+    /// Where it came from: `incoming`, a URL, `push NAME`.
+    pub source: String,
+    pub trust: Trust,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    pub files: u64,
+    /// Files that the corte before did not have.
+    pub changed: u64,
+    /// Bytes of all files.
+    pub bytes: u64,
+}
+
+/// One accepted corte.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    #[serde(with = "by_text")]
+    pub corte: CorteId,
+    /// The digest of its `SHA256SUMS`.
+    #[serde(with = "by_hex")]
+    pub sums: Digest,
+    #[serde(flatten)]
+    pub facts: Facts,
+    /// It was found damaged; the next that comes of the same corte mends it.
+    #[serde(skip)]
+    pub is_damaged: bool,
+}
+
+/// What was shown, or decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shown {
+    Live,
+    Rollback,
+    Hold,
+    Release,
+    Unusable,
+    Removed,
+}
+
+/// A line of the history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    pub at: Timestamp,
+    pub what: Shown,
+    #[serde(with = "by_text")]
+    pub corte: CorteId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The ledger of one election and kind.
+#[derive(Debug)]
+pub struct Ledger {
+    pub(super) disk: Disk,
+    pub(super) folder: PathBuf,
+    pub(super) blobs: Shelf,
+    pub(super) coded: Shelf,
+    pub(super) entries: Vec<Entry>,
+    pub(super) head: Option<Head>,
+    /// Names that should have been entries, and why they are none.
+    pub unreadable: Vec<(String, String)>,
+    has_told: bool,
+}
+
+pub(super) const ENTRY: &str = "entry.json";
+pub(super) const CORTE: &str = "corte.json";
+pub(super) const SUMS: &str = "SHA256SUMS";
+pub(super) const SIGNATURE: &str = "SHA256SUMS.sig";
+const HISTORY: &str = "history.jsonl";
+/// Bytes of `entry.json`: a dozen short values, of which only the source comes from outside, bounded.
+const ENTRY_BYTES: u64 = 64 << 10;
+/// Bytes of the history that are read: a line a corte is some 200 bytes.
+const HISTORY_BYTES: u64 = 16 << 20;
+
+impl Ledger {
+    /// Reads what is there, without changing anything.
+    pub fn read(disk: &Disk, vault: &Path) -> io::Result<Ledger> {
+        let folder = vault.join("cortes");
+        let mut ledger = Ledger {
+            blobs: Shelf::at(disk, vault.join("blobs")),
+            coded: Shelf::at(disk, vault.join("coded")),
+            disk: disk.clone(),
+            folder,
+            entries: Vec::new(),
+            head: None,
+            unreadable: Vec::new(),
+            has_told: false,
+        };
+        let names = match disk.folder(&ledger.folder) {
+            Ok(folder) => folder.names()?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ledger),
+            Err(error) => return Err(error),
+        };
+        for (name, kind) in names {
+            let Ok(corte) = name.parse::<CorteId>() else { continue };
+            if kind != Kind::Folder {
+                continue;
+            }
+            match ledger.read_entry(&name) {
+                Ok(entry) if entry.corte == corte => ledger.entries.push(entry),
+                Ok(entry) => ledger.unreadable.push((name, format!("{ENTRY} is of {}", entry.corte))),
+                Err(error) => ledger.unreadable.push((name, format!("{ENTRY}: {error}"))),
+            }
+        }
+        ledger.entries.sort_by_key(|entry| entry.corte);
+        match Head::read(disk, &ledger.folder) {
+            Ok(head) => ledger.head = head,
+            Err(error) => ledger.unreadable.push(("head".into(), error.to_string())),
+        }
+        Ok(ledger)
+    }
+
+    fn read_entry(&self, name: &str) -> io::Result<Entry> {
+        Ok(serde_json::from_slice(&self.disk.read(&self.folder.join(name).join(ENTRY), ENTRY_BYTES)?)?)
+    }
+
+    /// Earliest first.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    pub fn entry(&self, corte: CorteId) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.corte == corte)
+    }
+
+    /// The latest that was ever accepted: nothing before it goes live by itself again.
+    pub fn highest(&self) -> Option<&Entry> {
+        self.entries.last()
+    }
+
+    pub fn head(&self) -> Option<&Head> {
+        self.head.as_ref()
+    }
+
+    /// What may be shown after a start, best first: what is later than the head and was not withdrawn, the head, what
+    /// was before it. While somebody holds the edition, nothing later than the head.
+    pub fn candidates(&self) -> Vec<CorteId> {
+        let may = |corte: CorteId| {
+            self.head
+                .as_ref()
+                .is_none_or(|head| corte <= head.corte || (head.hold.is_none() && !head.has_withdrawn(corte)))
+        };
+        self.entries.iter().rev().map(|entry| entry.corte).filter(|corte| may(*corte)).collect()
+    }
+
+    pub(super) fn at(&self, corte: CorteId) -> PathBuf {
+        self.folder.join(corte.to_string())
+    }
+
+    /// What was shown when, earliest first. Lines that a crash has torn are passed over.
+    pub fn history(&self) -> Vec<Moment> {
+        let bytes = self.disk.read(&self.folder.join(HISTORY), HISTORY_BYTES).unwrap_or_default();
+        bytes.split(|b| *b == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
+    }
+
+    /// Writes a line of the history. It is for people: that it cannot be written stops nothing.
+    pub(super) fn tell(&mut self, moment: &Moment) -> io::Result<()> {
+        let mut line = if self.has_told { Vec::new() } else { vec![b'\n'] };
+        serde_json::to_writer(&mut line, moment)?;
+        line.push(b'\n');
+        self.disk.append(&self.folder.join(HISTORY))?.write_all(&line)?;
+        // The first line of a process ends what a crash has torn.
+        self.has_told = true;
+        Ok(())
+    }
+}
+
+/// Writes a file that is there whole or not at all; its name is durable once the folder is synced.
+pub(super) fn write_whole(disk: &Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
+    let draft = path.with_file_name(format!(".{name}"));
+    if disk.exists(&draft) {
+        disk.remove(&draft)?;
+    }
+    let mut file = disk.create(&draft)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync());
+    drop(file);
+    let named = written.and_then(|()| disk.rename(&draft, path));
+    if named.is_err() {
+        let _ = disk.remove(&draft);
+    }
+    named
+}
+
+/// A value that JSON holds as its text.
+pub(super) mod by_text {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub fn serialize<S: Serializer>(value: &impl Display, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(value)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(from: D) -> Result<T, D::Error> {
+        String::deserialize(from)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// A digest as hexadecimal digits.
+mod by_hex {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    use crate::base::digest::Digest;
+
+    pub fn serialize<S: Serializer>(digest: &Digest, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(digest)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Digest, D::Error> {
+        Digest::from_hex(&String::deserialize(from)?).ok_or_else(|| de::Error::custom("not a SHA-256"))
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::store) fn entry(corte: &str, sums: &[u8]) -> Entry {
+        let at: Timestamp = "2026-06-08T00:31:00Z".parse().unwrap();
+        let facts = Facts {
+            fecha_hora: "2026-06-07T18:30:00-06:00".into(),
+            received: at,
+            verified: at,
+            source: "incoming".into(),
+            trust: Trust::Signed,
+            signer: Some("iec".into()),
+            fingerprint: None,
+            files: 1,
+            changed: 1,
+            bytes: 1,
+        };
+        Entry { corte: corte.parse().unwrap(), sums: Digest::of(sums), facts, is_damaged: false }
+    }
+
+    #[test]
+    fn entries_are_written_and_read_back() {
+        let entry = entry("20260607_1830-2", b"x");
+        let json = serde_json::to_vec_pretty(&entry).unwrap();
+        assert_eq!(serde_json::from_slice::<Entry>(&json).unwrap(), entry);
+    }
+}

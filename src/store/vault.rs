@@ -1,0 +1,254 @@
+//! The vault as the one process has it that may write.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::coded::Codings;
+use super::head::Head;
+use super::ledger::{CORTE, ENTRY, Entry, Facts, Ledger, Moment, SIGNATURE, SUMS, Shown};
+use super::restore::Unusable;
+use super::retention::{Index, Policy, Retained, list, next_to_go};
+use super::shelf::Shelf;
+use crate::base::digest::Digest;
+use crate::base::disk::{Disk, Lock};
+use crate::base::pool;
+use crate::corte::{CorteId, Limits, Sums, Tipo, Verified};
+
+/// Why there is no vault.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenFault {
+    #[error("the vault {} is held by another process ({holder}); stop it, or give this one a `state` of its own", path.display())]
+    Held { path: PathBuf, holder: String },
+    #[error("the vault {} cannot be opened: {error}; is it this user's to write?", path.display())]
+    Io { path: PathBuf, error: io::Error },
+}
+
+/// Nothing was kept, and nothing that was kept has changed.
+#[derive(Debug, thiserror::Error)]
+#[error("the vault cannot be written: {0}")]
+pub struct StoreFault(#[from] pub io::Error);
+
+pub struct Vault {
+    ledger: Ledger,
+    root: PathBuf,
+    index: Option<Index>,
+    sums_bytes: u64,
+    _lock: Lock,
+}
+
+impl Vault {
+    /// The vault of one election and kind below `state`, made where there is none. `holder` says who has it, for people.
+    pub fn open(disk: &Disk, root: &Path, limits: &Limits, holder: &str) -> Result<Vault, OpenFault> {
+        let fault = |error| OpenFault::Io { path: root.to_owned(), error };
+        disk.make_folder(root).map_err(fault)?;
+        let lock_path = root.join("lock");
+        let Some(lock) = disk.lock(&lock_path, holder).map_err(fault)? else {
+            let holder = disk.read(&lock_path, 1 << 10).unwrap_or_default();
+            let holder = String::from_utf8_lossy(&holder).trim().to_owned();
+            return Err(OpenFault::Held { path: root.to_owned(), holder });
+        };
+        Vault::prepare(disk, root).map_err(fault)?;
+        let ledger = Ledger::read(disk, root).map_err(fault)?;
+        Ok(Vault { ledger, root: root.to_owned(), index: None, sums_bytes: limits.sums_bytes, _lock: lock })
+    }
+
+    /// Makes the folders, and removes the drafts that a crash has left.
+    fn prepare(disk: &Disk, root: &Path) -> io::Result<()> {
+        let folders = ["blobs", "coded", "cortes"].map(|name| root.join(name));
+        if folders.iter().any(|folder| !disk.exists(folder)) {
+            folders.iter().try_for_each(|folder| disk.make_folder(folder))?;
+            disk.sync_all(root)?;
+        }
+        let cortes = &folders[2];
+        for (name, _) in disk.folder(cortes)?.names()? {
+            if name.starts_with('.') {
+                disk.remove_tree(&cortes.join(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the vault of an election and kind lies.
+    pub fn root(state: &Path, election: &str, tipo: Tipo) -> PathBuf {
+        state.join("vault").join(election).join(tipo.to_string())
+    }
+
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Where codings are put, by threads of their own.
+    pub fn coded(&self) -> Shelf {
+        self.ledger.coded.clone()
+    }
+
+    /// Keeps a corte: durable when it returns. After a failure the vault is as it was.
+    pub fn keep(&mut self, verified: &Verified, facts: Facts) -> Result<(), StoreFault> {
+        let corte = verified.corte().id;
+        let entry = Entry { corte, sums: Digest::of(verified.sums()), facts, is_damaged: false };
+        let sums = Sums::parse(verified.sums()).map_err(io::Error::other)?;
+        self.index()?;
+        let Vault { ledger, index: Some(index), root, .. } = self else { return Ok(()) };
+        let mut new: Vec<(Digest, Bytes)> = verified
+            .files()
+            .iter()
+            .filter(|file| !index.blobs.contains_key(&file.digest))
+            .map(|file| (file.digest, file.bytes.clone()))
+            .collect();
+        new.sort_unstable_by_key(|(digest, _)| *digest);
+        new.dedup_by_key(|(digest, _)| *digest);
+        let put = |(): &mut (), n: usize| ledger.blobs.put(&new[n].0, &[&new[n].1]);
+        let kept = pool::each(new.len(), || (), put).and_then(|_| commit(ledger, root, verified, &entry));
+        if let Err(error) = kept {
+            // What was written refers to nothing; on a full disk it must not stay.
+            for (digest, _) in &new {
+                let _ = ledger.blobs.remove(digest);
+            }
+            return Err(error.into());
+        }
+        let is_mended = ledger.entries.iter().any(|e| e.corte == corte);
+        ledger.entries.retain(|e| e.corte != corte);
+        let place = ledger.entries.partition_point(|e| e.corte < corte);
+        ledger.entries.insert(place, entry);
+        if is_mended {
+            // It had its references before, to what may have been gone.
+            self.index = None;
+            return Ok(());
+        }
+        index.add(corte, &sums, verified.sums().len() as u64);
+        for (digest, bytes) in new {
+            index.blobs.entry(digest).or_default().bytes = bytes.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Says which corte is shown from now on; durable when it returns.
+    pub fn announce(&mut self, head: Head, moment: Moment) -> Result<(), StoreFault> {
+        head.write(&self.ledger.disk, &self.ledger.folder)?;
+        self.ledger.head = Some(head);
+        self.tell(&moment);
+        Ok(())
+    }
+
+    /// Notes that a corte cannot be used, and what of it does not hold, so that the next copy that comes mends it.
+    pub fn is_unusable(&mut self, why: &Unusable, now: Timestamp) {
+        if let Some(digest) = why.blob {
+            // What lies under this name is not what it says; gone is better.
+            let _ = self.ledger.blobs.remove(&digest);
+            self.index = None;
+        }
+        for entry in self.ledger.entries.iter_mut().filter(|entry| entry.corte == why.corte) {
+            entry.is_damaged = true;
+        }
+        self.tell(&Moment { at: now, what: Shown::Unusable, corte: why.corte, reason: Some(why.to_string()) });
+    }
+
+    /// Puts back what was made from its compressed copy.
+    pub fn mend(&self, mended: &[(Digest, Bytes)]) -> io::Result<()> {
+        mended.iter().try_for_each(|(digest, bytes)| self.ledger.blobs.put(digest, &[bytes]))?;
+        if mended.is_empty() { Ok(()) } else { self.ledger.disk.sync_all(&self.root) }
+    }
+
+    /// Takes note of codings that were put on the shelf.
+    pub fn has_coded(&mut self, digest: Digest, bytes: u64) {
+        if let Some(index) = &mut self.index {
+            index.coded.insert(digest, bytes);
+        }
+    }
+
+    /// Removes the earliest cortes as far as the policy wants.
+    pub fn retain(&mut self, policy: &Policy, now: Timestamp) -> io::Result<Retained> {
+        self.index()?;
+        let mut retained = Retained::default();
+        let shown = self.ledger.head.as_ref().map(|head| head.corte);
+        while let Some(index) = &self.index
+            && let Some(corte) = next_to_go(&self.ledger.entries, shown, index.bytes(), policy)
+        {
+            self.remove(corte)?;
+            self.tell(&Moment { at: now, what: Shown::Removed, corte, reason: None });
+            retained.removed.push(corte);
+        }
+        retained.bytes = self.index.as_ref().map_or(0, Index::bytes);
+        retained.cortes = self.ledger.entries.len();
+        Ok(retained)
+    }
+
+    /// First the entry, durably, then what nothing refers to any more.
+    fn remove(&mut self, corte: CorteId) -> io::Result<()> {
+        let Vault { ledger, index, .. } = self;
+        let Some(entry) = ledger.entry(corte) else { return Ok(()) };
+        let sums = list(ledger, entry, self.sums_bytes).map(|(sums, _)| sums);
+        let (from, gone) = (ledger.at(corte), ledger.folder.join(format!(".{corte}.removed")));
+        ledger.disk.rename(&from, &gone)?;
+        ledger.disk.sync_folder(&ledger.folder)?;
+        ledger.entries.retain(|entry| entry.corte != corte);
+        if let (Some(index), Ok(sums)) = (index, sums) {
+            for digest in index.forget(corte, &sums) {
+                ledger.blobs.remove(&digest)?;
+                index.blobs.remove(&digest);
+                if index.coded.remove(&digest).is_some() {
+                    ledger.coded.remove(&digest)?;
+                }
+            }
+        }
+        ledger.disk.remove_tree(&gone)
+    }
+
+    /// Reads all lists, once: not at the start, when readers wait.
+    fn index(&mut self) -> io::Result<()> {
+        if self.index.is_none() {
+            self.index = Some(Index::build(&self.ledger, self.sums_bytes)?);
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, moment: &Moment) {
+        // The history is for people: the head says what holds.
+        let _ = self.ledger.tell(moment);
+    }
+}
+
+/// Writes the entry beside the blobs, makes all of it durable, and only then gives it its name.
+fn commit(ledger: &Ledger, root: &Path, verified: &Verified, entry: &Entry) -> io::Result<()> {
+    let (disk, target) = (&ledger.disk, ledger.at(entry.corte));
+    let draft = ledger.folder.join(format!(".{}", entry.corte));
+    if disk.exists(&draft) {
+        disk.remove_tree(&draft)?;
+    }
+    disk.make_folder(&draft)?;
+    let json = serde_json::to_vec_pretty(entry)?;
+    let files = [
+        (CORTE, Some(&verified.corte_json()[..])),
+        (SUMS, Some(&verified.sums()[..])),
+        (SIGNATURE, verified.trust().signature().map(|signature| &signature[..])),
+        (ENTRY, Some(&json[..])),
+    ];
+    let written = (|| {
+        for (name, bytes) in files {
+            if let Some(bytes) = bytes {
+                disk.create(&draft.join(name))?.write_all(bytes)?;
+            }
+        }
+        disk.sync_all(root)?;
+        if disk.exists(&target) {
+            // Only what could not be used is ever replaced.
+            disk.rename(&target, &ledger.folder.join(format!(".{}.damaged", entry.corte)))?;
+        }
+        disk.rename(&draft, &target)?;
+        disk.sync_folder(&ledger.folder)
+    })();
+    if written.is_err() {
+        let _ = disk.remove_tree(&draft);
+    }
+    written
+}
+
+/// Puts codings on a shelf; returns how many bytes they are.
+pub fn put_codings(shelf: &Shelf, digest: &Digest, codings: &Codings) -> io::Result<u64> {
+    let file = codings.write();
+    shelf.put(digest, &[&file])?;
+    Ok(file.len() as u64)
+}
