@@ -2,8 +2,11 @@
 
 mod bare;
 mod entry;
+mod fields;
 mod folder;
+mod form;
 mod guard;
+mod layout;
 mod tar;
 mod zip;
 

@@ -1,23 +1,23 @@
 //! Zip archives: the list at the end is read first, then all threads unpack.
 
-use std::io::{Read, Seek};
+use std::cell::Cell;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
-use zip::read::{Config, OwnedZipFileEntry};
-use zip::result::ZipError;
-use zip::unstable::read::ZipIterable;
-use zip::{CompressionMethod, ZipReadOptions};
+use flate2::Crc;
+use flate2::bufread::DeflateDecoder;
 
 use super::entry::{Entry, METADATA, Reading};
+use super::layout::{self, Listed, fault};
 use super::{Keep, top_folder};
 use crate::base::disk::ReadAt;
 use crate::base::pool;
-use crate::base::shown::Shown;
-use crate::corte::Refusal;
+use crate::corte::{Refusal, path};
 
-/// The bits of a Unix mode that say what a file is, and the two kinds that a package may hold.
-const KIND: u32 = 0o170_000;
-const PLAIN: u32 = 0o100_000;
-const FOLDER: u32 = 0o040_000;
+/// How a file may be packed (APPNOTE 4.4.5).
+const STORED: u64 = 0;
+const DEFLATED: u64 = 8;
+/// Packed bytes that are read at a time.
+const BUFFER: u64 = 64 << 10;
 
 pub(super) fn entries<K: Keep>(
     from: impl Read + Seek + Clone + Sync,
@@ -40,7 +40,7 @@ pub(super) fn first<K: Keep>(
 }
 
 fn unpack<K: Keep>(
-    files: &[(String, OwnedZipFileEntry)],
+    files: &[(String, Listed)],
     from: impl Read + Seek + Clone + Sync,
     archive: &str,
     reading: &Reading<'_, K>,
@@ -50,55 +50,81 @@ fn unpack<K: Keep>(
         || from.clone(),
         |from, i| {
             let (path, file) = &files[i];
-            let options = ZipReadOptions::new();
-            let mut unpacked = file.as_ref().with_reader(from, options).map_err(|error| broken(archive, error))?;
-            let broken_at = |_: &str, error| Refusal::broken(archive, error);
-            let ratio = |len| reading.meter.ratio(path, file.compressed_size(), len);
-            reading.stream(path.clone(), file.size(), &mut unpacked, broken_at, ratio)
+            from.seek(SeekFrom::Start(file.data_at)).map_err(|error| Refusal::broken(archive, error))?;
+            let mut packed = BufReader::with_capacity(file.packed.min(BUFFER) as usize, from.take(file.packed));
+            if file.method == STORED {
+                return unpack_one(path, file, &mut packed, archive, reading);
+            }
+            let mut unpacked = DeflateDecoder::new(packed);
+            let entry = unpack_one(path, file, &mut unpacked, archive, reading)?;
+            // Whoever goes through the archive without its list would find something of its own in the rest.
+            if unpacked.total_in() != file.packed {
+                return Err(fault(archive, "a file in it ends before its list says"));
+            }
+            Ok(entry)
         },
     )
 }
 
-/// The files in the archive, by the list at its end: paths, kinds and announced sizes checked.
-fn list<K: Keep>(
-    from: impl Read + Seek,
+/// Reads a file, and holds it to the size and the sum in the list.
+fn unpack_one<K: Keep>(
+    path: &str,
+    file: &Listed,
+    from: &mut impl Read,
     archive: &str,
     reading: &Reading<'_, K>,
-) -> Result<Vec<(String, OwnedZipFileEntry)>, Refusal> {
-    let fault = |why: &str| Refusal::BrokenArchive { archive: Shown::text(archive), why: Shown::text(why) };
-    let mut files = Vec::new();
-    let mut zip = ZipIterable::try_new(from, Config::default()).map_err(|error| broken(archive, error))?;
-    for entry in zip.files().map_err(|error| broken(archive, error))? {
-        let entry = entry.map_err(|error| broken(archive, error))?;
-        let name = entry.name_raw();
-        let name = name.strip_prefix(b"./").unwrap_or(name);
+) -> Result<Entry<K::Kept>, Refusal> {
+    let mut summed = Summed { from, crc: Crc::new() };
+    let len = Cell::new(0);
+    let tick = |so_far| {
+        len.set(so_far);
+        reading.meter.ratio(path, file.packed, so_far)
+    };
+    let broken_at = |_: &str, error| Refusal::broken(archive, error);
+    let entry = reading.stream(path.to_string(), file.unpacked, &mut summed, broken_at, tick)?;
+    match len.get() == file.unpacked && u64::from(summed.crc.sum()) == file.crc {
+        true => Ok(entry),
+        false => Err(fault(archive, "a file has another size or sum than its list says")),
+    }
+}
+
+/// Sums what passes.
+struct Summed<R> {
+    from: R,
+    crc: Crc,
+}
+
+impl<R: Read> Read for Summed<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.from.read(buf)?;
+        self.crc.update(&buf[..n]);
+        Ok(n)
+    }
+}
+
+/// The files in the archive, by the list at its end: layout, paths, kinds and announced sizes checked.
+fn list<K: Keep>(
+    from: impl Read + Seek + Clone,
+    archive: &str,
+    reading: &Reading<'_, K>,
+) -> Result<Vec<(String, Listed)>, Refusal> {
+    let (mut files, mut folders) = (Vec::new(), Vec::new());
+    for file in layout::files(from, archive, reading.limits.files)? {
+        let name = file.name.strip_prefix(b"./").unwrap_or(&file.name);
         if let Some(folder) = name.strip_suffix(b"/") {
-            reading.admit(folder)?;
+            folders.push(reading.admit(folder)?.to_string());
             continue;
         }
         let path = reading.admit(name)?.to_string();
-        match entry.unix_mode().unwrap_or(0) & KIND {
-            0 | PLAIN => {}
-            kind => {
-                let kind = if kind == FOLDER { "folder named as a file" } else { "link or device" };
-                return Err(Refusal::NotAPlainFile { path: Shown::text(&path), kind });
-            }
+        if file.is_encrypted() {
+            return Err(fault(archive, "a file in it is encrypted"));
         }
-        if entry.encrypted() {
-            return Err(fault("a file in it is encrypted"));
+        if !matches!(file.method, STORED | DEFLATED) {
+            return Err(fault(archive, "a file in it is neither stored nor deflated"));
         }
-        if !matches!(entry.compression(), CompressionMethod::Stored | CompressionMethod::Deflated) {
-            return Err(fault("a file in it is neither stored nor deflated"));
-        }
-        reading.announced(&path, entry.size())?;
-        files.push((path, entry.into()));
+        reading.announced(&path, file.unpacked)?;
+        files.push((path, file));
     }
+    path::apart(files.iter().map(|(path, _)| path.as_str()), &folders)?;
     Ok(files)
-}
-
-fn broken(archive: &str, error: ZipError) -> Refusal {
-    match error {
-        ZipError::Io(error) => Refusal::broken(archive, error),
-        other => Refusal::BrokenArchive { archive: Shown::text(archive), why: Shown::text(&other.to_string()) },
-    }
 }
