@@ -23,7 +23,7 @@ const fn setting(
     Setting { key, form, default, example, about }
 }
 
-pub static TABLE: [Setting; 19] = [
+pub static TABLE: [Setting; 26] = [
     setting(
         "election",
         "1 to 64 of a-z, 0-9 and `-`",
@@ -39,9 +39,16 @@ pub static TABLE: [Setting; 19] = [
         "the real thing or a drill; packages of the other kind are refused",
     ),
     setting(
+        "trust",
+        "\"signed\", \"checksums\" or \"transport\"",
+        Some("\"signed\""),
+        "\"signed\"",
+        "what a package has to prove: signature and sums; sums only; nothing but the way by which it came",
+    ),
+    setting(
         "signers",
         "a path",
-        None,
+        Some(""),
         "\"allowed_signers\"",
         "who may sign packages: a file as ssh-keygen(1) describes it under ALLOWED SIGNERS",
     ),
@@ -53,6 +60,13 @@ pub static TABLE: [Setting; 19] = [
         "the principal that must have signed; without it, any in the file",
     ),
     setting("incoming", "a path", None, "\"incoming\"", "the folder that is watched for packages"),
+    setting(
+        "state",
+        "a path",
+        Some("\"state\""),
+        "\"/var/lib/difusor\"",
+        "the folder for everything that is kept: the vault, what is arriving, what was refused",
+    ),
     setting(
         "content_check",
         "\"refuse\", \"warn\" or \"off\"",
@@ -90,6 +104,29 @@ pub static TABLE: [Setting; 19] = [
     setting("limits.package_bytes", "a size", Some("\"2 GiB\""), "\"2 GiB\"", "all files of a package together"),
     setting("limits.file_bytes", "a size", Some("\"512 MiB\""), "\"512 MiB\"", "one file of a package"),
     setting("limits.connections", "a whole number", Some("16000"), "16000", "connections at once"),
+    setting(
+        "vault.bytes",
+        "a size",
+        Some("\"20 GiB\""),
+        "\"20 GiB\"",
+        "all files of the vault together; the earliest cortes go first",
+    ),
+    setting("vault.cortes", "a whole number", Some("0"), "0", "cortes in the vault at most; 0 keeps all that fit"),
+    setting(
+        "vault.at_least",
+        "a whole number",
+        Some("12"),
+        "12",
+        "so many of the latest cortes stay, whatever they weigh",
+    ),
+    setting("vault.reserve", "a size", Some("\"256 MiB\""), "\"256 MiB\"", "what the vault leaves free on its disk"),
+    setting(
+        "refused.bytes",
+        "a size",
+        Some("\"1 GiB\""),
+        "\"1 GiB\"",
+        "refused packages that are kept for a look; \"0 B\" keeps none",
+    ),
     setting("stop.grace", "a duration", Some("\"30s\""), "\"30s\"", "how long connections may finish after SIGTERM"),
 ];
 
@@ -112,6 +149,8 @@ pub fn example() -> String {
             None => ("", row.example),
             // Somewhere it has to listen.
             Some("[]") => ("", row.example),
+            // The default trust needs them.
+            Some("") if row.key == "signers" => ("", row.example),
             Some("") => ("# ", row.example),
             Some(default) => ("# ", default),
         };
