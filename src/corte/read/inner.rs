@@ -11,6 +11,9 @@ use crate::base::shown::Shown;
 use crate::corte::Refusal;
 use crate::corte::limits::Meter;
 
+/// Takes a file by its name, or its path, and its bytes.
+pub(in crate::corte) type Each<'e> = dyn FnMut(&str, &[u8]) -> Result<(), Refusal> + 'e;
+
 /// Bytes unpacked between two looks at the limits.
 const CHUNK: u64 = 64 << 10;
 
@@ -51,7 +54,7 @@ pub(in crate::corte) fn each_in_zip(
     meter: &Meter<'_>,
     most: Most,
     wanted: &dyn Fn(&str) -> bool,
-    each: &mut dyn FnMut(&str, &[u8]) -> Result<(), Refusal>,
+    each: &mut Each<'_>,
 ) -> Result<(), Refusal> {
     let from = Cursor::new(bytes);
     let mut zip = ZipIterable::try_new(from.clone(), Config::default()).map_err(|error| broken(archive, error))?;

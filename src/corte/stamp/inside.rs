@@ -2,7 +2,7 @@
 
 use crate::base::shown::Shown;
 use crate::corte::limits::Meter;
-use crate::corte::read::{Most, each_in_zip};
+use crate::corte::read::{Each, Most, each_in_zip};
 use crate::corte::{Limits, Refusal, pattern};
 
 /// ZIP archives within each other: the archive of the corte, that of an election in it, and one to spare.
@@ -44,12 +44,7 @@ impl Inside {
 
     /// Calls `each` for every file that matches, with its path as the pattern writes it (`a.zip!b.csv`) and its bytes:
     /// all, or the first `most` if that is enough.
-    pub fn each(
-        &self,
-        files: &[(&str, &[u8])],
-        most: Most,
-        each: &mut dyn FnMut(&str, &[u8]) -> Result<(), Refusal>,
-    ) -> Result<(), Refusal> {
+    pub fn each(&self, files: &[(&str, &[u8])], most: Most, each: &mut Each<'_>) -> Result<(), Refusal> {
         let limits = Limits { total_bytes: UNPACKED, file_bytes: UNPACKED, ..Limits::default() };
         let meter = Meter::new(&limits);
         let mut search = Search { pattern: &self.text, meter: &meter, most, found: 0, each };
@@ -69,7 +64,7 @@ struct Search<'s> {
     meter: &'s Meter<'s>,
     most: Most,
     found: usize,
-    each: &'s mut dyn FnMut(&str, &[u8]) -> Result<(), Refusal>,
+    each: &'s mut Each<'s>,
 }
 
 impl Search<'_> {
