@@ -1,8 +1,8 @@
 //! Best compression in the background, on low priority, given up as soon as a newer corte comes.
 
-use std::sync::{Arc, PoisonError, RwLock};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tracing::warn;
