@@ -9,6 +9,7 @@ use toml::de::DeTable;
 
 use super::faults::{Fault, Faults, Notes};
 use super::settings::Settings;
+use super::transport::transport;
 use super::typed::{Given, Section};
 use crate::base::disk::Disk;
 use crate::base::{pool, units};
@@ -71,6 +72,15 @@ fn intake(top: &Section, folder: &Path) -> Option<Intake> {
         }
         (None, _) => Some(Signers::default()),
     };
+    let section = top.section("transport");
+    let transport = match &trust {
+        Some(Given { value: Trust::Transport, .. }) => Some(transport(&section)),
+        _ if section.is_given() => {
+            top.missing("`[transport]` is for `trust = \"transport\"` only: set that, or remove the section");
+            None
+        }
+        _ => None,
+    };
     let identity = top.text("identity", |text| Ok(text.to_owned()));
     let incoming = top.text("incoming", path).and_then(|given| existing_folder(top, given));
     let state = top.text("state", path).and_then(|given| folder_to_be(top, given));
@@ -89,6 +99,10 @@ fn intake(top: &Section, folder: &Path) -> Option<Intake> {
         election: election?.value,
         kind: kind?.value,
         trust: trust?.value,
+        transport: match transport {
+            Some(transport) => Some(transport?),
+            None => None,
+        },
         signers: signers?,
         identity: identity.map(|given| given.value),
         limits: limits?,

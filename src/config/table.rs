@@ -23,7 +23,7 @@ const fn setting(
     Setting { key, form, default, example, about }
 }
 
-pub static TABLE: [Setting; 26] = [
+pub static TABLE: &[Setting] = &[
     setting(
         "election",
         "1 to 64 of a-z, 0-9 and `-`",
@@ -105,6 +105,64 @@ pub static TABLE: [Setting; 26] = [
     setting("limits.file_bytes", "a size", Some("\"512 MiB\""), "\"512 MiB\"", "one file of a package"),
     setting("limits.connections", "a whole number", Some("16000"), "16000", "connections at once"),
     setting(
+        "transport.mirror",
+        "true or false",
+        Some("true"),
+        "true",
+        "with trust = \"transport\": the incoming folder is itself the mirrored site; else each folder or archive in it is",
+    ),
+    setting(
+        "transport.complete",
+        "\"notify\" or a duration",
+        Some("\"30s\""),
+        "\"notify\"",
+        "when a tree counts as whole: when `difusor notify` says so, or when nothing has changed for so long",
+    ),
+    setting(
+        "transport.corrections",
+        "\"refuse\" or \"revise\"",
+        Some("\"refuse\""),
+        "\"revise\"",
+        "another tree under a stamp that was accepted: refused, or the next revision of that corte",
+    ),
+    setting(
+        "transport.stamp",
+        "\"json\", \"text\", \"line\" or \"names\"",
+        None,
+        "\"json\"",
+        "where the corte's date and hour stand: at JSON pointers, in a text, in one line of it, in names of files",
+    ),
+    setting(
+        "transport.file",
+        "a path with * and ?, and a ! before each name inside a ZIP archive",
+        Some(""),
+        "\"api/resumen.json\"",
+        "the file that holds the stamp; such as `*_PREP_DIP.zip!DIP_LOC_*.csv`",
+    ),
+    setting(
+        "transport.pointers",
+        "a list of JSON pointers",
+        Some("[]"),
+        "[\"/fechaCorte\", \"/horaCorte\"]",
+        "for \"json\"; their texts are joined by a blank",
+    ),
+    setting(
+        "transport.regex",
+        "a regular expression",
+        Some(""),
+        "'(\\d{8}_\\d{4})_PREP'",
+        "for the others; its groups are joined by a blank",
+    ),
+    setting("transport.line", "a whole number", Some("1"), "3", "for \"line\": which one, from 1 on"),
+    setting(
+        "transport.format",
+        "a date format as strptime(3)",
+        None,
+        "\"%d de %B de %Y %H:%M\"",
+        "how the stamp is written; months in Spanish",
+    ),
+    setting("transport.zone", "an IANA name", Some(""), "\"America/Monterrey\"", "for stamps without an offset"),
+    setting(
         "vault.bytes",
         "a size",
         Some("\"20 GiB\""),
@@ -135,17 +193,24 @@ pub fn row(key: &str) -> Option<&'static Setting> {
     TABLE.iter().find(|row| row.key == key)
 }
 
+/// Sections that are a fault where they are not needed.
+const OPTIONAL: [&str; 1] = ["transport"];
+
 /// A settings file with every setting in it, at its default or an example, and its meaning above it.
 pub fn example() -> String {
     let mut out = String::from("# Settings of difusor. Paths are relative to this file.\n");
     let mut section = "";
-    for row in &TABLE {
+    for row in TABLE {
         let (name, key) = row.key.rsplit_once('.').unwrap_or(("", row.key));
+        // A section that only some need is there to be uncommented as a whole.
+        let is_optional = OPTIONAL.contains(&name);
         if name != section {
             section = name;
-            out += &if name == "certificate" { "\n[[certificate]]\n".into() } else { format!("\n[{name}]\n") };
+            let header = if name == "certificate" { "[[certificate]]".into() } else { format!("[{name}]") };
+            out += &format!("\n{}{header}\n", if is_optional { "# " } else { "" });
         }
         let (mark, value) = match row.default {
+            _ if is_optional => ("# ", row.example),
             None => ("", row.example),
             // Somewhere it has to listen.
             Some("[]") => ("", row.example),

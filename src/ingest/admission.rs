@@ -66,6 +66,8 @@ pub enum NotAdmitted {
     Withdrawn { id: CorteId },
     #[error("the disk has {free} bytes left, and the vault would need {needed}; free some, or lower vault.bytes")]
     DiskFull { free: u64, needed: u64 },
+    #[error("the tree changed while it was read; it is read again once it is quiet")]
+    Changing,
     #[error("{why}; nothing is shown that would be lost at a restart, so mend the disk")]
     NotKept { why: String },
     #[error("sitio/: is empty; a corte without files would take down what is published")]
@@ -91,12 +93,13 @@ impl NotAdmitted {
             NotAdmitted::Withdrawn { .. } => "P087",
             NotAdmitted::DiskFull { .. } => "P088",
             NotAdmitted::NotKept { .. } => "P089",
+            NotAdmitted::Changing => "P090",
         }
     }
 
     /// True where the same package may be admitted later.
     pub fn may_heal(&self) -> bool {
-        matches!(self, NotAdmitted::DiskFull { .. } | NotAdmitted::NotKept { .. })
+        matches!(self, NotAdmitted::DiskFull { .. } | NotAdmitted::NotKept { .. } | NotAdmitted::Changing)
     }
 }
 

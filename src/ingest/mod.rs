@@ -13,9 +13,11 @@ mod report;
 mod room;
 mod stage;
 mod take;
+mod transport;
 mod watch;
 
 pub use admission::ContentCheck;
 pub use handle::{Arrival, Handle, Outcome, Reply, Wish, WishFault};
 pub use operator::{Desk, Event, Intake, Operator, StartFault};
 pub use report::{Happening, Reporter, to_log};
+pub use transport::{Complete, Corrections, Transport};

@@ -19,6 +19,7 @@ use super::report::{Happening, Reporter};
 use super::room::Room;
 use super::stage::Stage;
 use super::take::{Candidate, Fault};
+use super::transport::Transport;
 use super::watch::Watching;
 use crate::base::clock::{Clock, Monotonic};
 use crate::base::disk::Disk;
@@ -33,6 +34,9 @@ const LOOK_PAUSE: Duration = Duration::from_millis(20);
 /// Events that may wait: more `Changed` say no more than one, and whoever delivers can wait.
 const EVENTS_MAX: usize = 64;
 
+/// The source of what lies in the incoming folder, as ledger and people call it.
+const INCOMING: &str = "incoming";
+
 /// What the operator is told.
 #[derive(Debug)]
 pub struct Intake {
@@ -43,6 +47,8 @@ pub struct Intake {
     pub election: String,
     pub kind: Tipo,
     pub trust: Trust,
+    /// With `Trust::Transport`, and only then.
+    pub transport: Option<Transport>,
     pub signers: Signers,
     pub identity: Option<String>,
     pub limits: Limits,
@@ -142,6 +148,7 @@ impl Desk {
         let root = Vault::root(&intake.state, &intake.election, intake.kind);
         let holder = format!("process {}, since {}", std::process::id(), clock.now());
         let vault = Vault::open(&intake.disk, &root, &intake.limits, &holder)?;
+        let room = Room::new(intake.transport.as_ref().map(|transport| transport.complete));
         Ok(Desk {
             stage: Stage::new(vault, live, clock.clone(), report.clone(), events),
             quarantine: Quarantine::new(&intake.disk, intake.state.join("refused"), intake.refused_bytes),
@@ -149,7 +156,7 @@ impl Desk {
             clock,
             report,
             watching: None,
-            room: Room::default(),
+            room,
             arrivals: VecDeque::new(),
             look_took: Duration::ZERO,
             at_start: HashSet::new(),
@@ -181,7 +188,10 @@ impl Desk {
             self.work();
             match inbox.recv_timeout(self.wait(next_look)) {
                 Ok(Event::Changed) => next_look = next_look.min(now + self.pause()),
-                Ok(Event::Notified) => next_look = now,
+                Ok(Event::Notified) => {
+                    self.look();
+                    self.room.is_complete();
+                }
                 Ok(Event::Better(better)) => self.stage.improve(better),
                 Ok(Event::Arrived(arrival, reply)) => self.arrivals.push_back((arrival, reply)),
                 Ok(Event::Wished(wish, reply)) => {
@@ -191,6 +201,10 @@ impl Desk {
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+    }
+
+    fn is_mirror(&self) -> bool {
+        self.intake.transport.as_ref().is_some_and(|transport| transport.is_mirror)
     }
 
     /// How long there is nothing to do, unless somebody says so.
@@ -209,7 +223,7 @@ impl Desk {
 
     pub fn look(&mut self) {
         let started = Monotonic::now();
-        let found = look(&self.intake.disk, &self.intake.incoming);
+        let found = look(&self.intake.disk, &self.intake.incoming, self.is_mirror());
         self.look_took = started.elapsed();
         match found {
             Ok(found) => {
@@ -228,7 +242,8 @@ impl Desk {
             let outcome = self.receive(arrival);
             let _ = reply.send(outcome);
         } else if let Some(sighting) = self.room.due(self.clock.elapsed()).first() {
-            let candidate = Candidate { name: &sighting.name, path: &sighting.path, source: "incoming" };
+            let candidate =
+                Candidate { name: &sighting.name, path: &sighting.path, source: INCOMING, mark: Some(sighting.mark) };
             match self.guarded(&candidate) {
                 Ok(_) => self.room.done(&sighting.name),
                 Err(fault) => self.not_taken(&candidate, &fault),
@@ -238,7 +253,8 @@ impl Desk {
         }
         for gone in self.room.give_up(self.clock.elapsed(), self.intake.settle) {
             let path = self.intake.incoming.join(&gone.name);
-            self.refuse(&Candidate { name: &gone.name, path: &path, source: "incoming" }, gone.code, gone.why);
+            let candidate = Candidate { name: &gone.name, path: &path, source: INCOMING, mark: None };
+            self.refuse(&candidate, gone.code, gone.why);
         }
     }
 
@@ -272,7 +288,7 @@ impl Desk {
     /// Takes in what was delivered whole: there is nothing to wait for.
     fn receive(&mut self, arrival: Arrival) -> Outcome {
         let Arrival { name, path, source } = arrival;
-        let candidate = Candidate { name: &name, path: &path, source: &source };
+        let candidate = Candidate { name: &name, path: &path, source: &source, mark: None };
         let outcome = self.guarded(&candidate).unwrap_or_else(|fault| {
             let (code, why, heals) = (fault.code(), fault.to_string(), fault.may_heal());
             self.refuse(&candidate, code, why.clone());

@@ -6,6 +6,7 @@ use std::sync::mpsc::SyncSender;
 use std::thread;
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 
 use super::admission::Standing;
 use super::handle::{Wish, WishFault};
@@ -111,6 +112,11 @@ impl Stage {
     pub fn known(&self) -> Known {
         let edition = self.live.load();
         Known::of(edition.as_deref().into_iter().flat_map(Edition::all).flat_map(|s| s.contents()))
+    }
+
+    /// The latest revision that was accepted of the corte of this minute.
+    pub fn latest_of(&self, minute: DateTime) -> Option<&Entry> {
+        self.vault.ledger().entries().iter().rfind(|entry| entry.corte.minute() == minute)
     }
 
     /// What the ledger says of an ID.

@@ -9,7 +9,7 @@ use super::report::Happening;
 use super::stage::{Taken, facts};
 use crate::base::clock::Monotonic;
 use crate::base::digest::Digest;
-use crate::corte::{self, Corte, Expectations, InMemory, Refusal, Verified};
+use crate::corte::{self, Corte, CorteId, Expectations, InMemory, Refusal, Verified};
 use crate::snapshot::Known;
 use crate::store::StoreFault;
 
@@ -22,6 +22,15 @@ pub struct Candidate<'a> {
     pub path: &'a Path,
     /// For people and the ledger.
     pub source: &'a str,
+    /// What was seen of it, where it may still be written to.
+    pub mark: Option<u64>,
+}
+
+/// What was found in a package that holds.
+pub enum Found {
+    New(Verified),
+    /// It was accepted before.
+    Same(CorteId),
 }
 
 /// Why a package does not go live now.
@@ -56,22 +65,18 @@ impl Desk {
     /// Verifies a package and, if it is admitted, keeps it and makes it live.
     pub(super) fn take(&mut self, candidate: &Candidate) -> Result<Outcome, Fault> {
         let received = self.clock.now();
-        // Signature and stamp first: what is not wanted costs three small files, not the whole package.
-        let intake = &self.intake;
-        if let Some(preamble) = corte::preamble(&intake.disk, candidate.path, &intake.limits)? {
-            let announced = preamble.check(&self.expected())?;
-            if self.judge(candidate, &announced.corte, announced.sums)? {
-                return Ok(Outcome::Same { corte: announced.corte.id });
-            }
-        }
         let known = self.stage.known();
         let started = Monotonic::now();
-        let verified = self.verify(candidate, &known)?;
+        let verified = match &self.intake.transport {
+            Some(transport) => self.stamped(transport, candidate, &known)?,
+            None => self.proven(candidate, &known)?,
+        };
+        let verified = match verified {
+            Found::New(verified) => verified,
+            Found::Same(corte) => return Ok(Outcome::Same { corte }),
+        };
         let verify = started.elapsed();
         let corte = verified.corte().id;
-        if self.judge(candidate, verified.corte(), Digest::of(verified.sums()))? {
-            return Ok(Outcome::Same { corte });
-        }
         admission::site(verified.files())?;
         self.check_contents(candidate, &verified)?;
         self.check_room(&verified, &known)?;
@@ -108,15 +113,25 @@ impl Desk {
         }
     }
 
-    fn verify(&self, candidate: &Candidate, known: &Known) -> Result<Verified, Refusal> {
+    /// Reads a package and has it proven.
+    fn proven(&self, candidate: &Candidate, known: &Known) -> Result<Found, Fault> {
+        let (disk, limits) = (&self.intake.disk, &self.intake.limits);
+        // Signature and stamp first: what is not wanted costs three small files, not the whole package.
+        if let Some(preamble) = corte::preamble(disk, candidate.path, limits)? {
+            let announced = preamble.check(&self.expected())?;
+            if self.judge(candidate, &announced.corte, announced.sums)? {
+                return Ok(Found::Same(announced.corte.id));
+            }
+        }
         let known = |digest: &Digest| known.bytes(digest);
-        let intake = &self.intake;
-        let package = corte::read(&intake.disk, candidate.path, &intake.limits, &InMemory { known: &known })?;
-        package.verify(&self.expected())
+        let package = corte::read(disk, candidate.path, limits, &InMemory { known: &known })?;
+        let verified = package.verify(&self.expected())?;
+        let is_same = self.judge(candidate, verified.corte(), Digest::of(verified.sums()))?;
+        Ok(if is_same { Found::Same(verified.corte().id) } else { Found::New(verified) })
     }
 
     /// Whether it was accepted before, so that nothing happens.
-    fn judge(&self, candidate: &Candidate, corte: &Corte, sums: Digest) -> Result<bool, NotAdmitted> {
+    pub(super) fn judge(&self, candidate: &Candidate, corte: &Corte, sums: Digest) -> Result<bool, NotAdmitted> {
         match admission::admit(corte.id, sums, &self.stage.standing(corte.id)) {
             Verdict::Admit => Ok(false),
             Verdict::Refuse(why) => Err(why),

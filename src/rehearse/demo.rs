@@ -87,6 +87,7 @@ impl Demo {
                 election: night.eleccion().to_owned(),
                 kind: Tipo::Simulacro,
                 trust: Trust::Signed,
+                transport: None,
                 signers: Signers::parse(&line).map_err(DemoFault::Signers)?,
                 identity: Some(AUTHORITY.to_owned()),
                 limits: Limits::default(),

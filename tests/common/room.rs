@@ -19,6 +19,7 @@ pub fn intake(disk: &Disk, dir: &Path) -> Intake {
         election: ELECTION.into(),
         kind: Tipo::Oficial,
         trust: Trust::Signed,
+        transport: None,
         signers: signers_of(&key()),
         identity: None,
         limits: Limits::default(),
