@@ -19,6 +19,8 @@ mod raw;
 mod refusals;
 #[path = "package/signatures.rs"]
 mod signatures;
+#[path = "package/stamp.rs"]
+mod stamp;
 #[path = "package/tools.rs"]
 mod tools;
 #[path = "package/trust.rs"]

@@ -1,7 +1,6 @@
 //! A running difusor: the counter and the operator around one live edition.
 
 use std::fmt::Write;
-use std::io;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -10,7 +9,7 @@ use super::limits;
 use crate::base::clock::Clock;
 use crate::config::Settings;
 use crate::http::{Listen, Rhythm, Server, Site, StartError};
-use crate::ingest::{Intake, Operator, Reporter};
+use crate::ingest::{self, Operator, Reporter};
 use crate::snapshot::Live;
 
 /// Why it cannot start.
@@ -18,8 +17,8 @@ use crate::snapshot::Live;
 pub enum StartFault {
     #[error(transparent)]
     Http(#[from] StartError),
-    #[error("the incoming folder cannot be watched: {0}; is fs.inotify.max_user_instances reached?")]
-    Watch(io::Error),
+    #[error(transparent)]
+    Intake(#[from] ingest::StartFault),
 }
 
 /// Everything that runs, until it is stopped.
@@ -37,18 +36,7 @@ impl Running {
         let mut http = settings.http;
         http.connections_max = limits::connections(http.connections_max);
         let server = Server::start(&http, Arc::new(site))?;
-        let intake = Intake {
-            incoming: settings.incoming,
-            election: settings.election,
-            kind: settings.kind,
-            signers: settings.signers,
-            identity: settings.identity,
-            limits: settings.limits,
-            content_check: settings.content_check,
-            keep: settings.keep,
-            settle: settings.settle,
-        };
-        let operator = Operator::start(intake, live, clock, report).map_err(StartFault::Watch)?;
+        let operator = Operator::start(settings.intake, live, clock, report)?;
         Ok(Running { server, operator })
     }
 

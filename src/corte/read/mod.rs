@@ -6,6 +6,7 @@ mod fields;
 mod folder;
 mod form;
 mod guard;
+mod inner;
 mod layout;
 mod tar;
 mod zip;
@@ -20,6 +21,7 @@ use crate::base::disk::{Disk, Folder, ReadAt};
 use crate::base::shown::Shown;
 pub use bare::read_bare;
 use entry::{Entry, Reading};
+pub(super) use inner::{Each, Most, each_in_zip};
 use tar::Packing;
 
 /// What becomes of a file's bytes once they are hashed.

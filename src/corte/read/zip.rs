@@ -1,7 +1,6 @@
 //! Zip archives: the list at the end is read first, then all threads unpack.
 
-use std::cell::Cell;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Take};
 
 use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
@@ -50,56 +49,12 @@ fn unpack<K: Keep>(
         || from.clone(),
         |from, i| {
             let (path, file) = &files[i];
-            from.seek(SeekFrom::Start(file.data_at)).map_err(|error| Refusal::broken(archive, error))?;
-            let mut packed = BufReader::with_capacity(file.packed.min(BUFFER) as usize, from.take(file.packed));
-            if file.method == STORED {
-                return unpack_one(path, file, &mut packed, archive, reading);
-            }
-            let mut unpacked = DeflateDecoder::new(packed);
-            let entry = unpack_one(path, file, &mut unpacked, archive, reading)?;
-            // Whoever goes through the archive without its list would find something of its own in the rest.
-            if unpacked.total_in() != file.packed {
-                return Err(fault(archive, "a file in it ends before its list says"));
-            }
-            Ok(entry)
+            let mut unpacked = Unpacked::of(file, from, archive)?;
+            let broken_at = |_: &str, error| Refusal::broken(archive, error);
+            let ratio = |len| reading.meter.ratio(path, file.packed, len);
+            reading.stream(path.clone(), file.unpacked, &mut unpacked, broken_at, ratio)
         },
     )
-}
-
-/// Reads a file, and holds it to the size and the sum in the list.
-fn unpack_one<K: Keep>(
-    path: &str,
-    file: &Listed,
-    from: &mut impl Read,
-    archive: &str,
-    reading: &Reading<'_, K>,
-) -> Result<Entry<K::Kept>, Refusal> {
-    let mut summed = Summed { from, crc: Crc::new() };
-    let len = Cell::new(0);
-    let tick = |so_far| {
-        len.set(so_far);
-        reading.meter.ratio(path, file.packed, so_far)
-    };
-    let broken_at = |_: &str, error| Refusal::broken(archive, error);
-    let entry = reading.stream(path.to_string(), file.unpacked, &mut summed, broken_at, tick)?;
-    match len.get() == file.unpacked && u64::from(summed.crc.sum()) == file.crc {
-        true => Ok(entry),
-        false => Err(fault(archive, "a file has another size or sum than its list says")),
-    }
-}
-
-/// Sums what passes.
-struct Summed<R> {
-    from: R,
-    crc: Crc,
-}
-
-impl<R: Read> Read for Summed<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let n = self.from.read(buf)?;
-        self.crc.update(&buf[..n]);
-        Ok(n)
-    }
 }
 
 /// The files in the archive, by the list at its end: layout, paths, kinds and announced sizes checked.
@@ -116,15 +71,76 @@ fn list<K: Keep>(
             continue;
         }
         let path = reading.admit(name)?.to_string();
-        if file.is_encrypted() {
-            return Err(fault(archive, "a file in it is encrypted"));
-        }
-        if !matches!(file.method, STORED | DEFLATED) {
-            return Err(fault(archive, "a file in it is neither stored nor deflated"));
-        }
+        unpackable(&file, archive)?;
         reading.announced(&path, file.unpacked)?;
         files.push((path, file));
     }
     path::apart(files.iter().map(|(path, _)| path.as_str()), &folders)?;
     Ok(files)
+}
+
+/// Refuses what cannot be unpacked here.
+fn unpackable(file: &Listed, archive: &str) -> Result<(), Refusal> {
+    match file.method {
+        _ if file.is_encrypted() => Err(fault(archive, "a file in it is encrypted")),
+        STORED | DEFLATED => Ok(()),
+        _ => Err(fault(archive, "a file in it is neither stored nor deflated")),
+    }
+}
+
+/// The bytes of one file, held to the size and the sum in the list: whoever reads to the end knows that they hold, else
+/// there is a `Refusal` in the `io::Error`.
+pub(super) struct Unpacked<'a, R> {
+    from: Packed<R>,
+    crc: Crc,
+    len: u64,
+    file: &'a Listed,
+    archive: &'a str,
+}
+
+enum Packed<R> {
+    Stored(Take<R>),
+    Deflated(Box<DeflateDecoder<BufReader<Take<R>>>>),
+}
+
+impl<'a, R: Read + Seek> Unpacked<'a, R> {
+    pub fn of(file: &'a Listed, mut archived: R, archive: &'a str) -> Result<Unpacked<'a, R>, Refusal> {
+        unpackable(file, archive)?;
+        archived.seek(SeekFrom::Start(file.data_at)).map_err(|error| Refusal::broken(archive, error))?;
+        let buffer = file.packed.min(BUFFER) as usize;
+        let packed = archived.take(file.packed);
+        let from = match file.method {
+            STORED => Packed::Stored(packed),
+            _ => Packed::Deflated(Box::new(DeflateDecoder::new(BufReader::with_capacity(buffer, packed)))),
+        };
+        Ok(Unpacked { from, crc: Crc::new(), len: 0, file, archive })
+    }
+
+    /// What is wrong at the end.
+    fn end(&self) -> Result<(), Refusal> {
+        // Whoever goes through the archive without its list would find something of its own in the rest.
+        let is_used_up = match &self.from {
+            Packed::Stored(_) => true,
+            Packed::Deflated(unpacked) => unpacked.total_in() == self.file.packed,
+        };
+        match is_used_up && self.len == self.file.unpacked && u64::from(self.crc.sum()) == self.file.crc {
+            true => Ok(()),
+            false => Err(fault(self.archive, "a file has another size or sum than its list says")),
+        }
+    }
+}
+
+impl<R: Read + Seek> Read for Unpacked<'_, R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = match &mut self.from {
+            Packed::Stored(from) => from.read(buf)?,
+            Packed::Deflated(from) => from.read(buf)?,
+        };
+        if n == 0 && !buf.is_empty() {
+            self.end()?;
+        }
+        self.len += n as u64;
+        self.crc.update(&buf[..n]);
+        Ok(n)
+    }
 }
