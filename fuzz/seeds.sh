@@ -87,6 +87,29 @@ zipped odd -e -P x ../out.zip file | seed zip encrypted
 (cd pkg && zip -q --force-zip64 ../z64.zip corte.json sitio/index.html) && seed zip zip64 <z64.zip
 (cd pkg && zip -q - - <corte.json | cat) | seed zip zip64-streamed
 
+# Rules for stamps, and what they look into: several texts, of which the lengths stand at the end (256 bytes at most).
+texts() {
+    local text lengths=
+    for text in "${@:1:$#-1}"; do lengths=$(printf '\\%03o' "$(printf %s "$text" | wc -c)")$lengths; done
+    printf '%s' "$@"
+    # shellcheck disable=SC2059
+    printf "$lengths"
+}
+texts datos/total.json /corte '%Y-%m-%d %H:%M' '{"corte": "2026-06-07 20:10", "x": ["20:10"]}' | seed stamp_rule json
+texts '*.html' 'Corte: (.*) horas' '%d de %B de %Y, %H:%M' '<p>Corte: 7 de junio de 2026, 20:10 horas' | seed stamp_rule text
+texts '*.csv' '([0-9/]+ [0-9:]+) [(](UTC-6)[)]' '%d/%m/%Y %H:%M' $'X\n\n07/06/2026 20:10 (UTC-6)\n' | seed stamp_rule line
+texts 20260607_2010_PREP.zip '^([0-9_]{13})_PREP' '%Y%m%d_%H%M' x | seed stamp_rule names
+echo $'X\n\n07/06/2026 20:10 (UTC-6)' >a.csv && rm -f in.zip && zip -q0X in.zip a.csv
+{
+    printf '%s' 'a.zip' '([0-9/]+ [0-9:]+)' '%d/%m/%Y %H:%M'
+    cat in.zip
+    printf '\016\021\005'
+} | seed stamp_rule zip
+texts '%d de %B de %Y, %I:%M %p' '7 de junio de 2026, 08:10 p. m.' | seed stamp_format spanish
+texts '%Y%m%d_%H%M' 20260607_2010 | seed stamp_format digits
+texts '%d/%m/%Y %H:%M (UTC%z)' '07/06/2026 20:10 (UTC-6)' | seed stamp_format offset
+texts '%A %e %b %y %T%%' 'domingo  7 jun 26 20:10:00%' | seed stamp_format all
+
 # Settings
 cat >settings <<'TOML'
 election = "prueba-2026"
@@ -111,6 +134,13 @@ trusted = ["203.0.113.10", "198.51.100.0/28", "2001:db8::/32"]
 ports = [873, 2873]
 user = "iec"
 secrets = "rsyncd.secrets"
+[transport]
+stamp = "line"
+file = "*.zip!*.csv"
+regex = "(.*) [(]UTC"
+line = 2
+format = "%d/%m/%Y %H:%M"
+zone = "America/Mexico_City"
 TOML
 seed settings whole <settings
 printf 'electin = "e"\nkind = 7\n[limits]\nconnections = -1\n[cortes]\ninterval = "soon"\n' | seed settings faulty
