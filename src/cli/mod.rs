@@ -1,10 +1,12 @@
 //! Floor 11: one thin file a verb; printing; exit codes.
 
 pub mod config;
+pub mod cortes;
 pub mod demo;
 mod log;
 pub mod pack;
 pub mod serve;
+pub mod show;
 mod signals;
 pub mod verify;
 
