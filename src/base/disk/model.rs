@@ -133,9 +133,10 @@ impl State {
     }
 
     fn found(&self, inode: Inode, kind: Kind) -> io::Result<Inode> {
-        match self.kind(inode)? == kind {
-            true => Ok(inode),
-            false => Err(io::Error::other("is of another kind")),
+        match (kind, self.kind(inode)?) {
+            (expected, found) if expected == found => Ok(inode),
+            (Kind::Folder, _) => Err(io::ErrorKind::NotADirectory.into()),
+            _ => Err(io::Error::other("is not a plain file")),
         }
     }
 

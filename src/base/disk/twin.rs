@@ -20,7 +20,8 @@ pub enum At {
     Call(Box<dyn FnOnce() + Send>),
 }
 
-/// Tells a twin what to do.
+/// Tells a twin what to do. Cheap to clone.
+#[derive(Clone)]
 pub struct Twin(Arc<Model>);
 
 pub(super) fn new() -> (Disk, Twin) {
