@@ -13,6 +13,7 @@ pub mod corte;
 pub mod http;
 pub mod ingest;
 pub mod portal;
+pub mod record;
 pub mod rehearse;
 pub mod snapshot;
 pub mod store;
