@@ -5,6 +5,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use toml::Spanned;
 use toml::de::DeTable;
 
 use super::faults::{Fault, Faults, Notes};
@@ -25,24 +26,43 @@ const KEEP_MAX: u64 = 300;
 /// Reads the file at `path`; relative paths in it start at its folder.
 pub fn load(path: &Path) -> Result<Settings, Faults> {
     let file = path.display().to_string();
-    let text = fs::read_to_string(path).map_err(|error| Faults {
-        file: file.clone(),
+    parse(&text(path, &file)?, &file, path.parent().unwrap_or(Path::new("")))
+}
+
+fn text(path: &Path, file: &str) -> Result<String, Faults> {
+    fs::read_to_string(path).map_err(|error| Faults {
+        file: file.to_owned(),
         list: vec![Fault { at: None, message: format!("cannot be read: {error}; name it with --config") }],
-    })?;
-    parse(&text, &file, path.parent().unwrap_or(Path::new("")))
+    })
+}
+
+/// The state folder alone: what a verb needs that asks the running service, whose other settings it may not read.
+pub fn state(path: &Path) -> Result<PathBuf, Faults> {
+    let (file, folder) = (path.display().to_string(), path.parent().unwrap_or(Path::new("")));
+    let text = text(path, &file)?;
+    let notes = RefCell::new(Notes::new(&text));
+    let document = document(&text, &notes);
+    let state = Section::top(document.get_ref(), &notes).text("state", |text| Ok(folder.join(text)));
+    notes.into_inner().into_faults(&file)?;
+    state.map(|given| given.value).ok_or_else(|| Faults { file, list: Vec::new() })
 }
 
 /// Reads the text of a settings file that lies in `folder` under the name `file`.
 pub fn parse(text: &str, file: &str, folder: &Path) -> Result<Settings, Faults> {
     let notes = RefCell::new(Notes::new(text));
+    let document = document(text, &notes);
+    let settings = needed(&Section::top(document.get_ref(), &notes), folder);
+    notes.into_inner().into_faults(file)?;
+    settings.ok_or_else(|| Faults { file: file.to_owned(), list: Vec::new() })
+}
+
+fn document<'t>(text: &'t str, notes: &RefCell<Notes<'t>>) -> Spanned<DeTable<'t>> {
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         let message = format!("not TOML: {}", error.message().replace('\n', "; "));
         notes.borrow_mut().at(error.span().unwrap_or(0..0), message);
     }
-    let settings = needed(&Section::top(document.get_ref(), &notes), folder);
-    notes.into_inner().into_faults(file)?;
-    settings.ok_or_else(|| Faults { file: file.to_owned(), list: Vec::new() })
+    document
 }
 
 /// `None` only where a fault has been noted. Every section is read before the first `?`, so that all faults are.
@@ -61,6 +81,7 @@ fn needed(top: &Section, folder: &Path) -> Option<Settings> {
     let bounds = top.section("limits");
     let limits = limits(&bounds);
     let http = http(top, &bounds, folder);
+    let admin = super::admin::needed(top, folder, limits.as_ref());
     Some(Settings {
         election: election?.value,
         kind: kind?.value,
@@ -73,6 +94,7 @@ fn needed(top: &Section, folder: &Path) -> Option<Settings> {
         settle: settle?.value,
         limits: limits?,
         http: http?,
+        admin: admin?,
     })
 }
 
@@ -154,7 +176,7 @@ fn content_check(text: &str) -> Result<ContentCheck, String> {
     }
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("`{text}` is not \"ADDRESS:PORT\""))
 }
 
@@ -248,6 +270,42 @@ mod tests {
         assert!(told.contains("no address for it") && told.contains("d.toml:7:9: `certificate`: "), "{told}");
         assert!(faults(LEAST).contains("nowhere to listen"));
         assert!(faults("= 1\n").contains("d.toml:1:1: not TOML"));
+    }
+
+    #[test]
+    fn the_admin_side_needs_a_certificate_and_somebody_who_may_come_in() {
+        let dir = folder();
+        let parsed = |rest: &str| {
+            let text = format!("{LEAST}{rest}[listen]\nhttp = [\"[::]:80\"]\n");
+            parse(&text, "d.toml", dir.path()).map_err(|faults| faults.to_string())
+        };
+        let settings = parsed("").unwrap().admin;
+        assert_eq!((settings.state, settings.https), (dir.path().join("state"), None));
+        let told = parsed("state = \"no/where\"\n[admin]\nlisten = \"127.0.0.1:8443\"\n").unwrap_err();
+        assert!(told.contains("d.toml:4:9: `state`: "), "{told}");
+        assert!(told.contains("d.toml:6:10: `admin.listen`: nobody could come in"), "{told}");
+        assert!(told.contains("d.toml:6:10: `admin.listen` needs a certificate"), "{told}");
+        let told = parsed("[admin]\nlisten = \"a\"\n").unwrap_err();
+        assert!(told.contains("`admin.listen`: `a` is not \"ADDRESS:PORT\""), "{told}");
+        let told = parsed("[admin]\ntokens = \"t\"\n").unwrap_err();
+        assert!(told.contains("without `admin.listen`"), "{told}");
+        fs::write(dir.path().join("t"), "spoilt").unwrap();
+        let told = parsed("[admin]\nlisten = \"[::]:1\"\ntokens = \"t\"\nchain = \"c\"\nkey = \"k\"\n").unwrap_err();
+        assert!(told.contains("`admin.tokens`: ") && told.contains("line 1") && told.contains("`admin`: "), "{told}");
+        let told = parsed(&format!("state = \"{}\"\n", "s".repeat(120))).unwrap_err();
+        assert!(told.contains("107 bytes"), "{told}");
+    }
+
+    #[test]
+    fn the_state_alone_can_be_read_where_the_rest_cannot() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("d.toml");
+        fs::write(&file, "signers = \"nobody\"\nstate = \"s\"\n").unwrap();
+        assert_eq!(state(&file).unwrap(), dir.path().join("s"));
+        fs::write(&file, "signers = 1\n").unwrap();
+        assert_eq!(state(&file).unwrap(), dir.path().join("state"));
+        fs::write(&file, "state = 1\n").unwrap();
+        assert!(state(&file).unwrap_err().to_string().contains("d.toml:1:9: `state`: expected a path"));
     }
 
     #[test]

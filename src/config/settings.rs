@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::admin;
 use crate::corte::{Limits, Signers, Tipo};
 use crate::http;
 use crate::ingest::ContentCheck;
@@ -23,4 +24,6 @@ pub struct Settings {
     pub settle: Duration,
     pub limits: Limits,
     pub http: http::Settings,
+    /// The operators' side, and the state folder.
+    pub admin: admin::Settings,
 }

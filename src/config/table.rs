@@ -23,7 +23,7 @@ const fn setting(
     Setting { key, form, default, example, about }
 }
 
-pub static TABLE: [Setting; 19] = [
+pub static TABLE: [Setting; 25] = [
     setting(
         "election",
         "1 to 64 of a-z, 0-9 and `-`",
@@ -53,6 +53,13 @@ pub static TABLE: [Setting; 19] = [
         "the principal that must have signed; without it, any in the file",
     ),
     setting("incoming", "a path", None, "\"incoming\"", "the folder that is watched for packages"),
+    setting(
+        "state",
+        "a path",
+        Some("\"state\""),
+        "\"state\"",
+        "the folder for everything that is kept: vault, journal of incidents, admin socket; made if the one above it is there",
+    ),
     setting(
         "content_check",
         "\"refuse\", \"warn\" or \"off\"",
@@ -90,6 +97,29 @@ pub static TABLE: [Setting; 19] = [
     setting("limits.package_bytes", "a size", Some("\"2 GiB\""), "\"2 GiB\"", "all files of a package together"),
     setting("limits.file_bytes", "a size", Some("\"512 MiB\""), "\"512 MiB\"", "one file of a package"),
     setting("limits.connections", "a whole number", Some("16000"), "16000", "connections at once"),
+    setting(
+        "admin.listen",
+        "\"ADDRESS:PORT\"",
+        Some(""),
+        "\"127.0.0.1:8443\"",
+        "where packages are pushed and metrics read, with TLS; needs a certificate, and `client_ca` or `tokens`",
+    ),
+    setting("admin.chain", "a path", Some(""), "\"fullchain.pem\"", "PEM, the certificate of that address first"),
+    setting("admin.key", "a path", Some(""), "\"privkey.pem\"", "PEM, the key of that certificate"),
+    setting(
+        "admin.client_ca",
+        "a path",
+        Some(""),
+        "\"client_ca.pem\"",
+        "PEM; whoever has a certificate by one of these may push",
+    ),
+    setting(
+        "admin.tokens",
+        "a path",
+        Some(""),
+        "\"tokens\"",
+        "lines that `difusor token NAME` prints; whoever has such a token may push",
+    ),
     setting("stop.grace", "a duration", Some("\"30s\""), "\"30s\"", "how long connections may finish after SIGTERM"),
 ];
 

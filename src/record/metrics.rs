@@ -242,9 +242,14 @@ impl Metrics {
         self.uploads.get_or_create_owned(&Status { status }).inc();
     }
 
-    /// Pushes that are under way now.
-    pub fn uploads_open(&self, count: usize) {
-        self.open.set(i64::try_from(count).unwrap_or(i64::MAX));
+    /// A push is under way.
+    pub fn upload_begins(&self) {
+        self.open.inc();
+    }
+
+    /// It is answered, or was cut.
+    pub fn upload_ends(&self) {
+        self.open.dec();
     }
 
     pub fn started(&self, at: Timestamp) {

@@ -13,6 +13,7 @@ use serde_json::json;
 use ssh_key::{Algorithm, PrivateKey};
 
 use super::Night;
+use crate::admin;
 use crate::app::{Running, StartFault};
 use crate::base::clock::{Clock, Monotonic, Pace};
 use crate::base::pool;
@@ -86,6 +87,7 @@ impl Demo {
             keep: KEEP,
             settle: every,
             limits: Limits::default(),
+            admin: admin::Settings { state: folder.state(), package_bytes: Limits::default().total_bytes, https: None },
             http: http::Settings {
                 listen: vec![Listen { address: listen, is_tls: false }],
                 certificates: Vec::new(),
@@ -176,6 +178,10 @@ impl Folder {
 
     fn incoming(&self) -> PathBuf {
         Path::new(&self.0).join("incoming")
+    }
+
+    fn state(&self) -> PathBuf {
+        Path::new(&self.0).join("state")
     }
 }
 
