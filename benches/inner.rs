@@ -89,7 +89,7 @@ impl Packed {
 
 fn snapshot(n: usize) -> Arc<Snapshot> {
     let verified = packed(n).verify(&Known::default());
-    Arc::new(Snapshot::build(&verified, &Known::default(), verified.corte().instant, None))
+    Arc::new(Snapshot::usual(&verified, &Known::default(), verified.corte().instant, None))
 }
 
 /// From a file on disk to a proven package, and from there to a snapshot: all new, and as usual, most of it known.
@@ -102,8 +102,8 @@ fn verify_and_build(c: &mut Criterion) {
     c.bench_function("verify", |b| b.iter(|| after.verify(&Known::default())));
     let mut group = c.benchmark_group("build");
     group.sample_size(20);
-    group.bench_function("first corte", |b| b.iter(|| Snapshot::build(&verified, &Known::default(), at, None)));
-    group.bench_function("next corte", |b| b.iter(|| Snapshot::build(&verified, &known, at, None)));
+    group.bench_function("first corte", |b| b.iter(|| Snapshot::usual(&verified, &Known::default(), at, None)));
+    group.bench_function("next corte", |b| b.iter(|| Snapshot::usual(&verified, &known, at, None)));
     group.finish();
 }
 
@@ -145,7 +145,7 @@ fn real(c: &mut Criterion) {
         let verified = site.verify(&Known::default());
         let at = verified.corte().instant;
         group.bench_function("Quintana Roo, build", |b| {
-            b.iter(|| Snapshot::build(&verified, &Known::default(), at, None));
+            b.iter(|| Snapshot::usual(&verified, &Known::default(), at, None));
         });
     }
     if let Some(files) = real_files("mx-2018-diputados/snapshots.tar.xz") {
@@ -158,7 +158,7 @@ fn real(c: &mut Criterion) {
                 let mut known = Known::default();
                 for corte in &cortes {
                     let verified = corte.verify(&known);
-                    let snapshot = Snapshot::build(&verified, &known, verified.corte().instant, None);
+                    let snapshot = Snapshot::usual(&verified, &known, verified.corte().instant, None);
                     known = Known::of(snapshot.contents());
                 }
             });

@@ -11,6 +11,8 @@ mod preamble;
 mod refusals;
 #[path = "package/signatures.rs"]
 mod signatures;
+#[path = "package/stamp.rs"]
+mod stamp;
 #[path = "package/tools.rs"]
 mod tools;
 #[path = "package/trust.rs"]

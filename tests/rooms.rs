@@ -11,3 +11,5 @@ mod memory;
 mod night;
 #[path = "rooms/swap.rs"]
 mod swap;
+#[path = "rooms/transport.rs"]
+mod transport;

@@ -1,9 +1,7 @@
 //! A running difusor: the counter and the operator around one live edition.
 
 use std::fmt::Write;
-use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -11,10 +9,9 @@ use jiff::SignedDuration;
 use super::{limits, notebook};
 use crate::admin::{self, Admin, Company};
 use crate::base::clock::Clock;
-use crate::base::disk::Disk;
 use crate::config::Settings;
 use crate::http::{Listen, Rhythm, Server, Site, StartError};
-use crate::ingest::{Intake, Operator, Reporter};
+use crate::ingest::{self, Operator, Reporter};
 use crate::record::{Journal, Metrics};
 use crate::snapshot::Live;
 
@@ -23,10 +20,8 @@ use crate::snapshot::Live;
 pub enum StartFault {
     #[error(transparent)]
     Http(#[from] StartError),
-    #[error("the incoming folder cannot be watched: {0}; is fs.inotify.max_user_instances reached?")]
-    Watch(io::Error),
-    #[error("{path}: the folder for what is kept (`state`) cannot be made or used: {source}")]
-    State { path: String, source: io::Error },
+    #[error(transparent)]
+    Intake(#[from] ingest::StartFault),
     #[error(transparent)]
     Admin(#[from] admin::StartFault),
 }
@@ -42,32 +37,24 @@ pub struct Running {
 impl Running {
     /// Starts answering first, then taking packages in: whoever comes early is told that there is nothing yet.
     pub fn start(settings: Settings, clock: Clock, report: Reporter) -> Result<Running, StartFault> {
-        let (live, disk) = (Arc::new(Live::default()), Disk::machine());
-        state_folder(&disk, &settings.admin.state)?;
-        let metrics = Arc::new(Metrics::new());
-        metrics.started(clock.now());
-        let journal = Arc::new(Journal::new(disk.clone(), &settings.admin.state, clock.clone(), metrics.clone()));
+        let live = Arc::new(Live::default());
         let interval = SignedDuration::try_from(settings.interval).unwrap_or(SignedDuration::MAX);
         let site = Site { live: live.clone(), rhythm: Rhythm { clock: clock.clone(), interval } };
         let mut http = settings.http;
         http.connections_max = limits::connections(http.connections_max);
         let server = Server::start(&http, Arc::new(site))?;
-        let intake = Intake {
-            incoming: settings.incoming,
-            election: settings.election,
-            kind: settings.kind,
-            signers: settings.signers,
-            identity: settings.identity,
-            limits: settings.limits,
-            content_check: settings.content_check,
-            keep: settings.keep,
-            settle: settings.settle,
-        };
+        let (disk, state) = (settings.intake.disk.clone(), settings.intake.state.clone());
+        let private =
+            admin::Settings { state, package_bytes: settings.intake.limits.total_bytes, https: settings.admin };
+        let metrics = Arc::new(Metrics::new());
+        metrics.started(clock.now());
+        let journal = Arc::new(Journal::new(disk.clone(), &private.state, clock.clone(), metrics.clone()));
         let report = notebook::keep(report, journal.clone(), metrics.clone(), live.clone(), clock.clone());
-        let operator = Operator::start(intake, live.clone(), clock.clone(), report).map_err(StartFault::Watch)?;
+        // The operator first: he makes the state folder, and holds its lock.
+        let operator = Operator::start(settings.intake, live.clone(), clock.clone(), report)?;
         let desk = Arc::new(operator.handle());
         let company = Company { desk, live, journal: journal.clone(), metrics, clock, disk };
-        let admin = Admin::start(&settings.admin, company)?;
+        let admin = Admin::start(&private, company)?;
         Ok(Running { server, operator, admin, journal })
     }
 
@@ -110,10 +97,4 @@ impl Running {
         self.journal.close();
         self.server.stop();
     }
-}
-
-/// Makes the folder where its parent is there.
-fn state_folder(disk: &Disk, path: &Path) -> Result<(), StartFault> {
-    let made = if disk.exists(path) { Ok(()) } else { disk.make_folder(path) };
-    made.map_err(|source| StartFault::State { path: path.display().to_string(), source })
 }

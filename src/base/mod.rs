@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod digest;
 pub mod disk;
+pub mod months;
 pub mod pool;
 pub mod shown;
 pub mod units;

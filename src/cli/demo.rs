@@ -4,6 +4,7 @@ use std::io::{Write, stdout};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{FAILED, WRONG_USE};
@@ -65,7 +66,7 @@ fn rebuilt(path: &Path) -> Result<Night, String> {
 }
 
 fn start(night: Night, args: &Args) -> Result<Demo, DemoFault> {
-    let begin = |night, address| Demo::start(night, args.every, address, Box::new(tell));
+    let begin = |night, address| Demo::start(night, args.every, address, Arc::new(tell));
     match args.listen {
         Some(address) => begin(night, address),
         None => {
@@ -152,8 +153,10 @@ fn tell(happening: &Happening) {
         Happening::Waiting { name, code, why }
         | Happening::Refused { name, code, why }
         | Happening::Odd { name, code, why } => format!("       {name}  {code}: {why}"),
-        Happening::Same { .. } | Happening::Older { .. } => return,
         Happening::Blind { why } => format!("       the incoming folder cannot be read: {why}"),
+        Happening::StoreFailed { why } => format!("       the vault: {why}"),
+        // Nobody decides anything here, and nothing was there before.
+        _ => return,
     };
     say(&format!("{line}\n"));
 }

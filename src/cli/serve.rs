@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{error, info, warn};
@@ -39,7 +40,7 @@ pub fn run(args: &Args) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     super::log::start();
-    let incoming = settings.incoming.display().to_string();
+    let incoming = settings.intake.incoming.display().to_string();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
@@ -49,7 +50,7 @@ pub fn run(args: &Args) -> ExitCode {
         Ok(stop) => stop,
         Err(error) => return failed(&error),
     };
-    let running = match Running::start(settings, Clock::machine(), Box::new(ingest::to_log)) {
+    let running = match Running::start(settings, Clock::machine(), Arc::new(ingest::to_log)) {
         Ok(running) => running,
         Err(fault) => return failed(&fault),
     };

@@ -62,6 +62,8 @@ impl<'t> Notes<'t> {
             return Ok(());
         }
         self.list.sort_by_key(|(place, _)| *place);
+        // A section that is read in two places tells its faults twice.
+        self.list.dedup();
         Err(Faults { file: file.to_owned(), list: self.list.into_iter().map(|(_, fault)| fault).collect() })
     }
 }

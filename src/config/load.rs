@@ -10,11 +10,15 @@ use toml::de::DeTable;
 
 use super::faults::{Fault, Faults, Notes};
 use super::settings::Settings;
+use super::transport::transport;
 use super::typed::{Given, Section};
+use crate::admin::socket_path;
+use crate::base::disk::Disk;
 use crate::base::{pool, units};
-use crate::corte::{Limits, Signers, Tipo};
+use crate::corte::{Limits, Signers, Tipo, Trust};
 use crate::http::{self, Listen, tls};
-use crate::ingest::ContentCheck;
+use crate::ingest::{ContentCheck, Intake};
+use crate::store::Policy;
 
 /// Most serving threads; more than any machine that this runs on has cores.
 const THREADS_MAX: u64 = 512;
@@ -22,6 +26,8 @@ const THREADS_MAX: u64 = 512;
 const CONNECTIONS_MAX: u64 = 1_000_000;
 /// Most cortes that stay reachable: a whole night and the day after.
 const KEEP_MAX: u64 = 300;
+/// Most cortes in the vault: ten weeks of one every 10 minutes.
+const CORTES_MAX: u64 = 10_000;
 
 /// Reads the file at `path`; relative paths in it start at its folder.
 pub fn load(path: &Path) -> Result<Settings, Faults> {
@@ -67,34 +73,79 @@ fn document<'t>(text: &'t str, notes: &RefCell<Notes<'t>>) -> Spanned<DeTable<'t
 
 /// `None` only where a fault has been noted. Every section is read before the first `?`, so that all faults are.
 fn needed(top: &Section, folder: &Path) -> Option<Settings> {
+    let intake = intake(top, folder);
+    let interval = top.section("cortes").text("interval", units::duration);
+    let http = http(top, folder);
+    let admin = super::admin::https(&top.section("admin"), folder);
+    Some(Settings { intake: intake?, interval: interval?.value, http: http?, admin: admin? })
+}
+
+fn intake(top: &Section, folder: &Path) -> Option<Intake> {
     let path = |text: &str| Ok(folder.join(text));
     let election = top.text("election", election);
     let kind = top.text("kind", kind);
-    let signers = top.text("signers", path).and_then(|given| signers(top, given));
+    let trust = top.text("trust", trust);
+    let signers = top.text("signers", path);
+    let signers = match (signers, &trust) {
+        (Some(given), _) => read_signers(top, given),
+        (None, Some(Given { value: Trust::Signed, .. })) => {
+            top.missing("`signers` is missing: who may sign packages; add `signers = \"allowed_signers\"`");
+            None
+        }
+        (None, _) => Some(Signers::default()),
+    };
+    let section = top.section("transport");
+    let transport = match &trust {
+        Some(Given { value: Trust::Transport, .. }) => Some(transport(&section)),
+        _ if section.is_given() => {
+            top.missing("`[transport]` is for `trust = \"transport\"` only: set that, or remove the section");
+            None
+        }
+        _ => None,
+    };
     let identity = top.text("identity", |text| Ok(text.to_owned()));
     let incoming = top.text("incoming", path).and_then(|given| existing_folder(top, given));
+    let state = top.text("state", path).and_then(|given| folder_to_be(top, given));
     let content_check = top.text("content_check", content_check);
     let cortes = top.section("cortes");
-    let interval = cortes.text("interval", units::duration);
     let keep = cortes.number("keep", 0..KEEP_MAX + 1);
     let settle = cortes.text("settle", units::duration);
-    let bounds = top.section("limits");
-    let limits = limits(&bounds);
-    let http = http(top, &bounds, folder);
-    let admin = super::admin::needed(top, folder, limits.as_ref());
-    Some(Settings {
+    let limits = limits(&top.section("limits"));
+    let vault = top.section("vault");
+    let (reserve, policy) = (vault.text("reserve", units::size), policy(&vault));
+    let refused = top.section("refused").text("bytes", units::size);
+    Some(Intake {
+        disk: Disk::machine(),
+        state: state?,
+        incoming: incoming?,
         election: election?.value,
         kind: kind?.value,
+        trust: trust?.value,
+        transport: match transport {
+            Some(transport) => Some(transport?),
+            None => None,
+        },
         signers: signers?,
         identity: identity.map(|given| given.value),
-        incoming: incoming?,
+        limits: limits?,
         content_check: content_check?.value,
-        interval: interval?.value,
         keep: usize::try_from(keep?).ok()?,
         settle: settle?.value,
-        limits: limits?,
-        http: http?,
-        admin: admin?,
+        policy: policy?,
+        reserve: reserve?.value,
+        refused_bytes: refused?.value,
+    })
+}
+
+fn policy(section: &Section) -> Option<Policy> {
+    let bytes = section.text("bytes", units::size);
+    let cortes = section.number("cortes", 0..CORTES_MAX + 1);
+    let at_least = section.number("at_least", 1..CORTES_MAX + 1);
+    let cortes = usize::try_from(cortes?).ok()?;
+    Some(Policy {
+        bytes: bytes?.value,
+        cortes: (cortes > 0).then_some(cortes),
+        at_least: usize::try_from(at_least?).ok()?,
     })
 }
 
@@ -103,13 +154,13 @@ fn limits(section: &Section) -> Option<Limits> {
     Some(Limits { total_bytes: total?.value, file_bytes: file?.value, ..Limits::default() })
 }
 
-fn http(top: &Section, bounds: &Section, folder: &Path) -> Option<http::Settings> {
+fn http(top: &Section, folder: &Path) -> Option<http::Settings> {
     let threads = top.number("threads", 0..THREADS_MAX + 1);
     let section = top.section("listen");
     let clear = section.list("http", address);
     let secure = section.list("https", address);
     let redirect = section.truth("redirect");
-    let connections = bounds.number("connections", 1..CONNECTIONS_MAX + 1);
+    let connections = top.section("limits").number("connections", 1..CONNECTIONS_MAX + 1);
     let grace = top.section("stop").text("grace", units::duration);
     let certificates = certificates(top, folder);
     let (clear, secure) = (clear?, secure?);
@@ -167,6 +218,15 @@ fn kind(text: &str) -> Result<Tipo, String> {
     }
 }
 
+fn trust(text: &str) -> Result<Trust, String> {
+    match text {
+        "signed" => Ok(Trust::Signed),
+        "checksums" => Ok(Trust::Checksums),
+        "transport" => Ok(Trust::Transport),
+        _ => Err(String::new()),
+    }
+}
+
 fn content_check(text: &str) -> Result<ContentCheck, String> {
     match text {
         "refuse" => Ok(ContentCheck::Refuse),
@@ -180,7 +240,7 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("`{text}` is not \"ADDRESS:PORT\""))
 }
 
-fn signers(top: &Section, given: Given<PathBuf>) -> Option<Signers> {
+fn read_signers(top: &Section, given: Given<PathBuf>) -> Option<Signers> {
     let shown = given.value.display();
     let text = match fs::read_to_string(&given.value) {
         Ok(text) => text,
@@ -204,6 +264,22 @@ fn existing_folder(top: &Section, given: Given<PathBuf>) -> Option<PathBuf> {
         return Some(given.value);
     }
     top.note(given.span, format!("`incoming`: {} is no folder; make it, or name another", given.value.display()));
+    None
+}
+
+/// A folder that is there, or can be made where it is wanted.
+fn folder_to_be(top: &Section, given: Given<PathBuf>) -> Option<PathBuf> {
+    let parent = given.value.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let message = match socket_path(&given.value) {
+        Err(fault) => format!("`state`: {fault}"),
+        Ok(_) if given.value.is_dir() || (parent.is_dir() && !given.value.exists()) => return Some(given.value),
+        Ok(_) => format!("`state`: {} is no folder and cannot be made; name another", given.value.display()),
+    };
+    if given.span.is_empty() {
+        top.missing(&message)
+    } else {
+        top.note(given.span, message)
+    }
     None
 }
 
@@ -233,11 +309,11 @@ mod tests {
     fn the_least_that_is_needed_has_all_defaults() {
         let dir = folder();
         let settings = parse(&format!("{LEAST}[listen]\nhttp = [\"[::]:80\"]\n"), "d.toml", dir.path()).unwrap();
-        assert_eq!((settings.kind, settings.keep, settings.interval.as_secs()), (Tipo::Oficial, 6, 600));
-        assert_eq!(settings.incoming, dir.path().join("incoming"));
+        assert_eq!((settings.intake.kind, settings.intake.keep, settings.interval.as_secs()), (Tipo::Oficial, 6, 600));
+        assert_eq!(settings.intake.incoming, dir.path().join("incoming"));
         assert_eq!(settings.http.listen, [Listen { address: "[::]:80".parse().unwrap(), is_tls: false }]);
-        assert_eq!(settings.limits.total_bytes, Limits::default().total_bytes);
-        assert_eq!(settings.limits.file_bytes, Limits::default().file_bytes);
+        assert_eq!(settings.intake.limits.total_bytes, Limits::default().total_bytes);
+        assert_eq!(settings.intake.limits.file_bytes, Limits::default().file_bytes);
         assert_eq!(settings.http.threads, pool::cores());
     }
 
@@ -279,12 +355,10 @@ mod tests {
             let text = format!("{LEAST}{rest}[listen]\nhttp = [\"[::]:80\"]\n");
             parse(&text, "d.toml", dir.path()).map_err(|faults| faults.to_string())
         };
-        let settings = parsed("").unwrap().admin;
-        assert_eq!((settings.state, settings.https), (dir.path().join("state"), None));
-        let told = parsed("state = \"no/where\"\n[admin]\nlisten = \"127.0.0.1:8443\"\n").unwrap_err();
-        assert!(told.contains("d.toml:4:9: `state`: "), "{told}");
-        assert!(told.contains("d.toml:6:10: `admin.listen`: nobody could come in"), "{told}");
-        assert!(told.contains("d.toml:6:10: `admin.listen` needs a certificate"), "{told}");
+        assert_eq!(parsed("").unwrap().admin, None);
+        let told = parsed("[admin]\nlisten = \"127.0.0.1:8443\"\n").unwrap_err();
+        assert!(told.contains("d.toml:5:10: `admin.listen`: nobody could come in"), "{told}");
+        assert!(told.contains("d.toml:5:10: `admin.listen` needs a certificate"), "{told}");
         let told = parsed("[admin]\nlisten = \"a\"\n").unwrap_err();
         assert!(told.contains("`admin.listen`: `a` is not \"ADDRESS:PORT\""), "{told}");
         let told = parsed("[admin]\ntokens = \"t\"\n").unwrap_err();
@@ -293,7 +367,7 @@ mod tests {
         let told = parsed("[admin]\nlisten = \"[::]:1\"\ntokens = \"t\"\nchain = \"c\"\nkey = \"k\"\n").unwrap_err();
         assert!(told.contains("`admin.tokens`: ") && told.contains("line 1") && told.contains("`admin`: "), "{told}");
         let told = parsed(&format!("state = \"{}\"\n", "s".repeat(120))).unwrap_err();
-        assert!(told.contains("107 bytes"), "{told}");
+        assert!(told.contains("d.toml:4:9: `state`: ") && told.contains("107 bytes"), "{told}");
     }
 
     #[test]

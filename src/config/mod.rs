@@ -6,6 +6,7 @@ mod faults;
 mod load;
 mod settings;
 pub mod table;
+mod transport;
 mod typed;
 
 pub use faults::{Fault, Faults};

@@ -1,29 +1,18 @@
 //! The settings as needed: checked, with defaults filled in, paths resolved, signers read.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::admin;
-use crate::corte::{Limits, Signers, Tipo};
+use crate::admin::Https;
 use crate::http;
-use crate::ingest::ContentCheck;
+use crate::ingest::Intake;
 
 /// Everything that `serve` needs.
 #[derive(Debug)]
 pub struct Settings {
-    pub election: String,
-    pub kind: Tipo,
-    pub signers: Signers,
-    pub identity: Option<String>,
-    pub incoming: PathBuf,
-    pub content_check: ContentCheck,
+    pub intake: Intake,
     /// From one corte to the next.
     pub interval: Duration,
-    /// Cortes before the live one that stay reachable.
-    pub keep: usize,
-    pub settle: Duration,
-    pub limits: Limits,
     pub http: http::Settings,
-    /// The operators' side, and the state folder.
-    pub admin: admin::Settings,
+    /// The operators' door that others reach.
+    pub admin: Option<Https>,
 }

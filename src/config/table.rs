@@ -23,7 +23,7 @@ const fn setting(
     Setting { key, form, default, example, about }
 }
 
-pub static TABLE: [Setting; 25] = [
+pub static TABLE: &[Setting] = &[
     setting(
         "election",
         "1 to 64 of a-z, 0-9 and `-`",
@@ -39,9 +39,16 @@ pub static TABLE: [Setting; 25] = [
         "the real thing or a drill; packages of the other kind are refused",
     ),
     setting(
+        "trust",
+        "\"signed\", \"checksums\" or \"transport\"",
+        Some("\"signed\""),
+        "\"signed\"",
+        "what a package has to prove: signature and sums; sums only; nothing but the way by which it came",
+    ),
+    setting(
         "signers",
         "a path",
-        None,
+        Some(""),
         "\"allowed_signers\"",
         "who may sign packages: a file as ssh-keygen(1) describes it under ALLOWED SIGNERS",
     ),
@@ -57,8 +64,8 @@ pub static TABLE: [Setting; 25] = [
         "state",
         "a path",
         Some("\"state\""),
-        "\"state\"",
-        "the folder for everything that is kept: vault, journal of incidents, admin socket; made if the one above it is there",
+        "\"/var/lib/difusor\"",
+        "the folder for everything that is kept: vault, what is arriving, what was refused, incidents, the admin socket",
     ),
     setting(
         "content_check",
@@ -98,6 +105,87 @@ pub static TABLE: [Setting; 25] = [
     setting("limits.file_bytes", "a size", Some("\"512 MiB\""), "\"512 MiB\"", "one file of a package"),
     setting("limits.connections", "a whole number", Some("16000"), "16000", "connections at once"),
     setting(
+        "transport.mirror",
+        "true or false",
+        Some("true"),
+        "true",
+        "with trust = \"transport\": the incoming folder is itself the mirrored site; else each folder or archive in it is",
+    ),
+    setting(
+        "transport.complete",
+        "\"notify\" or a duration",
+        Some("\"30s\""),
+        "\"notify\"",
+        "when a tree counts as whole: when `difusor notify` says so, or when nothing has changed for so long",
+    ),
+    setting(
+        "transport.corrections",
+        "\"refuse\" or \"revise\"",
+        Some("\"refuse\""),
+        "\"revise\"",
+        "another tree under a stamp that was accepted: refused, or the next revision of that corte",
+    ),
+    setting(
+        "transport.stamp",
+        "\"json\", \"text\", \"line\" or \"names\"",
+        None,
+        "\"json\"",
+        "where the corte's date and hour stand: at JSON pointers, in a text, in one line of it, in names of files",
+    ),
+    setting(
+        "transport.file",
+        "a path with * and ?, and a ! before each name inside a ZIP archive",
+        Some(""),
+        "\"api/resumen.json\"",
+        "the file that holds the stamp; such as `*_PREP_DIP.zip!DIP_LOC_*.csv`",
+    ),
+    setting(
+        "transport.pointers",
+        "a list of JSON pointers",
+        Some("[]"),
+        "[\"/fechaCorte\", \"/horaCorte\"]",
+        "for \"json\"; their texts are joined by a blank",
+    ),
+    setting(
+        "transport.regex",
+        "a regular expression",
+        Some(""),
+        "'(\\d{8}_\\d{4})_PREP'",
+        "for the others; its groups are joined by a blank",
+    ),
+    setting("transport.line", "a whole number", Some("1"), "3", "for \"line\": which one, from 1 on"),
+    setting(
+        "transport.format",
+        "a date format as strptime(3)",
+        None,
+        "\"%d de %B de %Y %H:%M\"",
+        "how the stamp is written; months in Spanish",
+    ),
+    setting("transport.zone", "an IANA name", Some(""), "\"America/Monterrey\"", "for stamps without an offset"),
+    setting(
+        "vault.bytes",
+        "a size",
+        Some("\"20 GiB\""),
+        "\"20 GiB\"",
+        "all files of the vault together; the earliest cortes go first",
+    ),
+    setting("vault.cortes", "a whole number", Some("0"), "0", "cortes in the vault at most; 0 keeps all that fit"),
+    setting(
+        "vault.at_least",
+        "a whole number",
+        Some("12"),
+        "12",
+        "so many of the latest cortes stay, whatever they weigh",
+    ),
+    setting("vault.reserve", "a size", Some("\"256 MiB\""), "\"256 MiB\"", "what the vault leaves free on its disk"),
+    setting(
+        "refused.bytes",
+        "a size",
+        Some("\"1 GiB\""),
+        "\"1 GiB\"",
+        "refused packages that are kept for a look; \"0 B\" keeps none",
+    ),
+    setting(
         "admin.listen",
         "\"ADDRESS:PORT\"",
         Some(""),
@@ -128,20 +216,29 @@ pub fn row(key: &str) -> Option<&'static Setting> {
     TABLE.iter().find(|row| row.key == key)
 }
 
+/// Sections that are a fault where they are not needed.
+const OPTIONAL: [&str; 1] = ["transport"];
+
 /// A settings file with every setting in it, at its default or an example, and its meaning above it.
 pub fn example() -> String {
     let mut out = String::from("# Settings of difusor. Paths are relative to this file.\n");
     let mut section = "";
-    for row in &TABLE {
+    for row in TABLE {
         let (name, key) = row.key.rsplit_once('.').unwrap_or(("", row.key));
+        // A section that only some need is there to be uncommented as a whole.
+        let is_optional = OPTIONAL.contains(&name);
         if name != section {
             section = name;
-            out += &if name == "certificate" { "\n[[certificate]]\n".into() } else { format!("\n[{name}]\n") };
+            let header = if name == "certificate" { "[[certificate]]".into() } else { format!("[{name}]") };
+            out += &format!("\n{}{header}\n", if is_optional { "# " } else { "" });
         }
         let (mark, value) = match row.default {
+            _ if is_optional => ("# ", row.example),
             None => ("", row.example),
             // Somewhere it has to listen.
             Some("[]") => ("", row.example),
+            // The default trust needs them.
+            Some("") if row.key == "signers" => ("", row.example),
             Some("") => ("# ", row.example),
             Some(default) => ("# ", default),
         };

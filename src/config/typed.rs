@@ -138,6 +138,20 @@ impl<'d, 't> Section<'d, 't> {
         format!("`{}`: {why}{example}", row.key)
     }
 
+    /// Something that is wrong with a value that was read already.
+    pub fn fault_of(&self, key: &str, what: &str) {
+        let message = format!("`{}` {what}", self.full(key));
+        match self.table.and_then(|table| table.get(key)) {
+            Some(value) => self.note(value.span(), message),
+            None => self.missing(&message),
+        }
+    }
+
+    /// Whether the section is in the file at all.
+    pub fn is_given(&self) -> bool {
+        self.table.is_some()
+    }
+
     pub fn note(&self, span: Range<usize>, message: String) {
         self.notes.borrow_mut().at(span, message);
     }

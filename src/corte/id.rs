@@ -23,6 +23,11 @@ impl CorteId {
         self.minute
     }
 
+    /// 0 where none is written.
+    pub fn revision(&self) -> u32 {
+        self.revision
+    }
+
     pub fn new(minute: DateTime, revision: u32) -> CorteId {
         let minute = minute.with().second(0).subsec_nanosecond(0).build().unwrap_or(minute);
         CorteId { minute, revision }

@@ -13,9 +13,9 @@ impl PatternList {
         let mut found = false;
         for pattern in self.0.split(',') {
             match pattern.strip_prefix('!') {
-                Some(negated) if matches(negated.as_bytes(), text.as_bytes()) => return false,
+                Some(negated) if matches(negated, text) => return false,
                 Some(_) => {}
-                None => found |= matches(pattern.as_bytes(), text.as_bytes()),
+                None => found |= matches(pattern, text),
             }
         }
         found
@@ -26,8 +26,13 @@ impl PatternList {
     }
 }
 
+/// Whether one pattern, of `*` and `?` and no list, matches all of `text`.
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
+    glob(pattern.as_bytes(), text.as_bytes())
+}
+
 /// Backtracks to the last `*` only, which is enough and keeps it from exploding.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut retry = None;
     while t < text.len() {

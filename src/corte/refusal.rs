@@ -108,6 +108,16 @@ pub enum Refusal {
         "corte.json: fecha_hora {fecha_hora} is more than 5 minutes ahead of this clock ({now}); check both clocks"
     )]
     Future { fecha_hora: String, now: jiff::Timestamp },
+
+    // The stamp of a bare tree
+    #[error("stamp: no file of the tree matches `{pattern}`; send the whole tree, or correct the stamp rule")]
+    StampFileMissing { pattern: Shown },
+    #[error("stamp: more than {limit} files match `{pattern}`; name fewer of them in the stamp rule")]
+    StampFiles { pattern: Shown, limit: usize },
+    #[error("{path}: holds no stamp: {why}; check what was sent, and the stamp rule")]
+    StampNotFound { path: Shown, why: String },
+    #[error("{path}: the stamp `{text}` is no date as `{format}`: {why}; check what was sent, and the stamp rule")]
+    StampMalformed { path: Shown, text: Shown, format: Shown, why: String },
 }
 
 impl Refusal {
@@ -156,6 +166,10 @@ impl Refusal {
             TipoOther { .. } => "P072",
             MinuteOther { .. } => "P073",
             Future { .. } => "P074",
+            StampFileMissing { .. } => "P101",
+            StampFiles { .. } => "P102",
+            StampNotFound { .. } => "P103",
+            StampMalformed { .. } => "P104",
         }
     }
 

@@ -22,7 +22,7 @@ pub const ZONE: &str = "America/Monterrey";
 const RSA_LEAST_BITS: usize = 2048;
 
 /// The allowed signers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Signers {
     pub(super) list: Vec<Signer>,
 }

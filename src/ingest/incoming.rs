@@ -35,15 +35,21 @@ const DEPTH_MAX: usize = 64;
 /// Files that are marked at most; a package above its limit is refused anyway, and a look must end.
 const MARKED_MAX: usize = 200_000;
 
-/// Looks at everything in `folder`. Names that begin with a dot are rsync's and our own drafts, and never looked at.
-pub fn look(disk: &Disk, folder: &Path) -> io::Result<Look> {
+/// Looks at everything in `folder`, which is one package itself if it is a mirror. Names that begin with a dot are rsync's and our own drafts, and never looked at.
+pub fn look(disk: &Disk, folder: &Path, is_mirror: bool) -> io::Result<Look> {
     let mut look = Look { folders: vec![folder.to_owned()], ..Look::default() };
     let names = disk.folder(folder)?.names()?;
     let has = |name: &str, kind| names.iter().any(|(n, k)| n == name && *k == kind);
-    let is_package = has(SITE, Kind::Folder) && PACKAGE_FILES.iter().any(|name| has(name, Kind::File));
+    let is_package = match is_mirror {
+        true => !names.is_empty(),
+        false => has(SITE, Kind::Folder) && PACKAGE_FILES.iter().any(|name| has(name, Kind::File)),
+    };
     if is_package {
         let mark = marked(disk, folder, &mut look.folders)?;
         look.sightings.push(Sighting { name: ".".into(), path: folder.to_owned(), mark });
+    }
+    if is_mirror {
+        return Ok(look);
     }
     for (name, kind) in names {
         let is_archive = kind == Kind::File && ARCHIVES.iter().any(|end| name.ends_with(end));
@@ -110,7 +116,7 @@ mod tests {
     use std::fs;
 
     fn look(folder: &Path) -> io::Result<Look> {
-        super::look(&Disk::machine(), folder)
+        super::look(&Disk::machine(), folder, false)
     }
 
     #[test]

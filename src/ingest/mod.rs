@@ -8,11 +8,16 @@ mod handle;
 mod improve;
 mod incoming;
 mod operator;
+mod quarantine;
 mod report;
 mod room;
+mod stage;
+mod take;
+mod transport;
 mod watch;
 
 pub use admission::ContentCheck;
 pub use handle::{Arrival, Handle, Outcome, Reply, Wish, WishFault};
-pub use operator::{Intake, Operator};
+pub use operator::{Desk, Event, Intake, Operator, StartFault};
 pub use report::{Happening, Reporter, to_log};
+pub use transport::{Complete, Corrections, Transport};

@@ -1,6 +1,6 @@
-//! The one loop that changes what is live.
+//! The one loop through which everything comes that may change what is live.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,37 +10,65 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{io, thread};
 
-use super::admission::{self, ContentCheck, NotAdmitted, Verdict};
+use super::admission::{ContentCheck, NotAdmitted};
 use super::handle::{Arrival, Handle, Outcome, Reply, Wish, WishFault};
-use super::improve::{Better, Improving};
-use super::incoming::{Sighting, look};
+use super::improve::Better;
+use super::incoming::look;
+use super::quarantine::Quarantine;
 use super::report::{Happening, Reporter};
 use super::room::Room;
+use super::stage::Stage;
+use super::take::{Candidate, Fault};
+use super::transport::Transport;
 use super::watch::Watching;
 use crate::base::clock::{Clock, Monotonic};
-use crate::base::digest::Digest;
 use crate::base::disk::Disk;
-use crate::corte::{self, Expectations, InMemory, Limits, Refusal, Signers, Tipo, Trust, Verified};
-use crate::snapshot::{Edition, Known, Live, Snapshot};
+use crate::corte::{Limits, Signers, Tipo, Trust};
+use crate::snapshot::Live;
+use crate::store::{OpenFault, Policy, Vault};
 
 /// Changes are looked for at least this often, for file systems that inotify does not see (NFS, some containers).
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// From one look to the next while changes come in.
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
-/// Events that may wait: more `Changed` say no more than one.
+/// Events that may wait: more `Changed` say no more than one, and whoever delivers can wait.
 const EVENTS_MAX: usize = 64;
 
+/// The source of what lies in the incoming folder, as ledger and people call it.
+const INCOMING: &str = "incoming";
+
 /// What the operator is told.
+#[derive(Debug)]
 pub struct Intake {
+    pub disk: Disk,
+    /// The folder for everything that is kept.
+    pub state: PathBuf,
     pub incoming: PathBuf,
     pub election: String,
     pub kind: Tipo,
+    pub trust: Trust,
+    /// With `Trust::Transport`, and only then.
+    pub transport: Option<Transport>,
     pub signers: Signers,
     pub identity: Option<String>,
     pub limits: Limits,
     pub content_check: ContentCheck,
     pub keep: usize,
     pub settle: Duration,
+    pub policy: Policy,
+    /// Bytes that the vault leaves free on its disk.
+    pub reserve: u64,
+    /// Bytes of refused packages that are kept for a look.
+    pub refused_bytes: u64,
+}
+
+/// Why there is no operator.
+#[derive(Debug, thiserror::Error)]
+pub enum StartFault {
+    #[error("the incoming folder cannot be watched: {0}; is fs.inotify.max_user_instances reached?")]
+    Watch(#[from] io::Error),
+    #[error(transparent)]
+    Vault(#[from] OpenFault),
 }
 
 /// What wakes the operator.
@@ -64,25 +92,14 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Starts the loop; what is in the folder already is looked at first, the latest name first.
-    pub fn start(intake: Intake, live: Arc<Live>, clock: Clock, report: Reporter) -> io::Result<Operator> {
+    /// Opens the vault and starts the loop: what was shown last is shown again, then what lies in the folder is looked
+    /// at, the latest name first.
+    pub fn start(intake: Intake, live: Arc<Live>, clock: Clock, report: Reporter) -> Result<Operator, StartFault> {
         let (events, inbox) = sync_channel(EVENTS_MAX);
         let watching = Watching::start(events.clone())?;
+        let mut desk = Desk::open(intake, live, clock, report, events.clone())?;
+        desk.watching = Some(watching);
         let heartbeat = Arc::new(AtomicU64::new(0));
-        let desk = Desk {
-            intake,
-            live,
-            disk: Disk::machine(),
-            clock,
-            report,
-            watching,
-            room: Room::default(),
-            improving: None,
-            events: events.clone(),
-            started: Monotonic::now(),
-            look_took: Duration::ZERO,
-            at_start: HashSet::new(),
-        };
         let beat = heartbeat.clone();
         let thread = thread::Builder::new().name("operator".into()).spawn(move || desk.run(&inbox, &beat))?;
         Ok(Operator { thread, events, heartbeat })
@@ -104,39 +121,66 @@ impl Operator {
     }
 }
 
-/// Everything the loop works with.
-struct Desk {
-    intake: Intake,
-    live: Arc<Live>,
-    disk: Disk,
-    clock: Clock,
-    report: Reporter,
-    watching: Watching,
+/// Everything the loop works with. A test drives it by itself, without threads and without inotify.
+pub struct Desk {
+    pub(super) intake: Intake,
+    pub(super) stage: Stage,
+    pub(super) clock: Clock,
+    pub(super) report: Reporter,
+    pub(super) quarantine: Quarantine,
+    watching: Option<Watching>,
     room: Room,
-    improving: Option<Improving>,
-    events: SyncSender<Event>,
-    started: Monotonic,
+    arrivals: VecDeque<(Arrival, Reply<Outcome>)>,
     look_took: Duration,
     /// What the first look has found: the cortes before the one that goes live lie there for a reason.
     at_start: HashSet<String>,
 }
 
-/// Why a package does not go live now.
-enum Fault {
-    /// It does not hold; it may still be arriving.
-    Refused(Refusal),
-    /// It is whole and genuine, and still not wanted.
-    NotAdmitted(NotAdmitted),
-}
-
 impl Desk {
-    fn run(mut self, inbox: &Receiver<Event>, heartbeat: &AtomicU64) {
+    /// Opens the vault; nothing is shown yet.
+    pub fn open(
+        intake: Intake,
+        live: Arc<Live>,
+        clock: Clock,
+        report: Reporter,
+        events: SyncSender<Event>,
+    ) -> Result<Desk, OpenFault> {
+        let root = Vault::root(&intake.state, &intake.election, intake.kind);
+        let holder = format!("process {}, since {}", std::process::id(), clock.now());
+        let vault = Vault::open(&intake.disk, &root, &intake.limits, &holder)?;
+        let room = Room::new(intake.transport.as_ref().map(|transport| transport.complete));
+        Ok(Desk {
+            stage: Stage::new(vault, live, clock.clone(), report.clone(), events),
+            quarantine: Quarantine::new(&intake.disk, intake.state.join("refused"), intake.refused_bytes),
+            intake,
+            clock,
+            report,
+            watching: None,
+            room,
+            arrivals: VecDeque::new(),
+            look_took: Duration::ZERO,
+            at_start: HashSet::new(),
+        })
+    }
+
+    /// Shows what was shown last, and looks at what lies in the folder.
+    pub fn begin(&mut self) {
+        let Desk { stage, intake, .. } = self;
+        // Whatever the vault holds, packages must go on being taken in.
+        let restored = catch_unwind(AssertUnwindSafe(|| stage.restore(intake)));
+        if restored.is_err() {
+            (self.report)(&Happening::StoreFailed { why: "a fault of ours while the vault was read".into() });
+        }
         self.look();
         self.at_start = self.room.names().map(str::to_owned).collect();
-        let mut next_look = LOOK_EVERY;
+    }
+
+    fn run(mut self, inbox: &Receiver<Event>, heartbeat: &AtomicU64) {
+        self.begin();
+        let mut next_look = self.clock.elapsed() + LOOK_EVERY;
         loop {
             heartbeat.fetch_add(1, Ordering::Relaxed);
-            let now = self.started.elapsed();
+            let now = self.clock.elapsed();
             if next_look <= now {
                 self.look();
                 next_look = now + LOOK_EVERY;
@@ -144,19 +188,32 @@ impl Desk {
             self.work();
             match inbox.recv_timeout(self.wait(next_look)) {
                 Ok(Event::Changed) => next_look = next_look.min(now + self.pause()),
-                Ok(Event::Better(better)) => self.improve(better),
-                Ok(Event::Notified) => next_look = now,
-                Ok(Event::Arrived(..) | Event::Wished(..)) => {}
+                Ok(Event::Notified) => {
+                    self.look();
+                    self.room.is_complete();
+                }
+                Ok(Event::Better(better)) => self.stage.improve(better),
+                Ok(Event::Arrived(arrival, reply)) => self.arrivals.push_back((arrival, reply)),
+                Ok(Event::Wished(wish, reply)) => {
+                    let _ = reply.send(self.wish(wish));
+                }
                 Ok(Event::StillThere) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
+    fn is_mirror(&self) -> bool {
+        self.intake.transport.as_ref().is_some_and(|transport| transport.is_mirror)
+    }
+
     /// How long there is nothing to do, unless somebody says so.
     fn wait(&self, next_look: Duration) -> Duration {
+        if !self.arrivals.is_empty() || self.stage.has_more_to_restore() {
+            return Duration::ZERO;
+        }
         let next = self.room.next(self.intake.settle).unwrap_or(next_look).min(next_look);
-        next.saturating_sub(self.started.elapsed())
+        next.saturating_sub(self.clock.elapsed())
     }
 
     /// While a large tree arrives, every write wakes us: a look must stay a small part of the time.
@@ -164,129 +221,92 @@ impl Desk {
         LOOK_PAUSE.max(self.look_took * 4)
     }
 
-    fn look(&mut self) {
+    pub fn look(&mut self) {
         let started = Monotonic::now();
-        let found = look(&self.disk, &self.intake.incoming);
+        let found = look(&self.intake.disk, &self.intake.incoming, self.is_mirror());
         self.look_took = started.elapsed();
         match found {
             Ok(found) => {
-                self.watching.add(&found.folders);
-                self.room.see(found.sightings, self.started.elapsed());
+                if let Some(watching) = &mut self.watching {
+                    watching.add(&found.folders);
+                }
+                self.room.see(found.sightings, self.clock.elapsed());
             }
             Err(error) => (self.report)(&Happening::Blind { why: error.to_string() }),
         }
     }
 
-    /// Tries one package: meanwhile a later one may have come, which goes first.
-    fn work(&mut self) {
-        if let Some(sighting) = self.room.due(self.started.elapsed()).first() {
-            let name = sighting.name.clone();
-            // A fault of ours must not end intake for the night. What `take` changes, it changes at its end.
-            let taken = catch_unwind(AssertUnwindSafe(|| self.take(sighting)));
-            match taken.unwrap_or(Err(Fault::NotAdmitted(NotAdmitted::OurFault))) {
-                Ok(()) => self.room.done(&name),
-                Err(Fault::NotAdmitted(NotAdmitted::NotLater { found, live })) if self.at_start.contains(&name) => {
-                    self.room.done(&name);
-                    (self.report)(&Happening::Older { name, corte: found, live });
-                }
-                Err(Fault::NotAdmitted(why)) => {
-                    self.room.done(&name);
-                    (self.report)(&Happening::Refused { name, code: why.code(), why: why.to_string() });
-                }
-                Err(Fault::Refused(refusal)) => {
-                    let (code, why) = (refusal.code(), refusal.to_string());
-                    let now = self.started.elapsed();
-                    if self.room.failed(&name, code, why.clone(), refusal.may_heal(), now) {
-                        (self.report)(&Happening::Waiting { name, code, why });
-                    }
-                }
+    /// One thing at a time: meanwhile a later package may have come, which goes first.
+    pub fn work(&mut self) {
+        if let Some((arrival, reply)) = self.arrivals.pop_front() {
+            let outcome = self.receive(arrival);
+            let _ = reply.send(outcome);
+        } else if let Some(sighting) = self.room.due(self.clock.elapsed()).first() {
+            let candidate =
+                Candidate { name: &sighting.name, path: &sighting.path, source: INCOMING, mark: Some(sighting.mark) };
+            match self.guarded(&candidate) {
+                Ok(_) => self.room.done(&sighting.name),
+                Err(fault) => self.not_taken(&candidate, &fault),
             }
+        } else {
+            self.stage.restore_earlier(&self.intake);
         }
-        for gone in self.room.give_up(self.started.elapsed(), self.intake.settle) {
-            (self.report)(&Happening::Refused { name: gone.name, code: gone.code, why: gone.why });
+        for gone in self.room.give_up(self.clock.elapsed(), self.intake.settle) {
+            let path = self.intake.incoming.join(&gone.name);
+            let candidate = Candidate { name: &gone.name, path: &path, source: INCOMING, mark: None };
+            self.refuse(&candidate, gone.code, gone.why);
         }
     }
 
-    /// Verifies a package and, if it is admitted, makes it live.
-    fn take(&mut self, sighting: &Sighting) -> Result<(), Fault> {
-        let edition = self.live.load();
-        let edition = edition.as_deref();
-        let known = Known::of(edition.into_iter().flat_map(Edition::all).flat_map(|s| s.contents()));
-        let started = Monotonic::now();
-        let verified = self.verify(sighting, &known).map_err(Fault::Refused)?;
-        let verify = started.elapsed();
-        let (corte, sums) = (verified.corte(), Digest::of(verified.sums()));
-        let live = edition.map(|e| (e.live().corte(), e.live().sums()));
-        match admission::admit(corte, sums, verified.files(), live) {
-            Verdict::Admit => {}
-            Verdict::Same => {
-                let (name, corte) = (sighting.name.clone(), corte.id);
-                (self.report)(&Happening::Same { name, corte });
-                return Ok(());
+    /// A fault of ours must not end intake for the night. What taking a package changes, it changes at its end.
+    fn guarded(&mut self, candidate: &Candidate) -> Result<Outcome, Fault> {
+        let taken = catch_unwind(AssertUnwindSafe(|| self.take(candidate)));
+        taken.unwrap_or(Err(Fault::NotAdmitted(NotAdmitted::OurFault)))
+    }
+
+    /// What lies in the folder may still be arriving, and what is done with it must be remembered.
+    fn not_taken(&mut self, candidate: &Candidate, fault: &Fault) {
+        let name = candidate.name;
+        match fault {
+            Fault::NotAdmitted(NotAdmitted::NotLater { found, highest }) if self.at_start.contains(name) => {
+                self.room.done(name);
+                (self.report)(&Happening::Older { name: name.to_owned(), corte: *found, live: *highest });
             }
-            Verdict::Refuse(why) => return Err(Fault::NotAdmitted(why)),
+            Fault::NotAdmitted(why) if !why.may_heal() => {
+                self.room.done(name);
+                self.refuse(candidate, why.code(), why.to_string());
+            }
+            fault => {
+                let (code, why) = (fault.code(), fault.to_string());
+                if self.room.failed(name, code, why.clone(), fault.may_heal(), self.clock.elapsed()) {
+                    (self.report)(&Happening::Waiting { name: name.to_owned(), code, why });
+                }
+            }
         }
-        self.check_contents(sighting, &verified)?;
-        let changed = verified.files().iter().filter(|f| known.bytes(&f.digest).is_none()).count();
-        let started = Monotonic::now();
-        let snapshot = Arc::new(Snapshot::build(&verified, &known, self.clock.now(), edition.map(|e| &**e.live())));
-        let next = match edition {
-            Some(edition) => edition.next(snapshot.clone(), self.intake.keep),
-            None => Edition::first(snapshot.clone()),
-        };
-        // The work on the corte before is given up before this one is seen by anybody.
-        self.improving = None;
-        self.live.publish(next);
-        (self.report)(&Happening::Live {
-            corte: corte.id,
-            files: verified.files().len(),
-            changed,
-            bytes: verified.files().iter().map(|f| f.bytes.len()).sum(),
-            verify,
-            build: started.elapsed(),
+    }
+
+    /// Takes in what was delivered whole: there is nothing to wait for.
+    fn receive(&mut self, arrival: Arrival) -> Outcome {
+        let Arrival { name, path, source } = arrival;
+        let candidate = Candidate { name: &name, path: &path, source: &source, mark: None };
+        let outcome = self.guarded(&candidate).unwrap_or_else(|fault| {
+            let (code, why, heals) = (fault.code(), fault.to_string(), fault.may_heal());
+            self.refuse(&candidate, code, why.clone());
+            Outcome::Refused { code, why, heals }
         });
-        self.improving = Some(Improving::start(snapshot, self.events.clone()));
-        Ok(())
+        // Whatever became of it: what is worth keeping lies in the vault, or among the refused.
+        let _ = self.intake.disk.remove_tree(&path);
+        outcome
     }
 
-    fn verify(&self, sighting: &Sighting, known: &Known) -> Result<Verified, Refusal> {
-        let known = |digest: &Digest| known.bytes(digest);
-        let package = corte::read(&self.disk, &sighting.path, &self.intake.limits, &InMemory { known: &known })?;
-        package.verify(&Expectations {
-            trust: Trust::Signed,
-            eleccion: Some(self.intake.election.clone()),
-            tipo: Some(self.intake.kind),
-            signers: &self.intake.signers,
-            identity: self.intake.identity.clone(),
-            now: self.clock.now(),
-        })
+    /// Tells people, and keeps what was sent for them to look at.
+    fn refuse(&mut self, candidate: &Candidate, code: &'static str, why: String) {
+        self.quarantine.keep(candidate, code, &why, self.clock.now(), self.clock.elapsed());
+        (self.report)(&Happening::Refused { name: candidate.name.to_owned(), code, why });
     }
 
-    fn check_contents(&self, sighting: &Sighting, verified: &Verified) -> Result<(), Fault> {
-        if self.intake.content_check == ContentCheck::Off {
-            return Ok(());
-        }
-        let Some(why) = admission::contradiction(verified.files()) else { return Ok(()) };
-        if self.intake.content_check == ContentCheck::Refuse {
-            return Err(Fault::NotAdmitted(why));
-        }
-        let (name, code) = (sighting.name.clone(), why.code());
-        (self.report)(&Happening::Odd { name, code, why: why.to_string() });
-        Ok(())
-    }
-
-    /// Puts better compressed contents in the place of those that are published.
-    fn improve(&mut self, better: Better) {
-        let guard = self.live.load();
-        let Some(edition) = guard.as_deref() else { return };
-        let Some(published) = edition.same_as(&better.snapshot) else { return };
-        let before = published.weight();
-        let improved = Arc::new(published.with(&Known::of(better.contents)));
-        let after = improved.weight();
-        self.live.publish(edition.improved(&improved));
-        if let Some(took) = better.finished {
-            let before = better.snapshot.weight().max(before);
-            (self.report)(&Happening::Improved { corte: improved.corte().id, before, after, took });
-        }
+    fn wish(&mut self, wish: Wish) -> Result<String, WishFault> {
+        let done = catch_unwind(AssertUnwindSafe(|| self.stage.wish(&self.intake, wish)));
+        done.unwrap_or_else(|_| Err(WishFault::Refused("a fault of ours; the log says where, please report it".into())))
     }
 }

@@ -1,10 +1,12 @@
 //! What happens at intake, for whoever wants to tell people: the log, or the demo's screen.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::corte::CorteId;
+use crate::store::{Retained, Shown};
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -19,8 +21,24 @@ pub enum Happening {
     Refused { name: String, code: &'static str, why: String },
     /// A package went live although something about it is odd.
     Odd { name: String, code: &'static str, why: String },
-    /// The package that is live came again.
-    Same { name: String, corte: CorteId },
+    /// A package came again that was accepted before, from here or elsewhere.
+    Same { name: String, source: String, corte: CorteId },
+    /// After a start: a corte of the vault is shown again.
+    Restored { corte: CorteId, files: usize, took: Duration },
+    /// A corte was verified and kept, and is not shown: somebody holds what is shown.
+    Held { corte: CorteId },
+    /// An operator has decided what is shown.
+    Decided { what: Shown, corte: CorteId, reason: String },
+    /// Something damaged in the vault is whole again, or could not be put back.
+    Mended { corte: CorteId, files: usize, failed: Option<String> },
+    /// A corte in the vault cannot be used; the one before it is.
+    Unusable { corte: CorteId, why: String },
+    /// Something in the vault cannot be read.
+    Unreadable { name: String, why: String },
+    /// The vault cannot be written.
+    StoreFailed { why: String },
+    /// The vault after a corte, and the bytes that are free on its disk.
+    Retained { retained: Retained, free: Option<u64> },
     /// A package that lay there at the start is of an earlier corte than the one that is live.
     Older { name: String, corte: CorteId, live: CorteId },
     /// The incoming folder cannot be looked at.
@@ -28,7 +46,7 @@ pub enum Happening {
 }
 
 /// Whoever is told.
-pub type Reporter = Box<dyn Fn(&Happening) + Send>;
+pub type Reporter = Arc<dyn Fn(&Happening) + Send + Sync>;
 
 /// Tells the log.
 pub fn to_log(happening: &Happening) {
@@ -43,7 +61,23 @@ pub fn to_log(happening: &Happening) {
         Happening::Waiting { name, code, why } => info!(package = name, code, why, "not whole yet, waiting"),
         Happening::Refused { name, code, why } => warn!(package = name, code, why, "refused, nothing has changed"),
         Happening::Odd { name, code, why } => warn!(package = name, code, why, "live all the same"),
-        Happening::Same { name, corte } => info!(package = name, %corte, "is live already"),
+        Happening::Same { name, source, corte } => info!(package = name, source, %corte, "was accepted before"),
+        Happening::Restored { corte, files, took } => {
+            info!(%corte, files, took_ms = took.as_millis(), "live again, from the vault");
+        }
+        Happening::Held { corte } => warn!(%corte, "kept and not shown: what is shown is held"),
+        Happening::Decided { what, corte, reason } => warn!(?what, %corte, reason, "an operator has decided"),
+        Happening::Mended { corte, files, failed: None } => warn!(%corte, files, "the vault was damaged and is mended"),
+        Happening::Mended { corte, files, failed: Some(why) } => {
+            error!(%corte, files, why, "the vault is damaged and cannot be mended, what is shown is whole");
+        }
+        Happening::Unusable { corte, why } => error!(%corte, why, "damaged in the vault, the one before it is shown"),
+        Happening::Unreadable { name, why } => error!(name, why, "damaged in the vault, passed over"),
+        Happening::StoreFailed { why } => error!(why, "the vault"),
+        Happening::Retained { retained, free } => {
+            let (removed, cortes, bytes) = (retained.removed.len(), retained.cortes, retained.bytes);
+            info!(cortes, bytes, removed, free, "in the vault");
+        }
         Happening::Older { name, corte, live } => {
             info!(package = name, %corte, %live, "passed over, a later one is live")
         }

@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::incoming::Sighting;
+use super::transport::Complete;
 
 /// A package is first tried when nothing about it has changed for so long: rsync and cp write more often than this.
 pub const QUIET: Duration = Duration::from_millis(100);
@@ -46,12 +47,18 @@ struct Visitor {
     sighting: Sighting,
     changed: Now,
     failures: u32,
+    /// The sender has said so, and nothing has changed since.
+    is_complete: bool,
     state: State,
 }
 
 /// All packages that were seen and are still there.
 #[derive(Debug, Default)]
-pub struct Room(HashMap<String, Visitor>);
+pub struct Room {
+    visitors: HashMap<String, Visitor>,
+    /// For bare trees, which cannot prove that they are whole: what counts as a sign of it.
+    complete: Option<Complete>,
+}
 
 /// A package that is given up.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,42 +69,54 @@ pub struct GivenUp {
 }
 
 impl Room {
+    /// `complete` is for bare trees; packages prove by their sums that they are whole.
+    pub fn new(complete: Option<Complete>) -> Room {
+        Room { visitors: HashMap::new(), complete }
+    }
+
+    /// The sender says that he is done: what is there as it was seen last need not be waited for.
+    pub fn is_complete(&mut self) {
+        self.visitors.values_mut().for_each(|visitor| visitor.is_complete = true);
+    }
+
     /// Takes note of what is there now.
     pub fn see(&mut self, sightings: Vec<Sighting>, now: Now) {
-        let mut before = std::mem::take(&mut self.0);
+        let mut before = std::mem::take(&mut self.visitors);
         for sighting in sightings {
             let visitor = match before.remove(&sighting.name) {
                 Some(visitor) if visitor.sighting.mark == sighting.mark => visitor,
-                Some(visitor) => Visitor { sighting, changed: now, state: State::Pending, ..visitor },
-                None => Visitor { sighting, changed: now, failures: 0, state: State::Pending },
+                Some(visitor) => {
+                    Visitor { sighting, changed: now, is_complete: false, state: State::Pending, ..visitor }
+                }
+                None => Visitor { sighting, changed: now, failures: 0, is_complete: false, state: State::Pending },
             };
-            self.0.insert(visitor.sighting.name.clone(), visitor);
+            self.visitors.insert(visitor.sighting.name.clone(), visitor);
         }
     }
 
     /// Who is there.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.visitors.keys().map(String::as_str)
     }
 
     /// Packages to be tried now, the latest name first.
     pub fn due(&self, now: Now) -> Vec<Sighting> {
-        let is_due = |v: &&Visitor| v.try_at().is_some_and(|at| at <= now);
-        let mut due: Vec<_> = self.0.values().filter(is_due).map(|v| v.sighting.clone()).collect();
+        let is_due = |v: &&Visitor| v.try_at(self.complete).is_some_and(|at| at <= now);
+        let mut due: Vec<_> = self.visitors.values().filter(is_due).map(|v| v.sighting.clone()).collect();
         due.sort_by(|a, b| b.name.cmp(&a.name));
         due
     }
 
     /// Nothing more is to be done about this package until it changes.
     pub fn done(&mut self, name: &str) {
-        if let Some(visitor) = self.0.get_mut(name) {
+        if let Some(visitor) = self.visitors.get_mut(name) {
             (visitor.state, visitor.failures) = (State::Done, 0);
         }
     }
 
     /// This package does not hold as it is now. Returns whether that is news.
     pub fn failed(&mut self, name: &str, code: &'static str, why: String, may_heal: bool, now: Now) -> bool {
-        let Some(visitor) = self.0.get_mut(name) else { return false };
+        let Some(visitor) = self.visitors.get_mut(name) else { return false };
         visitor.failures = visitor.failures.saturating_add(1);
         let retry = may_heal.then(|| now + RETRY_EVERY);
         let (is_news, is_told) = match &visitor.state {
@@ -111,7 +130,7 @@ impl Room {
     /// Gives up what has failed and not changed for `settle`.
     pub fn give_up(&mut self, now: Now, settle: Duration) -> Vec<GivenUp> {
         let mut given_up = Vec::new();
-        for visitor in self.0.values_mut().filter(|v| v.changed + settle <= now) {
+        for visitor in self.visitors.values_mut().filter(|v| v.changed + settle <= now) {
             if let State::Failed { code, why, retry, is_told: is_told @ false } = &mut visitor.state {
                 let name = visitor.sighting.name.clone();
                 given_up.push(GivenUp { name, code, why: why.clone() });
@@ -130,15 +149,20 @@ impl Room {
             State::Failed { is_told: false, .. } => Some(v.changed + settle),
             _ => None,
         };
-        self.0.values().flat_map(|v| [v.try_at(), give_up_at(v)]).flatten().min()
+        self.visitors.values().flat_map(|v| [v.try_at(self.complete), give_up_at(v)]).flatten().min()
     }
 }
 
 impl Visitor {
     /// When it is to be tried, if at all.
-    fn try_at(&self) -> Option<Now> {
+    fn try_at(&self, complete: Option<Complete>) -> Option<Now> {
         match self.state {
-            State::Pending => Some(self.changed + self.quiet()),
+            State::Pending if self.is_complete => Some(self.changed),
+            State::Pending => match complete {
+                None => Some(self.changed + self.quiet()),
+                Some(Complete::Quiet(time)) => Some(self.changed + self.quiet().max(time)),
+                Some(Complete::Notified) => None,
+            },
             State::Failed { retry, .. } => retry,
             State::Done => None,
         }
@@ -182,6 +206,30 @@ mod tests {
         assert!(due(&room, ms(20_000)).is_empty(), "done is done");
         room.see(vec![seen("a.tar", 50)], ms(21_000));
         assert_eq!(due(&room, ms(21_000) + QUIET), ["a.tar"], "until it changes");
+    }
+
+    #[test]
+    fn a_bare_tree_waits_for_the_sign_that_it_is_whole() {
+        let mut room = Room::new(Some(Complete::Quiet(Duration::from_secs(30))));
+        room.see(vec![seen(".", 1)], ms(0));
+        assert!(due(&room, ms(29_999)).is_empty());
+        assert_eq!(due(&room, ms(30_000)), ["."]);
+        let mut room = Room::new(Some(Complete::Notified));
+        room.see(vec![seen(".", 1)], ms(0));
+        assert_eq!(room.next(SETTLE), None);
+        room.is_complete();
+        assert_eq!(due(&room, ms(0)), ["."]);
+        room.see(vec![seen(".", 2)], ms(50));
+        assert!(due(&room, ms(99_000)).is_empty(), "it has changed since");
+    }
+
+    #[test]
+    fn a_sender_who_says_that_he_is_done_is_not_waited_for() {
+        let mut room = Room::default();
+        room.see(vec![seen("a.tar", 1)], ms(0));
+        assert!(due(&room, ms(0)).is_empty());
+        room.is_complete();
+        assert_eq!(due(&room, ms(0)), ["a.tar"]);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use jiff::ZonedDateTime;
 
+use crate::base::months::MONTHS;
+
 /// Why a page of ours answers instead of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Notice {
@@ -82,22 +84,6 @@ pub const NO_CORTE: &str = "Todavía no se ha publicado ningún corte";
 pub const SEE_RESULTS: &str = "Ver los resultados";
 pub const DRILL: &str = "SIMULACRO";
 pub const DRILL_MEANS: &str = "Ejercicio de prueba: las cifras no son resultados de la elección.";
-
-/// The months, from January on.
-pub const MONTHS: [&str; 12] = [
-    "enero",
-    "febrero",
-    "marzo",
-    "abril",
-    "mayo",
-    "junio",
-    "julio",
-    "agosto",
-    "septiembre",
-    "octubre",
-    "noviembre",
-    "diciembre",
-];
 
 /// `7 de junio de 2026, 20:10 horas (UTC-6)`: the date and hour of a corte as it is said, in the authority's offset.
 pub fn date_and_hour(at: &ZonedDateTime) -> String {

@@ -13,20 +13,23 @@ use serde_json::json;
 use ssh_key::{Algorithm, PrivateKey};
 
 use super::Night;
-use crate::admin;
 use crate::app::{Running, StartFault};
 use crate::base::clock::{Clock, Monotonic, Pace};
+use crate::base::disk::Disk;
 use crate::base::pool;
 use crate::config::Settings;
 use crate::corte::pack::{self, PackFault};
-use crate::corte::{CorteId, Limits, Signers, Tipo};
+use crate::corte::{CorteId, Limits, Signers, Tipo, Trust};
 use crate::http::{self, Listen};
-use crate::ingest::{ContentCheck, Reporter};
+use crate::ingest::{ContentCheck, Intake, Reporter};
+use crate::store::Policy;
 
 /// What a corte stands for in election time (the call, IV).
 const INTERVAL: Duration = Duration::from_secs(600);
 /// Cortes that stay reachable, and packages that stay in the folder.
 const KEEP: usize = 6;
+/// Bytes that the demo's own vault may have.
+const VAULT_BYTES: u64 = 1 << 30;
 /// How long open downloads may take after Ctrl-C.
 const GRACE: Duration = Duration::from_secs(2);
 /// Who signs.
@@ -77,17 +80,26 @@ impl Demo {
         let public = key.public_key().to_openssh().map_err(DemoFault::Key)?;
         let line = format!("{AUTHORITY} namespaces=\"prep-corte\" {public}\n");
         let settings = Settings {
-            election: night.eleccion().to_owned(),
-            kind: Tipo::Simulacro,
-            signers: Signers::parse(&line).map_err(DemoFault::Signers)?,
-            identity: Some(AUTHORITY.to_owned()),
-            incoming: folder.incoming(),
-            content_check: ContentCheck::Refuse,
+            intake: Intake {
+                disk: Disk::machine(),
+                state: folder.0.join("state"),
+                incoming: folder.incoming(),
+                election: night.eleccion().to_owned(),
+                kind: Tipo::Simulacro,
+                trust: Trust::Signed,
+                transport: None,
+                signers: Signers::parse(&line).map_err(DemoFault::Signers)?,
+                identity: Some(AUTHORITY.to_owned()),
+                limits: Limits::default(),
+                content_check: ContentCheck::Refuse,
+                keep: KEEP,
+                settle: every,
+                policy: Policy { bytes: VAULT_BYTES, cortes: Some(KEEP + 1), at_least: 1 },
+                reserve: 0,
+                refused_bytes: 0,
+            },
             interval: INTERVAL,
-            keep: KEEP,
-            settle: every,
-            limits: Limits::default(),
-            admin: admin::Settings { state: folder.state(), package_bytes: Limits::default().total_bytes, https: None },
+            admin: None,
             http: http::Settings {
                 listen: vec![Listen { address: listen, is_tls: false }],
                 certificates: Vec::new(),
@@ -178,10 +190,6 @@ impl Folder {
 
     fn incoming(&self) -> PathBuf {
         Path::new(&self.0).join("incoming")
-    }
-
-    fn state(&self) -> PathBuf {
-        Path::new(&self.0).join("state")
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::Cut;
 use super::tally::percent;
-use crate::portal::words::MONTHS;
+use crate::base::months::MONTHS;
 
 const FIXED: [(&str, &str); 9] = [
     ("estilo.css", include_str!("sitio/estilo.css")),

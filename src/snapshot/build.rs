@@ -7,17 +7,18 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::HeaderValue;
+use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
-use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
 
 use super::compress::Level;
 use super::content::Content;
 use super::media::{self, Media};
+use super::own::{Occasion, own_files};
 use crate::base::digest::Digest;
 use crate::base::pool;
 use crate::corte::{Corte, Tipo, Verified};
 use crate::portal::{Notice, Stamp, page, words};
+use crate::store::Codings;
 
 /// Below this folder live our own files; nothing in a package is published there.
 pub const OWN: &str = ".prep/";
@@ -57,6 +58,19 @@ pub struct Snapshot {
     notices: HashMap<Notice, Bytes>,
 }
 
+/// Where the codings of a content come from that no snapshot in memory has.
+pub struct Making<'a> {
+    /// What was kept of an earlier run.
+    pub kept: &'a (dyn Fn(&Digest) -> Option<Codings> + Sync),
+    /// How hard to work where nothing was.
+    pub level: Level,
+}
+
+impl Making<'_> {
+    /// Everything is made, fast.
+    pub const FAST: Making<'static> = Making { kept: &|_| None, level: Level::Fast };
+}
+
 /// A content is the same only under the same media type.
 type Key = (Digest, &'static str);
 
@@ -72,7 +86,10 @@ impl Known {
         let mut known = Known::default();
         for content in contents {
             known.bytes.insert(content.digest, content.identity().body.clone());
-            known.contents.insert(key(&content), content);
+            let better = known.contents.entry(key(&content)).or_insert_with(|| content.clone());
+            if better.level < content.level {
+                *better = content;
+            }
         }
         known
     }
@@ -88,17 +105,23 @@ fn key(content: &Content) -> Key {
 }
 
 impl Snapshot {
-    /// Builds from a verified package on all cores. What is in `known` is taken over as it stands there, the
-    /// rest is compressed at `Level::Fast`. `before` is what it follows.
-    pub fn build(verified: &Verified, known: &Known, now: Timestamp, before: Option<&Snapshot>) -> Snapshot {
+    /// A corte that goes live as usual at `now`, after `before`.
+    pub fn usual(verified: &Verified, known: &Known, now: Timestamp, before: Option<&Snapshot>) -> Snapshot {
+        let before = before.map(|before| before.fields.last_modified_at);
+        Snapshot::build(verified, known, &Making::FAST, &Occasion::usual(verified.corte(), now, before))
+    }
+
+    /// Builds from a verified package on all cores. What is in `known` is taken over as it stands there; for the rest
+    /// `making` says where codings come from.
+    pub fn build(verified: &Verified, known: &Known, making: &Making, occasion: &Occasion) -> Snapshot {
         let corte = verified.corte().clone();
         let mut wanted: Vec<(String, Bytes, Digest)> =
             verified.files().iter().map(|f| (f.path.clone(), f.bytes.clone(), f.digest)).collect();
-        for (name, bytes) in own_files(verified) {
+        for (name, bytes) in own_files(verified, occasion) {
             let digest = Digest::of(&bytes);
             wanted.push((format!("{OWN}{name}"), bytes, digest));
         }
-        let contents = contents(&wanted, known);
+        let contents = contents(&wanted, known, making);
         let mut entries = HashMap::with_capacity(wanted.len());
         for ((path, ..), content) in wanted.iter().zip(contents) {
             if let Some(folder) = path.strip_suffix("index.html").filter(|f| f.is_empty() || f.ends_with('/')) {
@@ -112,7 +135,7 @@ impl Snapshot {
         let stamp = stamp(&corte);
         Snapshot {
             sums: Digest::of(verified.sums()),
-            fields: CorteFields::new(&corte, now, before.map(|before| before.fields.last_modified_at)),
+            fields: CorteFields::new(&corte, occasion.last_modified),
             notices: Notice::ALL.into_iter().map(|n| (n, Bytes::from(page(n, Some(&stamp))))).collect(),
             entries,
             corte,
@@ -122,7 +145,10 @@ impl Snapshot {
     /// The same corte with every content that `better` knows replaced by it.
     pub fn with(&self, better: &Known) -> Snapshot {
         let swap = |entry: &Entry| match entry {
-            Entry::File(content) => Entry::File(better.contents.get(&key(content)).unwrap_or(content).clone()),
+            Entry::File(content) => {
+                let better = better.contents.get(&key(content)).filter(|better| better.level >= content.level);
+                Entry::File(better.unwrap_or(content).clone())
+            }
             Entry::FolderWithoutSlash => Entry::FolderWithoutSlash,
         };
         Snapshot {
@@ -189,10 +215,7 @@ impl Snapshot {
 }
 
 impl CorteFields {
-    fn new(corte: &Corte, now: Timestamp, before: Option<Timestamp>) -> CorteFields {
-        // A revision may have the stamp of what it corrects, and is newer all the same.
-        let next = before.and_then(|before| before.checked_add(SignedDuration::from_secs(1)).ok());
-        let last_modified_at = corte.instant.min(now).max(next.unwrap_or(Timestamp::MIN));
+    fn new(corte: &Corte, last_modified_at: Timestamp) -> CorteFields {
         let at = SystemTime::try_from(last_modified_at).unwrap_or(SystemTime::UNIX_EPOCH);
         let http_date = httpdate::fmt_http_date(at.max(SystemTime::UNIX_EPOCH));
         CorteFields {
@@ -215,32 +238,8 @@ fn stamp(corte: &Corte) -> Stamp {
     Stamp { date_and_hour: words::date_and_hour(&at), is_drill: corte.tipo == Tipo::Simulacro }
 }
 
-/// The files that we add, for people and programs that want to know or to check.
-fn own_files(verified: &Verified) -> Vec<(&'static str, Bytes)> {
-    let corte = verified.corte();
-    let about = json!({
-        "eleccion": corte.eleccion,
-        "corte": corte.id.to_string(),
-        "fecha_hora": corte.fecha_hora,
-        "tipo": corte.tipo,
-        "final": corte.is_final,
-        "actas": corte.actas,
-        "confianza": verified.trust().trust(),
-        "firmante": verified.trust().signer(),
-        "archivos": verified.files().len(),
-    });
-    let mut files = vec![
-        ("corte.json", Bytes::from(format!("{about}\n"))),
-        // The one signed file that lies outside sitio/: with it, everything in the list can be checked.
-        ("corte.original.json", verified.corte_json().clone()),
-        ("SHA256SUMS", verified.sums().clone()),
-    ];
-    files.extend(verified.trust().signature().map(|signature| ("SHA256SUMS.sig", signature.clone())));
-    files
-}
-
 /// The content of each wanted file, in order; equal ones are made once.
-fn contents(wanted: &[(String, Bytes, Digest)], known: &Known) -> Vec<Arc<Content>> {
+fn contents(wanted: &[(String, Bytes, Digest)], known: &Known, making: &Making) -> Vec<Arc<Content>> {
     struct Job<'w> {
         key: Key,
         media: &'static Media,
@@ -259,7 +258,13 @@ fn contents(wanted: &[(String, Bytes, Digest)], known: &Known) -> Vec<Arc<Conten
     jobs.sort_by_key(|job| std::cmp::Reverse(job.bytes.len()));
     let make = |(): &mut (), n: usize| {
         let job = &jobs[n];
-        Ok((job.key, Arc::new(Content::new(job.bytes.clone(), job.key.0, job.media, Level::Fast))))
+        let (bytes, digest) = (job.bytes.clone(), job.key.0);
+        let kept = if job.media.compressible { (making.kept)(&digest) } else { None };
+        let content = match kept {
+            Some(kept) => Content::restored(bytes, digest, job.media, kept),
+            None => Content::new(bytes, digest, job.media, making.level),
+        };
+        Ok((job.key, Arc::new(content)))
     };
     let made: Result<Vec<_>, Infallible> = pool::each(jobs.len(), || (), make);
     let Ok(made) = made;

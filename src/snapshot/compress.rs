@@ -7,6 +7,8 @@ use super::content::Coding;
 /// How hard a coding was worked on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
+    /// Not yet: read back from the vault without its codings, to be live at once.
+    Plain,
     /// Good enough to go live with: gzip 6, br 5, zstd 3.
     Fast,
     /// As small as pays: gzip by libdeflate 12 (zopfli gains under 3 % for 5 to 50 times the time), br 11, zstd 19.
@@ -37,7 +39,7 @@ pub fn compress(bytes: &[u8], coding: Coding, level: Level) -> Option<Bytes> {
 
 fn gzip(bytes: &[u8], level: Level) -> Option<Vec<u8>> {
     let level = match level {
-        Level::Fast => libdeflater::CompressionLvl::new(6),
+        Level::Plain | Level::Fast => libdeflater::CompressionLvl::new(6),
         Level::Best => Ok(libdeflater::CompressionLvl::best()),
     };
     let mut encoder = libdeflater::Compressor::new(level.ok()?);

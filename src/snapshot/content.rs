@@ -6,6 +6,7 @@ use http::HeaderValue;
 use super::compress::{Level, compress};
 use super::media::Media;
 use crate::base::digest::Digest;
+use crate::store::Codings;
 
 /// A content coding (RFC 9110, 8.4.1; br: RFC 7932; zstd: RFC 8878, 9659).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +42,10 @@ impl Coding {
     }
 }
 
+/// How `Codings` write the levels.
+const KEPT_FAST: u8 = 1;
+const KEPT_BEST: u8 = 2;
+
 /// Characters of an entity tag that name the content: 132 bits of its SHA-256.
 pub const TAG_CONTENT_LEN: usize = 22;
 /// Characters that name the coded bytes: two runs of an encoder that differ never share a strong validator.
@@ -71,14 +76,36 @@ pub struct Content {
 impl Content {
     /// Makes every coding of `bytes` at `level`; the costly part of a snapshot.
     pub fn new(bytes: Bytes, digest: Digest, media: &'static Media, level: Level) -> Content {
+        let coded = |coding| compress(&bytes, coding, level);
+        let bodies = match media.compressible && level > Level::Plain {
+            true => [coded(Coding::Gzip), coded(Coding::Br), coded(Coding::Zstd)],
+            false => [None, None, None],
+        };
+        Content::of(bytes, digest, media, level, bodies)
+    }
+
+    /// From codings that were kept; they must be of these bytes.
+    pub fn restored(bytes: Bytes, digest: Digest, media: &'static Media, kept: Codings) -> Content {
+        let level = if kept.level == KEPT_BEST { Level::Best } else { Level::Fast };
+        Content::of(bytes, digest, media, level, kept.bodies)
+    }
+
+    /// What is worth keeping of it; `None` where nothing was compressed.
+    pub fn to_keep(&self) -> Option<Codings> {
+        let level = if self.level == Level::Best { KEPT_BEST } else { KEPT_FAST };
+        let body = |coding| self.get(coding).map(|rep| rep.body.clone());
+        let bodies = [body(Coding::Gzip), body(Coding::Br), body(Coding::Zstd)];
+        (self.media.compressible && self.level > Level::Plain).then_some(Codings { level, bodies })
+    }
+
+    /// `bodies`: gzip, br, zstd.
+    fn of(bytes: Bytes, digest: Digest, media: &'static Media, level: Level, bodies: [Option<Bytes>; 3]) -> Content {
         let content_type = match std::str::from_utf8(&bytes) {
             Ok(_) => media.utf8,
             Err(_) => media.essence,
         };
-        let coded = |coding| if media.compressible { compress(&bytes, coding, level) } else { None };
-        let bodies = [None, coded(Coding::Gzip), coded(Coding::Br), coded(Coding::Zstd)];
         let about = About { digest, content_type, is_negotiated: bodies.iter().any(Option::is_some) };
-        let [_, gzip, br, zstd] = bodies;
+        let [gzip, br, zstd] = bodies;
         let make = |coding, body: Option<Bytes>| body.map(|body| Representation::new(coding, body, &about));
         let representations = [
             make(Coding::Identity, Some(bytes)),
@@ -96,9 +123,9 @@ impl Content {
         }
     }
 
-    /// The same content, compressed as well as pays.
-    pub fn at_best(&self) -> Content {
-        Content::new(self.identity().body.clone(), self.digest, self.media, Level::Best)
+    /// The same content, compressed anew.
+    pub fn at(&self, level: Level) -> Content {
+        Content::new(self.identity().body.clone(), self.digest, self.media, level)
     }
 
     pub fn get(&self, coding: Coding) -> Option<&Representation> {

@@ -18,10 +18,20 @@ impl Edition {
         Edition { live, earlier: Vec::new() }
     }
 
-    /// The next corte goes live; of those before it, `keep` stay reachable.
+    /// Another corte goes live; of those before it, `keep` stay reachable. None after it does.
     pub fn next(&self, live: Arc<Snapshot>, keep: usize) -> Edition {
-        let earlier = std::iter::once(&self.live).chain(&self.earlier).take(keep).cloned().collect();
+        let is_before = |s: &&Arc<Snapshot>| s.corte().id < live.corte().id;
+        let earlier = self.all().filter(is_before).take(keep).cloned().collect();
         Edition { live, earlier }
+    }
+
+    /// The same, with one more of the cortes before it.
+    pub fn with_earlier(&self, earlier: Arc<Snapshot>) -> Edition {
+        let mut all = self.earlier.clone();
+        all.retain(|s| s.corte().id != earlier.corte().id);
+        let place = all.partition_point(|s| s.corte().id > earlier.corte().id);
+        all.insert(place, earlier);
+        Edition { live: self.live.clone(), earlier: all }
     }
 
     /// The snapshot here of the very package that `snapshot` is of.

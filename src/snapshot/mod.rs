@@ -8,10 +8,12 @@ mod compress;
 mod content;
 mod edition;
 pub mod media;
+mod own;
 #[cfg(test)]
 pub mod specimen;
 
-pub use build::{CorteFields, Entry, Known, OWN, Snapshot};
+pub use build::{CorteFields, Entry, Known, Making, OWN, Snapshot};
 pub use compress::Level;
 pub use content::{CODINGS, Coding, Content, Representation, TAG_CONTENT_LEN};
 pub use edition::{Edition, Live};
+pub use own::{Decision, Occasion};

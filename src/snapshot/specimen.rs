@@ -32,5 +32,5 @@ pub fn snapshot() -> Snapshot {
     let expected =
         Expectations { trust: Trust::Signed, eleccion: None, tipo: None, signers: &signers, identity: None, now };
     let package = read(&Disk::machine(), &path, &Limits::default(), &InMemory { known: &|_| None }).unwrap();
-    Snapshot::build(&package.verify(&expected).unwrap(), &Known::default(), now, None)
+    Snapshot::usual(&package.verify(&expected).unwrap(), &Known::default(), now, None)
 }

@@ -1,7 +1,10 @@
 //! What was compressed of a content, as one file: made again where it is lost or does not hold.
 
+use std::io;
+
 use bytes::Bytes;
 
+use super::shelf::Shelf;
 use crate::base::digest::Digest;
 
 /// The codings of a content, in the order gzip, br, zstd; `None` where one does not pay.
@@ -20,8 +23,20 @@ const HEAD: usize = 32 + 2 + 3 * 8;
 const ABSENT: u64 = u64::MAX;
 
 impl Codings {
+    /// What was compressed of a content, if it is on the shelf and holds.
+    pub fn get(shelf: &Shelf, digest: &Digest) -> Option<Codings> {
+        Codings::read(shelf.get(digest, u64::MAX - 1).ok()?.into())
+    }
+
+    /// Puts them on the shelf; returns how many bytes they are. Nothing is synced: what is lost is made again.
+    pub fn put(&self, shelf: &Shelf, digest: &Digest) -> io::Result<u64> {
+        let file = self.write();
+        shelf.put(digest, &[&file])?;
+        Ok(file.len() as u64)
+    }
+
     /// The file, in parts: what comes first has the digest of the rest.
-    pub(super) fn write(&self) -> Vec<u8> {
+    fn write(&self) -> Vec<u8> {
         let mut file = vec![0; 32];
         file.extend([FORM, self.level]);
         for body in &self.bodies {
@@ -34,7 +49,7 @@ impl Codings {
     }
 
     /// Reads the file; `None` where it does not hold.
-    pub(super) fn read(file: Bytes) -> Option<Codings> {
+    fn read(file: Bytes) -> Option<Codings> {
         let head = file.get(..HEAD)?;
         if head[32] != FORM || Digest::of(&file[32..]).as_bytes()[..] != head[..32] {
             return None;

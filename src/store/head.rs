@@ -28,6 +28,9 @@ pub struct Head {
 /// An earlier corte was taken back, and those after it were withdrawn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rollback {
+    /// The one that was taken back.
+    #[serde(with = "by_text")]
+    pub to: CorteId,
     /// The latest that was withdrawn; a later one goes live as usual.
     #[serde(with = "by_text")]
     pub withdrawn: CorteId,
@@ -49,7 +52,7 @@ const NAME: &str = "head";
 impl Head {
     /// True for what an operator has withdrawn.
     pub fn has_withdrawn(&self, corte: CorteId) -> bool {
-        self.rollback.as_ref().is_some_and(|rollback| self.corte < corte && corte <= rollback.withdrawn)
+        self.rollback.as_ref().is_some_and(|rollback| rollback.to < corte && corte <= rollback.withdrawn)
     }
 
     pub(super) fn read(disk: &Disk, folder: &Path) -> io::Result<Option<Head>> {

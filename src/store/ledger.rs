@@ -36,6 +36,13 @@ pub struct Facts {
     pub bytes: u64,
 }
 
+impl Facts {
+    /// The instant of the stamp.
+    pub fn instant(&self) -> Option<Timestamp> {
+        self.fecha_hora.parse().ok()
+    }
+}
+
 /// One accepted corte.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {

@@ -27,4 +27,4 @@ pub use ledger::{Entry, Facts, Ledger, Moment, Shown};
 pub use restore::{Restored, Unusable};
 pub use retention::{Policy, Retained};
 pub use shelf::Shelf;
-pub use vault::{OpenFault, StoreFault, Vault, put_codings};
+pub use vault::{OpenFault, StoreFault, Vault};

@@ -83,18 +83,13 @@ impl Ledger {
             Ok(bytes) => io::Error::other(format!("the {} bytes in the vault are not those of {digest}", bytes.len())),
             Err(error) => error,
         };
-        let mended = self.codings(digest).and_then(|codings| {
+        let mended = Codings::get(&self.coded, digest).and_then(|codings| {
             codings.bodies.iter().enumerate().find_map(|(n, body)| {
                 let bytes = decoded(n, body.as_ref()?, most)?;
                 (Digest::of(&bytes) == *digest).then(|| Bytes::from(bytes))
             })
         });
         mended.map(|bytes| (bytes, true)).ok_or(fault)
-    }
-
-    /// What was compressed of a content, if it is there and holds.
-    pub fn codings(&self, digest: &Digest) -> Option<Codings> {
-        Codings::read(self.coded.get(digest, u64::MAX - 1).ok()?.into())
     }
 }
 

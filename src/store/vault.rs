@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::coded::Codings;
 use super::head::Head;
 use super::ledger::{CORTE, ENTRY, Entry, Facts, Ledger, Moment, SIGNATURE, SUMS, Shown};
 use super::restore::Unusable;
@@ -244,11 +243,4 @@ fn commit(ledger: &Ledger, root: &Path, verified: &Verified, entry: &Entry) -> i
         let _ = disk.remove_tree(&draft);
     }
     written
-}
-
-/// Puts codings on a shelf; returns how many bytes they are.
-pub fn put_codings(shelf: &Shelf, digest: &Digest, codings: &Codings) -> io::Result<u64> {
-    let file = codings.write();
-    shelf.put(digest, &[&file])?;
-    Ok(file.len() as u64)
 }

@@ -171,7 +171,7 @@ fn what_is_published_says_how_it_was_trusted() {
         (Trust::Checksums, "checksums", None),
         (Trust::Transport, "transport", None),
     ] {
-        let snapshot = Snapshot::build(&verify(&package(), trust).unwrap(), &Known::default(), now(), None);
+        let snapshot = Snapshot::usual(&verify(&package(), trust).unwrap(), &Known::default(), now(), None);
         let Some(Entry::File(about)) = snapshot.get(".prep/corte.json") else { panic!("it is not there") };
         let about: serde_json::Value = serde_json::from_slice(&about.identity().body).unwrap();
         assert_eq!((about["confianza"].as_str(), about["firmante"].as_str()), (Some(word), signed_by));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use difusor::base::clock::Monotonic;
 use difusor::base::pool;
 use difusor::corte::{InMemory, Limits, Verified, read};
-use difusor::snapshot::{Content, Edition, Known, Snapshot};
+use difusor::snapshot::{Content, Edition, Known, Level, Snapshot};
 
 use crate::common::{Tree, corte, data, expecting, key, now, sh, signers_of, tool};
 
@@ -60,7 +60,7 @@ fn weight(edition: &Edition) -> usize {
 fn best(snapshot: &Snapshot, known: &Known) -> Arc<Snapshot> {
     let taken_over = snapshot.with(known);
     let left = taken_over.unfinished();
-    let improve = |_: &mut (), n: usize| Ok::<_, Infallible>(Arc::new(left[n].at_best()));
+    let improve = |_: &mut (), n: usize| Ok::<_, Infallible>(Arc::new(left[n].at(Level::Best)));
     let Ok(made) = pool::each(left.len(), || (), improve);
     Arc::new(taken_over.with(&Known::of(made)))
 }
@@ -69,7 +69,7 @@ fn holds(what: &str, mut files: Vec<(String, Vec<u8>)>) {
     let package: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
     let first = verified("20240602_2000", &files, &Known::default());
     let started = Monotonic::now();
-    let first = Arc::new(Snapshot::build(&first, &Known::default(), now(), None));
+    let first = Arc::new(Snapshot::usual(&first, &Known::default(), now(), None));
     eprintln!("{what}: {} files, {package} bytes, built in {:?}", files.len(), started.elapsed());
     let edition = Edition::first(first);
     // One in twenty gets a digit changed, as when another acta is counted.
@@ -81,7 +81,7 @@ fn holds(what: &str, mut files: Vec<(String, Vec<u8>)>) {
     let known = Known::of(edition.all().flat_map(|snapshot| snapshot.contents()));
     let second = verified("20240602_2010", &files, &known);
     let started = Monotonic::now();
-    let second = Arc::new(Snapshot::build(&second, &known, now(), Some(edition.live())));
+    let second = Arc::new(Snapshot::usual(&second, &known, now(), Some(edition.live())));
     eprintln!("{what}: the next corte, {changed} changed, built in {:?}", started.elapsed());
     let edition = edition.next(second.clone(), 1);
     let both = |edition: &Edition, when: &str| {

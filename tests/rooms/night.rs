@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use difusor::base::digest::Digest;
 use difusor::corte::{InMemory, Limits, Verified, read};
-use difusor::snapshot::{Known, Snapshot};
+use difusor::snapshot::{Known, Level, Snapshot};
 use jiff::Timestamp;
 use jiff::civil::date;
 
@@ -89,12 +89,12 @@ pub fn verified(n: usize) -> Verified {
 
 /// The nth corte, ready to be served.
 pub fn snapshot(n: usize) -> Arc<Snapshot> {
-    Arc::new(Snapshot::build(&verified(n), &Known::default(), now(), None))
+    Arc::new(Snapshot::usual(&verified(n), &Known::default(), now(), None))
 }
 
 /// The same, compressed as well as pays.
 pub fn improved(snapshot: &Snapshot) -> Arc<Snapshot> {
-    let best = snapshot.unfinished().into_iter().map(|content| Arc::new(content.at_best()));
+    let best = snapshot.unfinished().into_iter().map(|content| Arc::new(content.at(Level::Best)));
     Arc::new(snapshot.with(&Known::of(best)))
 }
 

@@ -85,7 +85,7 @@ fn each_is_reported_with_its_code_and_nothing_that_is_served_changes() {
     assert_eq!(seen(&site), before);
     // The very same package again is no fault.
     site.deliver("again.tar", &package(LIVE));
-    site.log_line(&["INFO is live already", "package=\"again.tar\""]);
+    site.log_line(&["INFO was accepted before", "package=\"again.tar\""]);
     assert_eq!(seen(&site), before);
     // And what was refused may be put right under its own name.
     for (path, bytes) in next().0 {

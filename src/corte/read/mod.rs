@@ -4,6 +4,7 @@ mod bare;
 mod entry;
 mod folder;
 mod guard;
+mod inner;
 mod tar;
 mod zip;
 
@@ -17,6 +18,7 @@ use crate::base::disk::{Disk, Folder, ReadAt};
 use crate::base::shown::Shown;
 pub use bare::read_bare;
 use entry::{Entry, Reading};
+pub(super) use inner::{Each, Most, each_in_zip};
 use tar::Packing;
 
 /// What becomes of a file's bytes once they are hashed.

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Seek};
 
-use zip::read::{Config, OwnedZipFileEntry};
+use zip::read::{Config, OwnedZipFileEntry, ZipFileEntry};
 use zip::result::ZipError;
 use zip::unstable::read::ZipIterable;
 use zip::{CompressionMethod, ZipReadOptions};
@@ -65,7 +65,6 @@ fn list<K: Keep>(
     archive: &str,
     reading: &Reading<'_, K>,
 ) -> Result<Vec<(String, OwnedZipFileEntry)>, Refusal> {
-    let fault = |why: &str| Refusal::BrokenArchive { archive: Shown::text(archive), why: Shown::text(why) };
     let mut files = Vec::new();
     let mut zip = ZipIterable::try_new(from, Config::default()).map_err(|error| broken(archive, error))?;
     for entry in zip.files().map_err(|error| broken(archive, error))? {
@@ -84,19 +83,24 @@ fn list<K: Keep>(
                 return Err(Refusal::NotAPlainFile { path: Shown::text(&path), kind });
             }
         }
-        if entry.encrypted() {
-            return Err(fault("a file in it is encrypted"));
-        }
-        if !matches!(entry.compression(), CompressionMethod::Stored | CompressionMethod::Deflated) {
-            return Err(fault("a file in it is neither stored nor deflated"));
-        }
+        unpackable(&entry, archive)?;
         reading.announced(&path, entry.size())?;
         files.push((path, entry.into()));
     }
     Ok(files)
 }
 
-fn broken(archive: &str, error: ZipError) -> Refusal {
+/// Refuses what cannot be unpacked here.
+pub(super) fn unpackable(entry: &ZipFileEntry<'_>, archive: &str) -> Result<(), Refusal> {
+    let fault = |why: &str| Err(Refusal::BrokenArchive { archive: Shown::text(archive), why: Shown::text(why) });
+    match entry.compression() {
+        _ if entry.encrypted() => fault("a file in it is encrypted"),
+        CompressionMethod::Stored | CompressionMethod::Deflated => Ok(()),
+        _ => fault("a file in it is neither stored nor deflated"),
+    }
+}
+
+pub(super) fn broken(archive: &str, error: ZipError) -> Refusal {
     match error {
         ZipError::Io(error) => Refusal::broken(archive, error),
         other => Refusal::BrokenArchive { archive: Shown::text(archive), why: Shown::text(&other.to_string()) },

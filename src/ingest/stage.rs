@@ -1,0 +1,392 @@
+//! What is shown: the one who stores to `Live`. First it is in the vault and announced there, then anybody sees it, so
+//! that a restart at any moment shows the same corte or a later one.
+
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::thread;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+
+use super::admission::Standing;
+use super::handle::{Wish, WishFault};
+use super::improve::{Better, Improving};
+use super::operator::{Event, Intake};
+use super::report::{Happening, Reporter};
+use crate::base::clock::{Clock, Monotonic};
+use crate::corte::{self, CorteId, Expectations, Trust, Verified};
+use crate::snapshot::{Decision, Edition, Known, Level, Live, Making, Occasion, Snapshot};
+use crate::store::{Codings, Entry, Facts, Head, Hold, Moment, Rollback, Shown, StoreFault, Unusable, Vault};
+
+/// What became of a verified package that was admitted.
+#[derive(Debug)]
+pub enum Taken {
+    Live(Arc<Snapshot>),
+    /// It is in the vault; somebody holds what is shown.
+    Held,
+    /// What was damaged in the vault is whole again; a later corte is shown.
+    Mended,
+}
+
+pub struct Stage {
+    pub vault: Vault,
+    live: Arc<Live>,
+    clock: Clock,
+    report: Reporter,
+    events: SyncSender<Event>,
+    improving: Option<Improving>,
+    /// Cortes before the live one that are still to be made reachable after a start, the latest last.
+    to_restore: Vec<CorteId>,
+}
+
+impl Stage {
+    pub fn new(vault: Vault, live: Arc<Live>, clock: Clock, report: Reporter, events: SyncSender<Event>) -> Stage {
+        Stage { vault, live, clock, report, events, improving: None, to_restore: Vec::new() }
+    }
+
+    /// Shows the last corte that was announced, or a later one that was kept whole; if it is damaged, the one before.
+    pub fn restore(&mut self, intake: &Intake) {
+        for (name, why) in &self.vault.ledger().unreadable {
+            (self.report)(&Happening::Unreadable { name: name.clone(), why: why.clone() });
+        }
+        let mut candidates = self.vault.ledger().candidates();
+        candidates.reverse();
+        while let Some(corte) = candidates.pop() {
+            let started = Monotonic::now();
+            let head = self.vault.ledger().head().cloned();
+            let announced = head.filter(|head| head.corte == corte);
+            let shown = match &announced {
+                Some(head) => self.rebuild(intake, corte, &occasion(head), Level::Plain),
+                None => self.show(intake, corte, Shown::Live, Level::Plain, |head| head.rollback = None),
+            };
+            match shown {
+                Ok(snapshot) => {
+                    if announced.is_some() {
+                        self.publish(intake, snapshot.clone());
+                    }
+                    let files = snapshot.files().count();
+                    (self.report)(&Happening::Restored { corte, files, took: started.elapsed() });
+                    self.improve_from(snapshot);
+                    break;
+                }
+                Err(fault) => self.is_unusable(fault),
+            }
+        }
+        candidates.drain(..candidates.len().saturating_sub(intake.keep));
+        self.to_restore = candidates;
+    }
+
+    /// Makes one more of the earlier cortes reachable; false once there is none left.
+    pub fn restore_earlier(&mut self, intake: &Intake) -> bool {
+        let Some(corte) = self.to_restore.pop() else { return false };
+        let Some(entry) = self.vault.ledger().entry(corte) else { return true };
+        let Some(stamp) = entry.facts.instant() else { return true };
+        let last_modified = stamp.min(entry.facts.received);
+        let occasion = Occasion { last_modified, decisions: Vec::new() };
+        match self.rebuild(intake, corte, &occasion, Level::Plain) {
+            Ok(snapshot) => {
+                if let Some(edition) = self.live.load().as_deref() {
+                    self.live.publish(edition.with_earlier(snapshot));
+                }
+            }
+            Err(fault) => self.is_unusable(fault),
+        }
+        true
+    }
+
+    pub fn has_more_to_restore(&self) -> bool {
+        !self.to_restore.is_empty()
+    }
+
+    fn is_unusable(&mut self, fault: Fault) {
+        match fault {
+            Fault::Unusable(why) => {
+                self.vault.is_unusable(&why, self.clock.now());
+                (self.report)(&Happening::Unusable { corte: why.corte, why: why.to_string() });
+            }
+            Fault::Store(why) => (self.report)(&Happening::StoreFailed { why: why.to_string() }),
+        }
+    }
+
+    /// Contents that are in memory.
+    pub fn known(&self) -> Known {
+        let edition = self.live.load();
+        Known::of(edition.as_deref().into_iter().flat_map(Edition::all).flat_map(|s| s.contents()))
+    }
+
+    /// The latest revision that was accepted of the corte of this minute.
+    pub fn latest_of(&self, minute: DateTime) -> Option<&Entry> {
+        self.vault.ledger().entries().iter().rfind(|entry| entry.corte.minute() == minute)
+    }
+
+    /// What the ledger says of an ID.
+    pub fn standing(&self, corte: CorteId) -> Standing {
+        let ledger = self.vault.ledger();
+        let (entry, head) = (ledger.entry(corte), ledger.head());
+        Standing {
+            accepted: entry.map(|entry| entry.sums),
+            is_damaged: entry.is_some_and(|entry| entry.is_damaged),
+            is_withdrawn: head.is_some_and(|head| head.has_withdrawn(corte)),
+            highest: ledger.highest().map(|entry| entry.corte),
+            shown: head.map(|head| head.corte),
+            is_held: head.is_some_and(|head| head.hold.is_some()),
+        }
+    }
+
+    /// Keeps an admitted package and shows it, unless somebody holds what is shown. After a failure nothing has changed
+    /// that anybody sees.
+    pub fn take(&mut self, intake: &Intake, verified: &Verified, facts: Facts) -> Result<Taken, StoreFault> {
+        let corte = verified.corte();
+        let (standing, head) = (self.standing(corte.id), self.vault.ledger().head().cloned());
+        let is_kept = standing.accepted.is_some() && !standing.is_damaged;
+        if standing.is_held || standing.shown.is_some_and(|shown| corte.id < shown) {
+            if !is_kept {
+                self.vault.keep(verified, facts)?;
+            }
+            return Ok(if standing.is_held { Taken::Held } else { Taken::Mended });
+        }
+        let now = self.clock.now();
+        let occasion = Occasion::usual(corte, now, head.as_ref().map(|head| head.last_modified));
+        let (known, shelf, vault) = (self.known(), self.vault.coded(), &mut self.vault);
+        let kept = |digest: &_| Codings::get(&shelf, digest);
+        let making = Making { kept: &kept, level: Level::Fast };
+        // One waits for the disk, the other for the processor.
+        let (stored, snapshot) = thread::scope(|scope| {
+            let building = scope.spawn(|| Snapshot::build(verified, &known, &making, &occasion));
+            let stored = if is_kept { Ok(()) } else { vault.keep(verified, facts) };
+            (stored, building.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        stored?;
+        let (corte, snapshot) = (corte.id, Arc::new(snapshot));
+        let next = Head { corte, since: now, last_modified: occasion.last_modified, rollback: None, hold: None };
+        self.vault.announce(next, Moment { at: now, what: Shown::Live, corte, reason: None })?;
+        self.publish(intake, snapshot.clone());
+        Ok(Taken::Live(snapshot))
+    }
+
+    /// What takes time and nobody waits for, once a corte is live: better compression, and room for the next ones.
+    pub fn after(&mut self, intake: &Intake, snapshot: Arc<Snapshot>) {
+        match self.vault.retain(&intake.policy, self.clock.now()) {
+            Ok(retained) => {
+                let space = intake.disk.space(&intake.state).ok();
+                (self.report)(&Happening::Retained { retained, free: space.map(|space| space.free) });
+            }
+            Err(error) => (self.report)(&Happening::StoreFailed { why: format!("making room: {error}") }),
+        }
+        self.improve_from(snapshot);
+    }
+
+    fn improve_from(&mut self, snapshot: Arc<Snapshot>) {
+        self.improving = Some(Improving::start(snapshot, self.vault.coded(), self.events.clone()));
+    }
+
+    fn publish(&mut self, intake: &Intake, snapshot: Arc<Snapshot>) {
+        // The work on the corte before is given up before this one is seen by anybody.
+        self.improving = None;
+        let next = match self.live.load().as_deref() {
+            Some(edition) => edition.next(snapshot, intake.keep),
+            None => Edition::first(snapshot),
+        };
+        self.live.publish(next);
+    }
+
+    /// Puts better compressed contents in the place of those that are published.
+    pub fn improve(&mut self, better: Better) {
+        for (digest, bytes) in &better.kept {
+            self.vault.has_coded(*digest, *bytes);
+        }
+        let guard = self.live.load();
+        let Some(edition) = guard.as_deref() else { return };
+        let Some(published) = edition.same_as(&better.snapshot) else { return };
+        let before = published.weight();
+        let improved = Arc::new(published.with(&Known::of(better.contents)));
+        let after = improved.weight();
+        self.live.publish(edition.improved(&improved));
+        if let Some(took) = better.finished {
+            let before = better.snapshot.weight().max(before);
+            (self.report)(&Happening::Improved { corte: improved.corte().id, before, after, took });
+        }
+    }
+
+    /// Does what an operator wants, or says why not.
+    pub fn wish(&mut self, intake: &Intake, wish: Wish) -> Result<String, WishFault> {
+        let now = self.clock.now();
+        let ledger = self.vault.ledger();
+        let Some(head) = ledger.head().cloned() else {
+            return Err(WishFault::Refused("no corte is shown yet, so there is nothing to decide".into()));
+        };
+        let latest = ledger.highest().map_or(head.corte, |entry| entry.corte);
+        let not_withdrawn = |corte: &CorteId| !head.has_withdrawn(*corte);
+        let last_good = ledger.entries().iter().map(|entry| entry.corte).filter(not_withdrawn).next_back();
+        let (corte, what, reason) = match &wish {
+            Wish::Rollback { corte, reason } if ledger.entry(*corte).is_none() => {
+                let why =
+                    format!("corte {corte} is not in the vault (reason given: {reason}); `difusor cortes` lists them");
+                return Err(WishFault::Refused(why));
+            }
+            Wish::Rollback { corte, reason } => (*corte, Shown::Rollback, reason.clone()),
+            Wish::Hold { reason } => (head.corte, Shown::Hold, reason.clone()),
+            Wish::Release { .. } if head.hold.is_none() => {
+                return Err(WishFault::Refused("nothing is held".into()));
+            }
+            Wish::Release { reason } => {
+                (last_good.filter(|c| *c > head.corte).unwrap_or(head.corte), Shown::Release, reason.clone())
+            }
+        };
+        let change = |next: &mut Head| match &wish {
+            Wish::Rollback { corte, reason } => {
+                let withdrawn = Rollback { to: *corte, withdrawn: latest, at: now, reason: reason.clone() };
+                next.rollback = (*corte < latest).then_some(withdrawn);
+            }
+            Wish::Hold { reason } => next.hold = Some(Hold { at: now, reason: reason.clone() }),
+            Wish::Release { .. } => {
+                next.hold = None;
+                if corte != head.corte {
+                    next.rollback = None;
+                }
+            }
+        };
+        match self.show(intake, corte, what, Level::Plain, change) {
+            Ok(snapshot) => {
+                (self.report)(&Happening::Decided { what, corte, reason });
+                self.improve_from(snapshot);
+                Ok(match what {
+                    Shown::Hold => format!("corte {corte} is held; what comes in is kept and not shown"),
+                    Shown::Release => format!("released; corte {corte} is shown"),
+                    _ => format!("corte {corte} is shown again; a corte after {latest} goes live as usual"),
+                })
+            }
+            Err(fault) => {
+                let why = fault.to_string();
+                self.is_unusable(fault);
+                Err(WishFault::Refused(format!("{why}; what is shown has not changed")))
+            }
+        }
+    }
+
+    /// Shows a corte of the vault from now on, with the head changed by `change`.
+    fn show(
+        &mut self,
+        intake: &Intake,
+        corte: CorteId,
+        what: Shown,
+        level: Level,
+        change: impl FnOnce(&mut Head),
+    ) -> Result<Arc<Snapshot>, Fault> {
+        let now = self.clock.now();
+        let before = self.vault.ledger().head().cloned();
+        let mut head = Head { corte, since: now, last_modified: now, rollback: None, hold: None };
+        if let Some(before) = &before {
+            head.rollback.clone_from(&before.rollback);
+            head.hold.clone_from(&before.hold);
+            if before.corte == corte {
+                head.since = before.since;
+            }
+        }
+        change(&mut head);
+        let stamp = self.vault.ledger().entry(corte).and_then(|entry| entry.facts.instant()).unwrap_or(now);
+        head.last_modified = Occasion::after(stamp, now, before.map(|before| before.last_modified));
+        let snapshot = self.rebuild(intake, corte, &occasion(&head), level)?;
+        let reason = match what {
+            Shown::Hold => head.hold.as_ref().map(|hold| hold.reason.clone()),
+            Shown::Rollback => head.rollback.as_ref().map(|rollback| rollback.reason.clone()),
+            _ => None,
+        };
+        self.vault.announce(head, Moment { at: now, what, corte, reason }).map_err(Fault::Store)?;
+        self.publish(intake, snapshot.clone());
+        Ok(snapshot)
+    }
+
+    /// Makes a snapshot of a corte in the vault, proven again from its own signature and sums.
+    fn rebuild(
+        &self,
+        intake: &Intake,
+        corte: CorteId,
+        occasion: &Occasion,
+        level: Level,
+    ) -> Result<Arc<Snapshot>, Fault> {
+        let ledger = self.vault.ledger();
+        let unusable = |what: &str, why: &dyn std::fmt::Display| {
+            Fault::Unusable(Unusable { corte, what: what.into(), why: why.to_string(), blob: None })
+        };
+        let entry = ledger.entry(corte).ok_or_else(|| unusable("ledger", &"has no such corte"))?;
+        if weaker(entry, intake.trust) {
+            let why = format!("it was accepted under trust = \"{}\", which is not enough now", entry.facts.trust);
+            return Err(unusable("entry.json", &why));
+        }
+        let known = self.known();
+        let restored = ledger.restore(entry, &intake.limits, &|digest| known.bytes(digest)).map_err(Fault::Unusable)?;
+        if !restored.mended.is_empty() {
+            let result = self.vault.mend(&restored.mended).map_err(|error| error.to_string());
+            (self.report)(&Happening::Mended { corte, files: restored.mended.len(), failed: result.err() });
+        }
+        let expected = Expectations {
+            trust: entry.facts.trust,
+            eleccion: Some(intake.election.clone()),
+            tipo: Some(intake.kind),
+            signers: &intake.signers,
+            identity: intake.identity.clone(),
+            now: entry.facts.verified,
+        };
+        let (json, sums) = (restored.corte_json, restored.sums);
+        let verified = corte::restore(json, sums, restored.signature, restored.files, entry.facts.trust, &expected)
+            .map_err(|refusal| unusable(refusal.code(), &refusal))?;
+        let shelf = self.vault.coded();
+        let making = Making { kept: &|digest| Codings::get(&shelf, digest), level };
+        Ok(Arc::new(Snapshot::build(&verified, &known, &making, occasion)))
+    }
+}
+
+/// Why a corte of the vault is not shown.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    Unusable(Unusable),
+    #[error(transparent)]
+    Store(StoreFault),
+}
+
+/// True for what was accepted with less than is asked for now.
+fn weaker(entry: &Entry, asked: Trust) -> bool {
+    let rank = |trust| match trust {
+        Trust::Transport => 0,
+        Trust::Checksums => 1,
+        Trust::Signed => 2,
+    };
+    rank(entry.facts.trust) < rank(asked)
+}
+
+/// What everybody is told about a head.
+fn occasion(head: &Head) -> Occasion {
+    let rollback = head.rollback.as_ref().filter(|rollback| rollback.to == head.corte).map(|rollback| Decision {
+        accion: "reversion",
+        desde: rollback.at,
+        motivo: rollback.reason.clone(),
+        retirado: Some(rollback.withdrawn.to_string()),
+    });
+    let hold = head.hold.as_ref().map(|hold| Decision {
+        accion: "retencion",
+        desde: hold.at,
+        motivo: hold.reason.clone(),
+        retirado: None,
+    });
+    let decisions = rollback.into_iter().chain(hold).collect();
+    Occasion { last_modified: head.last_modified, decisions }
+}
+
+/// What is known of a package that was verified just now.
+pub fn facts(verified: &Verified, known: &Known, source: &str, received: Timestamp, now: Timestamp) -> Facts {
+    let (corte, proof, files) = (verified.corte(), verified.trust(), verified.files());
+    Facts {
+        fecha_hora: corte.fecha_hora.clone(),
+        received,
+        verified: now,
+        source: source.to_owned(),
+        trust: proof.trust(),
+        signer: proof.signer().map(str::to_owned),
+        fingerprint: proof.fingerprint().map(str::to_owned),
+        files: files.len() as u64,
+        changed: files.iter().filter(|file| known.bytes(&file.digest).is_none()).count() as u64,
+        bytes: files.iter().map(|file| file.bytes.len() as u64).sum(),
+    }
+}

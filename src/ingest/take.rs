@@ -1,0 +1,172 @@
+//! The way of one package: what it says of itself, whether it is wanted, whether it holds, whether there is room.
+
+use std::path::Path;
+
+use super::admission::{self, ContentCheck, NotAdmitted, Verdict};
+use super::handle::Outcome;
+use super::operator::Desk;
+use super::report::Happening;
+use super::stage::{Taken, facts};
+use crate::base::clock::Monotonic;
+use crate::base::digest::Digest;
+use crate::corte::{self, Corte, CorteId, Expectations, InMemory, Refusal, Verified};
+use crate::snapshot::Known;
+use crate::store::StoreFault;
+
+/// Codings take room beside the bytes they are of: together they are less than twice as much.
+const WITH_CODINGS: u64 = 2;
+
+/// Something that may be a package.
+pub struct Candidate<'a> {
+    pub name: &'a str,
+    pub path: &'a Path,
+    /// For people and the ledger.
+    pub source: &'a str,
+    /// What was seen of it, where it may still be written to.
+    pub mark: Option<u64>,
+}
+
+/// What was found in a package that holds.
+pub enum Found {
+    New(Verified),
+    /// It was accepted before.
+    Same(CorteId),
+}
+
+/// Why a package does not go live now.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// It does not hold; it may still be arriving.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// It is whole and genuine, and still not wanted.
+    #[error(transparent)]
+    NotAdmitted(#[from] NotAdmitted),
+}
+
+impl Fault {
+    pub fn code(&self) -> &'static str {
+        match self {
+            Fault::Refused(refusal) => refusal.code(),
+            Fault::NotAdmitted(why) => why.code(),
+        }
+    }
+
+    /// True where the same bytes may hold later.
+    pub fn may_heal(&self) -> bool {
+        match self {
+            Fault::Refused(refusal) => refusal.may_heal(),
+            Fault::NotAdmitted(why) => why.may_heal(),
+        }
+    }
+}
+
+impl Desk {
+    /// Verifies a package and, if it is admitted, keeps it and makes it live.
+    pub(super) fn take(&mut self, candidate: &Candidate) -> Result<Outcome, Fault> {
+        let received = self.clock.now();
+        let known = self.stage.known();
+        let started = Monotonic::now();
+        let verified = match &self.intake.transport {
+            Some(transport) => self.stamped(transport, candidate, &known)?,
+            None => self.proven(candidate, &known)?,
+        };
+        let verified = match verified {
+            Found::New(verified) => verified,
+            Found::Same(corte) => return Ok(Outcome::Same { corte }),
+        };
+        let verify = started.elapsed();
+        let corte = verified.corte().id;
+        admission::site(verified.files())?;
+        self.check_contents(candidate, &verified)?;
+        self.check_room(&verified, &known)?;
+        let facts = facts(&verified, &known, candidate.source, received, self.clock.now());
+        let (files, changed, bytes) = (verified.files().len(), facts.changed as usize, facts.bytes as usize);
+        let started = Monotonic::now();
+        let taken = self.stage.take(&self.intake, &verified, facts).map_err(not_kept)?;
+        let build = started.elapsed();
+        Ok(match taken {
+            Taken::Live(snapshot) => {
+                (self.report)(&Happening::Live { corte, files, changed, bytes, verify, build });
+                self.stage.after(&self.intake, snapshot);
+                Outcome::Live { corte }
+            }
+            Taken::Held => {
+                (self.report)(&Happening::Held { corte });
+                Outcome::Held { corte }
+            }
+            Taken::Mended => {
+                (self.report)(&Happening::Mended { corte, files, failed: None });
+                Outcome::Same { corte }
+            }
+        })
+    }
+
+    fn expected(&self) -> Expectations<'_> {
+        Expectations {
+            trust: self.intake.trust,
+            eleccion: Some(self.intake.election.clone()),
+            tipo: Some(self.intake.kind),
+            signers: &self.intake.signers,
+            identity: self.intake.identity.clone(),
+            now: self.clock.now(),
+        }
+    }
+
+    /// Reads a package and has it proven.
+    fn proven(&self, candidate: &Candidate, known: &Known) -> Result<Found, Fault> {
+        let (disk, limits) = (&self.intake.disk, &self.intake.limits);
+        // Signature and stamp first: what is not wanted costs three small files, not the whole package.
+        if let Some(preamble) = corte::preamble(disk, candidate.path, limits)? {
+            let announced = preamble.check(&self.expected())?;
+            if self.judge(candidate, &announced.corte, announced.sums)? {
+                return Ok(Found::Same(announced.corte.id));
+            }
+        }
+        let known = |digest: &Digest| known.bytes(digest);
+        let package = corte::read(disk, candidate.path, limits, &InMemory { known: &known })?;
+        let verified = package.verify(&self.expected())?;
+        let is_same = self.judge(candidate, verified.corte(), Digest::of(verified.sums()))?;
+        Ok(if is_same { Found::Same(verified.corte().id) } else { Found::New(verified) })
+    }
+
+    /// Whether it was accepted before, so that nothing happens.
+    pub(super) fn judge(&self, candidate: &Candidate, corte: &Corte, sums: Digest) -> Result<bool, NotAdmitted> {
+        match admission::admit(corte.id, sums, &self.stage.standing(corte.id)) {
+            Verdict::Admit => Ok(false),
+            Verdict::Refuse(why) => Err(why),
+            Verdict::Same => {
+                let (name, source) = (candidate.name.to_owned(), candidate.source.to_owned());
+                (self.report)(&Happening::Same { name, source, corte: corte.id });
+                Ok(true)
+            }
+        }
+    }
+
+    fn check_contents(&self, candidate: &Candidate, verified: &Verified) -> Result<(), NotAdmitted> {
+        if self.intake.content_check == ContentCheck::Off {
+            return Ok(());
+        }
+        let Some(why) = admission::contradiction(verified.files()) else { return Ok(()) };
+        if self.intake.content_check == ContentCheck::Refuse {
+            return Err(why);
+        }
+        let (name, code) = (candidate.name.to_owned(), why.code());
+        (self.report)(&Happening::Odd { name, code, why: why.to_string() });
+        Ok(())
+    }
+
+    /// A disk that is nearly full must not fail in the middle of the night's work: there is room, or nothing begins.
+    fn check_room(&self, verified: &Verified, known: &Known) -> Result<(), NotAdmitted> {
+        let new = verified.files().iter().filter(|file| known.bytes(&file.digest).is_none());
+        let new: u64 = new.map(|file| file.bytes.len() as u64).sum();
+        let needed = new.saturating_mul(WITH_CODINGS).saturating_add(self.intake.reserve);
+        let space = self.intake.disk.space(&self.intake.state);
+        let free = space.map_err(|error| not_kept(StoreFault(error)))?.free;
+        if free < needed { Err(NotAdmitted::DiskFull { free, needed }) } else { Ok(()) }
+    }
+}
+
+fn not_kept(fault: StoreFault) -> NotAdmitted {
+    NotAdmitted::NotKept { why: fault.to_string() }
+}

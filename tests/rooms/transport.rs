@@ -1,0 +1,219 @@
+//! An authority that only mirrors its site: the operator's room with a scripted clock, fed with real material.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel, sync_channel};
+use std::time::Duration;
+
+use difusor::base::clock::{Clock, Hands};
+use difusor::base::disk::Disk;
+use difusor::corte::{StampRule, Trust};
+use difusor::ingest::{Complete, Corrections, Desk, Happening, Intake, Transport};
+use difusor::snapshot::Live;
+
+use crate::common::room::intake;
+use crate::common::{data, sh, tool};
+
+const QUIET: Duration = Duration::from_secs(30);
+
+/// A desk without threads of its own: its clock moves when the test says so.
+struct Room {
+    dir: tempfile::TempDir,
+    desk: Desk,
+    hands: Hands,
+    live: Arc<Live>,
+    told: Receiver<String>,
+}
+
+impl Room {
+    fn new(rule: StampRule, corrections: Corrections, now: &str) -> Room {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("incoming")).unwrap();
+        let transport = Transport { rule, is_mirror: true, complete: Complete::Quiet(QUIET), corrections };
+        let intake = Intake {
+            trust: Trust::Transport,
+            transport: Some(transport),
+            settle: QUIET,
+            ..intake(&Disk::machine(), dir.path())
+        };
+        let (clock, hands) = Clock::scripted(now.parse().unwrap());
+        let (tell, told) = channel();
+        let report = move |happening: &Happening| {
+            let _ = match happening {
+                Happening::Live { corte, .. } => tell.send(format!("live {corte}")),
+                Happening::Same { .. } => tell.send("same".into()),
+                Happening::Refused { code, .. } => tell.send((*code).into()),
+                Happening::Waiting { code, .. } => tell.send(format!("waiting {code}")),
+                _ => Ok(()),
+            };
+        };
+        let live = Arc::new(Live::default());
+        let (events, _) = sync_channel(1);
+        let mut desk = Desk::open(intake, live.clone(), clock, Arc::new(report), events).unwrap();
+        desk.begin();
+        Room { dir, desk, hands, live, told }
+    }
+
+    /// What was told since the last time, after the tree has been quiet for long enough.
+    fn quiet(&mut self) -> Vec<String> {
+        self.desk.look();
+        self.desk.work();
+        assert!(self.told.try_recv().is_err(), "a tree that has just changed is not tried");
+        self.hands.advance(QUIET);
+        self.desk.look();
+        self.desk.work();
+        self.told.try_iter().collect()
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.dir.path().join("incoming").join(name), bytes).unwrap();
+    }
+
+    fn shown(&self) -> Option<String> {
+        Some(self.live.load().as_deref()?.live().corte().id.to_string())
+    }
+}
+
+fn rule_of_2018() -> StampRule {
+    let pointers = ["/fechaCorte", "/horaCorte"];
+    StampRule::json("Diputados_*.json", &pointers, "%d de %B de %Y %H:%M", Some("America/Mexico_City")).unwrap()
+}
+
+#[test]
+fn every_fetch_of_2018_in_place_of_the_one_before() {
+    let (Some(_), Some(archive)) = (tool("xz"), data("mx-2018-diputados/snapshots.tar.xz")) else { return };
+    let real = tempfile::tempdir().unwrap();
+    let archive = fs::canonicalize(archive).unwrap();
+    sh(real.path(), &format!("tar xJf '{}' --strip-components=1", archive.display()));
+    let mut files: Vec<_> = fs::read_dir(real.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert_eq!(files.len(), 127);
+    let mut room = Room::new(rule_of_2018(), Corrections::Refuse, "2018-07-03T12:00:00Z");
+    let (mut live, mut same, mut last) = (0, 0, String::new());
+    for file in &files {
+        let bytes = fs::read(file).unwrap();
+        room.put("Diputados_MR_NACIONAL.json", &bytes);
+        let told = room.quiet();
+        match told.as_slice() {
+            [one] if one.starts_with("live ") => {
+                assert!(*one > last, "{one} after {last}");
+                (live, last) = (live + 1, one.clone());
+            }
+            [one] if one == "same" => same += 1,
+            // The 403 page is the first fetch of all: nothing was live, and nothing is.
+            refused => {
+                assert!(bytes.starts_with(b"<!DOCTYPE"), "{refused:?} for {}", file.display());
+                assert_eq!(refused, ["waiting P103", "P103"], "{}", file.display());
+            }
+        }
+    }
+    assert_eq!((live, same), (96, 30));
+    assert_eq!(room.shown().unwrap(), "20180702_2100");
+    // A corte that steps back in time is refused, also under the same counts; one whose counts fall is not.
+    let early = fs::read_to_string(&files[20]).unwrap();
+    let stepped = replace(&early, "02 de julio de 2018", "20:58");
+    room.put("Diputados_MR_NACIONAL.json", stepped.as_bytes());
+    assert_eq!(room.quiet(), ["P081"]);
+    let fallen = replace(&early, "02 de julio de 2018", "21:10");
+    room.put("Diputados_MR_NACIONAL.json", fallen.as_bytes());
+    assert_eq!(room.quiet(), ["live 20180702_2110"]);
+}
+
+/// The same counts under another stamp.
+fn replace(json: &str, day: &str, hour: &str) -> String {
+    let mut value: serde_json::Value = serde_json::from_str(json).unwrap();
+    (value["fechaCorte"], value["horaCorte"]) = (day.into(), hour.into());
+    value.to_string()
+}
+
+#[test]
+fn by_the_name_of_the_real_database_and_by_its_header() {
+    let Some(zip) = data("qroo-2019/20190603_0547_PREP_DIP_QROO.zip") else { return };
+    let name = zip.file_name().unwrap().to_str().unwrap();
+    let by_name = StampRule::names(r"^(\d{8}_\d{4})_PREP", "%Y%m%d_%H%M", Some("America/Cancun")).unwrap();
+    let header = r"^(\d{4}/\d\d/\d\d \d\d:\d\d \(UTC[+-]\d+\))";
+    let by_line =
+        StampRule::line("*_PREP_DIP_*.zip!QROO_DIP_LOC_*.csv", 3, header, "%Y/%m/%d %H:%M (UTC%z)", None).unwrap();
+    for rule in [by_name, by_line] {
+        let mut room = Room::new(rule, Corrections::Refuse, "2019-06-03T12:00:00Z");
+        room.put(name, &fs::read(&zip).unwrap());
+        room.put("index.html", b"<p>PREP");
+        assert_eq!(room.quiet(), ["live 20190603_0547"]);
+    }
+}
+
+#[test]
+fn another_tree_under_the_same_stamp() {
+    let site = |hour: &str, total: u32| {
+        format!(r#"{{"fechaCorte":"01 de julio de 2018","horaCorte":"{hour}","total":{total}}}"#)
+    };
+    for (corrections, expected) in [
+        (Corrections::Refuse, ["P082", "P082", "same"]),
+        (Corrections::Revise, ["live 20180701_2050-1", "same", "live 20180701_2050-2"]),
+    ] {
+        let mut room = Room::new(rule_of_2018(), corrections, "2018-07-02T12:00:00Z");
+        room.put("Diputados_a.json", site("20:50", 1).as_bytes());
+        assert_eq!(room.quiet(), ["live 20180701_2050"]);
+        room.put("Diputados_a.json", site("20:50", 2).as_bytes());
+        assert_eq!(room.quiet(), expected[..1], "{corrections:?}");
+        // Sent once more, byte for byte.
+        room.put("Diputados_a.json", site("20:50", 2).as_bytes());
+        assert_eq!(room.quiet(), expected[1..2], "{corrections:?}");
+        // Back to the first one.
+        room.put("Diputados_a.json", site("20:50", 1).as_bytes());
+        assert_eq!(room.quiet(), expected[2..], "{corrections:?}");
+    }
+}
+
+#[test]
+fn a_tree_that_changes_while_it_is_read_is_read_again() {
+    let (disk, twin) = Disk::twin();
+    let write = |name: &str, text: &str| {
+        let path = Path::new("/incoming").join(name);
+        let _ = disk.remove(&path);
+        std::io::Write::write_all(&mut disk.create(&path).unwrap(), text.as_bytes()).unwrap();
+    };
+    disk.make_folder(Path::new("/incoming")).unwrap();
+    write("a.json", r#"{"t":"20180701_2050"}"#);
+    write("b.html", "uno");
+    let rule = StampRule::json("a.json", &["/t"], "%Y%m%d_%H%M", Some("America/Mexico_City")).unwrap();
+    let transport =
+        Transport { rule, is_mirror: true, complete: Complete::Quiet(QUIET), corrections: Corrections::Refuse };
+    let intake = Intake { trust: Trust::Transport, transport: Some(transport), ..intake(&disk, Path::new("/")) };
+    let (clock, hands) = Clock::scripted("2018-07-02T12:00:00Z".parse().unwrap());
+    let (tell, told) = channel();
+    let report = move |happening: &Happening| {
+        let _ = match happening {
+            Happening::Live { corte, .. } => tell.send(format!("live {corte}")),
+            Happening::Waiting { code, .. } => tell.send(format!("waiting {code}")),
+            _ => Ok(()),
+        };
+    };
+    let live = Arc::new(Live::default());
+    let (events, _) = sync_channel(1);
+    let mut desk = Desk::open(intake, live.clone(), clock, Arc::new(report), events).unwrap();
+    desk.begin();
+    hands.advance(QUIET);
+    desk.look();
+    // Between the reading of one file and that of the next, rsync puts a new one in its place.
+    let (disk_then, n) = (disk.clone(), twin.operations());
+    let swap = move || {
+        let (from, to) = (Path::new("/incoming/.b.html.x7Gq2a"), Path::new("/incoming/b.html"));
+        std::io::Write::write_all(&mut disk_then.create(from).unwrap(), b"dos").unwrap();
+        disk_then.rename(from, to).unwrap();
+    };
+    twin.at(n + 4, difusor::base::disk::At::Call(Box::new(swap)));
+    desk.work();
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), ["waiting P090"]);
+    assert!(live.load().is_none());
+    desk.look();
+    hands.advance(QUIET);
+    desk.look();
+    desk.work();
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), ["live 20180701_2050"]);
+    let guard = live.load();
+    let shown = guard.as_deref().unwrap().live();
+    let page = shown.files().find(|(path, _)| *path == "b.html").unwrap().1.identity().body.clone();
+    assert_eq!(&page[..], b"dos");
+}
