@@ -7,7 +7,9 @@ mod answer;
 pub mod client;
 mod desk;
 pub mod digests;
+mod parcel;
 mod problem;
+pub mod push;
 mod receive;
 mod route;
 mod server;
@@ -29,6 +31,7 @@ use crate::record::{Journal, Metrics};
 use crate::snapshot::Live;
 
 pub use desk::Desk;
+pub use parcel::{Parcel, ParcelFault};
 pub use route::Name;
 pub use server::{Admin, StartFault};
 pub use socket::{PathFault, socket_path};

@@ -104,7 +104,7 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Certifi
 }
 
 /// The private key of a PEM file.
-pub fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, CertificateFault> {
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, CertificateFault> {
     PrivateKeyDer::from_pem_slice(&read(path)?)
         .map_err(|source| CertificateFault::Pem { path: path.to_owned(), source })
 }

@@ -131,9 +131,9 @@ impl Journal {
                 }
             }
         }
-        for other in 0..TABLE.len() {
+        for (other, kind) in TABLE.iter().enumerate() {
             if let Some(count) = state.rates[other].owed(now) {
-                self.write(&mut state, &self.sum(&TABLE[other], count));
+                self.write(&mut state, &self.sum(kind, count));
             }
         }
     }
@@ -141,9 +141,9 @@ impl Journal {
     /// Writes down what was kept back: nothing more will come.
     pub fn close(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        for other in 0..TABLE.len() {
+        for (other, kind) in TABLE.iter().enumerate() {
             if let Some(count) = state.rates[other].rest() {
-                self.write(&mut state, &self.sum(&TABLE[other], count));
+                self.write(&mut state, &self.sum(kind, count));
             }
         }
     }
