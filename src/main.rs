@@ -23,6 +23,12 @@ enum Verb {
     Verify(cli::verify::Args),
     Pack(cli::pack::Args),
     Config(cli::config::Args),
+    Push(cli::push::Args),
+    Token(cli::token::Args),
+    Notify(cli::ask::Notify),
+    Rollback(cli::ask::Rollback),
+    Hold(cli::ask::Hold),
+    Release(cli::ask::Release),
 }
 
 fn main() -> ExitCode {
@@ -34,5 +40,11 @@ fn main() -> ExitCode {
         Verb::Verify(args) => cli::verify::run(&args),
         Verb::Pack(args) => cli::pack::run(&args),
         Verb::Config(args) => cli::config::run(&args),
+        Verb::Push(args) => cli::push::run(&args),
+        Verb::Token(args) => cli::token::run(&args),
+        Verb::Notify(args) => cli::ask::notify(&args),
+        Verb::Rollback(args) => cli::ask::rollback(&args),
+        Verb::Hold(args) => cli::ask::hold(&args),
+        Verb::Release(args) => cli::ask::release(&args),
     }
 }
