@@ -1,10 +1,14 @@
 //! Rooms of the library put together without the binary: the swap under load, the memory promise, the pure answer.
 
+#[path = "rooms/admin.rs"]
+mod admin;
 #[path = "rooms/answer.rs"]
 mod answer;
 #[path = "rooms/clients.rs"]
 mod clients;
 mod common;
+#[path = "rooms/crash.rs"]
+mod crash;
 #[path = "rooms/memory.rs"]
 mod memory;
 #[path = "rooms/night.rs"]

@@ -33,14 +33,20 @@ pub struct Stage {
     live: Arc<Live>,
     clock: Clock,
     report: Reporter,
-    events: SyncSender<Event>,
+    events: Option<SyncSender<Event>>,
     improving: Option<Improving>,
     /// Cortes before the live one that are still to be made reachable after a start, the latest last.
     to_restore: Vec<CorteId>,
 }
 
 impl Stage {
-    pub fn new(vault: Vault, live: Arc<Live>, clock: Clock, report: Reporter, events: SyncSender<Event>) -> Stage {
+    pub fn new(
+        vault: Vault,
+        live: Arc<Live>,
+        clock: Clock,
+        report: Reporter,
+        events: Option<SyncSender<Event>>,
+    ) -> Stage {
         Stage { vault, live, clock, report, events, improving: None, to_restore: Vec::new() }
     }
 
@@ -177,7 +183,8 @@ impl Stage {
     }
 
     fn improve_from(&mut self, snapshot: Arc<Snapshot>) {
-        self.improving = Some(Improving::start(snapshot, self.vault.coded(), self.events.clone()));
+        let start = |events: &SyncSender<Event>| Improving::start(snapshot, self.vault.coded(), events.clone());
+        self.improving = self.events.as_ref().map(start);
     }
 
     fn publish(&mut self, intake: &Intake, snapshot: Arc<Snapshot>) {

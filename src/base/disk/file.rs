@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use super::twin::{Inode, Model};
+use super::model::{Inode, Model};
 
 /// A plain file, open for reading.
 pub enum File {

@@ -6,6 +6,7 @@
 mod draft;
 mod file;
 mod folder;
+mod model;
 mod twin;
 
 use std::fmt;
@@ -25,7 +26,7 @@ pub use twin::{At, Twin};
 
 /// The disk of this machine, or a twin of it. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Disk(Option<Arc<twin::Model>>);
+pub struct Disk(Option<Arc<model::Model>>);
 
 /// What is known of a name without opening it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +60,7 @@ impl Disk {
 
     /// A disk in memory that does as its twin is told.
     pub fn twin() -> (Disk, Twin) {
-        let (model, twin) = twin::new();
-        (Disk(Some(model)), twin)
+        twin::new()
     }
 
     /// An open folder. The path itself may go through links: whoever names it is trusted.
