@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use difusor::config::table;
+use difusor::config::rsyncd::{self, Places};
+use difusor::config::{Rsync, table};
 
 const UNIT: &str = include_str!("../systemd/difusor.service");
+const RSYNCD: &str = include_str!("../systemd/difusor-rsyncd@.service");
 const MANUAL: &str = include_str!("../docs/es/manual.md");
 const DIFUSOR: &str = env!("CARGO_BIN_EXE_difusor");
 /// Where the unit expects the binary.
@@ -18,6 +20,8 @@ const INSTALLED: &str = "/usr/local/bin/difusor";
 /// Ten times the exposure that `systemd-analyze security` may find. What is left is what a public server is: the network,
 /// ports 80 and 443, the machine's own root and users, local sockets for systemd, one priority of its own.
 const EXPOSURE_MAX: &str = "15";
+/// The same of the unit of rsyncd, which writes what others send, and may give folders to its group.
+const RSYNCD_EXPOSURE_MAX: &str = "18";
 
 /// The tool's path. A test without it passes, and says so; with DIFUSOR_TESTS_ALL=1 it fails.
 fn tool(name: &str) -> Option<PathBuf> {
@@ -76,6 +80,47 @@ fn the_unit_leaves_room_for_what_the_settings_allow() {
     assert!(seconds(stop) >= seconds(default("stop.grace")) + 5);
     let [files] = values("LimitNOFILE")[..] else { panic!("{UNIT}") };
     assert!(files.parse::<u64>().unwrap() > default("limits.connections").parse::<u64>().unwrap() + 256);
+}
+
+/// What `difusor config rsyncd --unit` prints for the manual's example.
+fn rsyncd_unit() -> String {
+    let places = Places {
+        settings: "/etc/difusor/difusor.toml".into(),
+        conf: "/etc/difusor/rsyncd.conf".into(),
+        program: INSTALLED.into(),
+        incoming: "/var/lib/difusor/incoming".into(),
+        hidden: vec!["/etc/difusor/privkey.pem".into()],
+    };
+    rsyncd::unit(&Rsync::default(), &places).unwrap()
+}
+
+#[test]
+fn the_unit_of_rsyncd_is_the_one_that_is_printed() {
+    assert_eq!(RSYNCD, rsyncd_unit());
+}
+
+#[test]
+fn systemd_finds_no_fault_in_the_unit_of_rsyncd() {
+    let (Some(analyze), Some(_)) = (tool("systemd-analyze"), tool("rsync")) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("difusor-rsyncd@873.service");
+    fs::write(&file, RSYNCD).unwrap();
+    assert_eq!(output(Command::new(&analyze).arg("verify").arg(&file)), "");
+    let mut command = Command::new(analyze);
+    command.args(["security", "--no-pager", "--offline=true", "--threshold", RSYNCD_EXPOSURE_MAX]).arg(&file);
+    let report = output(&mut command);
+    eprintln!("{}", report.lines().filter(|line| !line.starts_with('✓')).collect::<Vec<_>>().join("\n"));
+}
+
+/// The users and folders that both units need.
+#[test]
+fn rsyncd_writes_where_the_service_reads() {
+    let (users, folders) = (include_str!("../systemd/difusor.sysusers"), include_str!("../systemd/difusor.tmpfiles"));
+    let is_set = |key: &str, value: &str| RSYNCD.lines().any(|line| line == format!("{key}={value}"));
+    assert!(is_set("User", "difusor-rsync") && is_set("Group", "difusor"));
+    assert!(users.lines().any(|line| line.starts_with("u difusor-rsync ")), "{users}");
+    assert!(users.lines().any(|line| line == "m difusor-rsync difusor"), "{users}");
+    assert!(folders.lines().any(|line| line == "d /var/lib/difusor/incoming 2770 difusor-rsync difusor"), "{folders}");
 }
 
 /// A folder with all that settings name, by the names of the manual; and the signer's `key`.

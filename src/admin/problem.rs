@@ -87,7 +87,9 @@ impl Problem {
             Problem::Malformed(_) => "La petición está mal hecha",
             Problem::Unauthorised { was_given: false } => "Hace falta un certificado o una contraseña de envío",
             Problem::Unauthorised { was_given: true } => "Esa contraseña de envío no es válida",
-            Problem::NotThroughThisDoor => "Eso sólo se puede pedir en la propia máquina, como root o con el usuario del servicio",
+            Problem::NotThroughThisDoor => {
+                "Eso sólo se puede pedir en la propia máquina, como root o con el usuario del servicio"
+            }
             Problem::NotFound => "Aquí no hay nada con ese nombre",
             Problem::Method(_) => "Eso se pide de otro modo",
             Problem::TooSlow => "El envío es demasiado lento o se detuvo",
