@@ -105,7 +105,8 @@ impl Room {
             other => panic!("{other:?}"),
         };
         let (events, inbox) = sync_channel(64);
-        let mut desk = Desk::open(intake, Arc::new(Live::default()), Clock::machine(), Arc::new(report), events).unwrap();
+        let mut desk =
+            Desk::open(intake, Arc::new(Live::default()), Clock::machine(), Arc::new(report), Some(events)).unwrap();
         desk.begin();
         Room { desk, told, _events: inbox }
     }
