@@ -77,7 +77,8 @@ fn needed(top: &Section, folder: &Path) -> Option<Settings> {
     let interval = top.section("cortes").text("interval", units::duration);
     let http = http(top, folder);
     let admin = super::admin::https(&top.section("admin"), folder);
-    Some(Settings { intake: intake?, interval: interval?.value, http: http?, admin: admin? })
+    let rsync = super::rsync::rsync(&top.section("rsync"), folder);
+    Some(Settings { intake: intake?, interval: interval?.value, http: http?, admin: admin?, rsync: rsync? })
 }
 
 fn intake(top: &Section, folder: &Path) -> Option<Intake> {
