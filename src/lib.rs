@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod admin;
 pub mod app;
 pub mod base;
 pub mod cli;
@@ -13,6 +14,7 @@ pub mod corte;
 pub mod http;
 pub mod ingest;
 pub mod portal;
+pub mod record;
 pub mod rehearse;
 pub mod snapshot;
 pub mod store;

@@ -18,17 +18,33 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 enum Verb {
     Demo(cli::demo::Args),
     Serve(cli::serve::Args),
+    Cortes(cli::cortes::Args),
+    Show(cli::show::Args),
     Verify(cli::verify::Args),
     Pack(cli::pack::Args),
     Config(cli::config::Args),
+    Push(cli::push::Args),
+    Token(cli::token::Args),
+    Notify(cli::ask::Notify),
+    Rollback(cli::ask::Rollback),
+    Hold(cli::ask::Hold),
+    Release(cli::ask::Release),
 }
 
 fn main() -> ExitCode {
     match Verb::parse() {
         Verb::Demo(args) => cli::demo::run(&args),
         Verb::Serve(args) => cli::serve::run(&args),
+        Verb::Cortes(args) => cli::cortes::run(&args),
+        Verb::Show(args) => cli::show::run(&args),
         Verb::Verify(args) => cli::verify::run(&args),
         Verb::Pack(args) => cli::pack::run(&args),
         Verb::Config(args) => cli::config::run(&args),
+        Verb::Push(args) => cli::push::run(&args),
+        Verb::Token(args) => cli::token::run(&args),
+        Verb::Notify(args) => cli::ask::notify(&args),
+        Verb::Rollback(args) => cli::ask::rollback(&args),
+        Verb::Hold(args) => cli::ask::hold(&args),
+        Verb::Release(args) => cli::ask::release(&args),
     }
 }

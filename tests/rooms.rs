@@ -1,5 +1,7 @@
 //! Rooms of the library put together without the binary: the swap under load, the memory promise, the pure answer.
 
+#[path = "rooms/admin.rs"]
+mod admin;
 #[path = "rooms/answer.rs"]
 mod answer;
 #[path = "rooms/clients.rs"]

@@ -2,7 +2,8 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors that are not connections: listeners, epoll, inotify, the files of a package that is being read.
+/// Descriptors that are not connections: listeners, epoll, inotify, the files of a package that is being read, the
+/// operators' side (64 connections at most).
 const OTHER_DESCRIPTORS: u64 = 256;
 
 /// Raises the soft limit of open files to the hard one, and returns how many connections that leaves room for.

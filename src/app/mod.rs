@@ -1,6 +1,7 @@
 //! Floor 9: the composition root. The only place that knows everybody: starts the counter and the operator, stops them.
 
 mod limits;
+mod notebook;
 mod running;
 mod watchdog;
 

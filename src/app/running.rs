@@ -1,15 +1,18 @@
 //! A running difusor: the counter and the operator around one live edition.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::limits;
+use super::{limits, notebook};
+use crate::admin::{self, Admin, Company};
 use crate::base::clock::Clock;
 use crate::config::Settings;
 use crate::http::{Listen, Rhythm, Server, Site, StartError};
 use crate::ingest::{self, Operator, Reporter};
+use crate::record::{Journal, Metrics};
 use crate::snapshot::Live;
 
 /// Why it cannot start.
@@ -19,12 +22,16 @@ pub enum StartFault {
     Http(#[from] StartError),
     #[error(transparent)]
     Intake(#[from] ingest::StartFault),
+    #[error(transparent)]
+    Admin(#[from] admin::StartFault),
 }
 
 /// Everything that runs, until it is stopped.
 pub struct Running {
     server: Server,
     operator: Operator,
+    admin: Admin,
+    journal: Arc<Journal>,
 }
 
 impl Running {
@@ -36,8 +43,24 @@ impl Running {
         let mut http = settings.http;
         http.connections_max = limits::connections(http.connections_max);
         let server = Server::start(&http, Arc::new(site))?;
-        let operator = Operator::start(settings.intake, live, clock, report)?;
-        Ok(Running { server, operator })
+        let (disk, state) = (settings.intake.disk.clone(), settings.intake.state.clone());
+        let private =
+            admin::Settings { state, package_bytes: settings.intake.limits.total_bytes, https: settings.admin };
+        let metrics = Arc::new(Metrics::new());
+        metrics.started(clock.now());
+        let journal = Arc::new(Journal::new(disk.clone(), &private.state, clock.clone(), metrics.clone()));
+        let report = notebook::keep(report, journal.clone(), metrics.clone(), live.clone(), clock.clone());
+        // The operator first: he makes the state folder, and holds its lock.
+        let operator = Operator::start(settings.intake, live.clone(), clock.clone(), report)?;
+        let desk = Arc::new(operator.handle());
+        let company = Company { desk, live, journal: journal.clone(), metrics, clock, disk };
+        let admin = Admin::start(&private, company)?;
+        Ok(Running { server, operator, admin, journal })
+    }
+
+    /// Where the operators' side listens with HTTPS.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.address()
     }
 
     pub fn addresses(&self) -> &[Listen] {
@@ -63,11 +86,15 @@ impl Running {
         self.operator.heartbeat()
     }
 
-    /// Stops accepting connections, then taking packages in, then lets readers finish. The operator may be in the middle
-    /// of a large package; nobody new is let in meanwhile.
+    /// Nobody new is let in, at either counter. What has arrived whole is still judged, and whoever sent it gets his
+    /// answer: so the operator stops before the operators' side does. Then readers finish. The operator may be in the
+    /// middle of a large package.
     pub fn stop(self) {
         self.server.close();
+        self.admin.close();
         self.operator.stop();
+        self.admin.stop();
+        self.journal.close();
         self.server.stop();
     }
 }

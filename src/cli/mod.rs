@@ -1,11 +1,16 @@
 //! Floor 11: one thin file a verb; printing; exit codes.
 
+pub mod ask;
 pub mod config;
+pub mod cortes;
 pub mod demo;
 mod log;
 pub mod pack;
+pub mod push;
 pub mod serve;
+pub mod show;
 mod signals;
+pub mod token;
 pub mod verify;
 
 /// Something that was asked for could not be done.

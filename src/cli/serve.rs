@@ -55,7 +55,8 @@ pub fn run(args: &Args) -> ExitCode {
         Err(fault) => return failed(&fault),
     };
     let mut notifier = Notifier::new();
-    info!(version = env!("CARGO_PKG_VERSION"), listening = running.urls(), incoming, "ready");
+    let admin = running.admin_address().map(|address| format!("https://{address}"));
+    info!(version = env!("CARGO_PKG_VERSION"), listening = running.urls(), incoming, admin, "ready");
     notifier.ready(&format!("listening on {}", running.urls()));
     runtime.block_on(until_told_to_stop(stop, &running, &mut notifier));
     notifier.stopping();

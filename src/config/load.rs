@@ -5,12 +5,14 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use toml::Spanned;
 use toml::de::DeTable;
 
 use super::faults::{Fault, Faults, Notes};
 use super::settings::Settings;
 use super::transport::transport;
 use super::typed::{Given, Section};
+use crate::admin::socket_path;
 use crate::base::disk::Disk;
 use crate::base::{pool, units};
 use crate::corte::{Limits, Signers, Tipo, Trust};
@@ -30,24 +32,43 @@ const CORTES_MAX: u64 = 10_000;
 /// Reads the file at `path`; relative paths in it start at its folder.
 pub fn load(path: &Path) -> Result<Settings, Faults> {
     let file = path.display().to_string();
-    let text = fs::read_to_string(path).map_err(|error| Faults {
-        file: file.clone(),
+    parse(&text(path, &file)?, &file, path.parent().unwrap_or(Path::new("")))
+}
+
+fn text(path: &Path, file: &str) -> Result<String, Faults> {
+    fs::read_to_string(path).map_err(|error| Faults {
+        file: file.to_owned(),
         list: vec![Fault { at: None, message: format!("cannot be read: {error}; name it with --config") }],
-    })?;
-    parse(&text, &file, path.parent().unwrap_or(Path::new("")))
+    })
+}
+
+/// The state folder alone: what a verb needs that asks the running service, whose other settings it may not read.
+pub fn state(path: &Path) -> Result<PathBuf, Faults> {
+    let (file, folder) = (path.display().to_string(), path.parent().unwrap_or(Path::new("")));
+    let text = text(path, &file)?;
+    let notes = RefCell::new(Notes::new(&text));
+    let document = document(&text, &notes);
+    let state = Section::top(document.get_ref(), &notes).text("state", |text| Ok(folder.join(text)));
+    notes.into_inner().into_faults(&file)?;
+    state.map(|given| given.value).ok_or_else(|| Faults { file, list: Vec::new() })
 }
 
 /// Reads the text of a settings file that lies in `folder` under the name `file`.
 pub fn parse(text: &str, file: &str, folder: &Path) -> Result<Settings, Faults> {
     let notes = RefCell::new(Notes::new(text));
+    let document = document(text, &notes);
+    let settings = needed(&Section::top(document.get_ref(), &notes), folder);
+    notes.into_inner().into_faults(file)?;
+    settings.ok_or_else(|| Faults { file: file.to_owned(), list: Vec::new() })
+}
+
+fn document<'t>(text: &'t str, notes: &RefCell<Notes<'t>>) -> Spanned<DeTable<'t>> {
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         let message = format!("not TOML: {}", error.message().replace('\n', "; "));
         notes.borrow_mut().at(error.span().unwrap_or(0..0), message);
     }
-    let settings = needed(&Section::top(document.get_ref(), &notes), folder);
-    notes.into_inner().into_faults(file)?;
-    settings.ok_or_else(|| Faults { file: file.to_owned(), list: Vec::new() })
+    document
 }
 
 /// `None` only where a fault has been noted. Every section is read before the first `?`, so that all faults are.
@@ -55,7 +76,8 @@ fn needed(top: &Section, folder: &Path) -> Option<Settings> {
     let intake = intake(top, folder);
     let interval = top.section("cortes").text("interval", units::duration);
     let http = http(top, folder);
-    Some(Settings { intake: intake?, interval: interval?.value, http: http? })
+    let admin = super::admin::https(&top.section("admin"), folder);
+    Some(Settings { intake: intake?, interval: interval?.value, http: http?, admin: admin? })
 }
 
 fn intake(top: &Section, folder: &Path) -> Option<Intake> {
@@ -214,7 +236,7 @@ fn content_check(text: &str) -> Result<ContentCheck, String> {
     }
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("`{text}` is not \"ADDRESS:PORT\""))
 }
 
@@ -248,10 +270,11 @@ fn existing_folder(top: &Section, given: Given<PathBuf>) -> Option<PathBuf> {
 /// A folder that is there, or can be made where it is wanted.
 fn folder_to_be(top: &Section, given: Given<PathBuf>) -> Option<PathBuf> {
     let parent = given.value.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if given.value.is_dir() || (parent.is_dir() && !given.value.exists()) {
-        return Some(given.value);
-    }
-    let message = format!("`state`: {} is no folder and cannot be made; name another", given.value.display());
+    let message = match socket_path(&given.value) {
+        Err(fault) => format!("`state`: {fault}"),
+        Ok(_) if given.value.is_dir() || (parent.is_dir() && !given.value.exists()) => return Some(given.value),
+        Ok(_) => format!("`state`: {} is no folder and cannot be made; name another", given.value.display()),
+    };
     if given.span.is_empty() {
         top.missing(&message)
     } else {
@@ -323,6 +346,40 @@ mod tests {
         assert!(told.contains("no address for it") && told.contains("d.toml:7:9: `certificate`: "), "{told}");
         assert!(faults(LEAST).contains("nowhere to listen"));
         assert!(faults("= 1\n").contains("d.toml:1:1: not TOML"));
+    }
+
+    #[test]
+    fn the_admin_side_needs_a_certificate_and_somebody_who_may_come_in() {
+        let dir = folder();
+        let parsed = |rest: &str| {
+            let text = format!("{LEAST}{rest}[listen]\nhttp = [\"[::]:80\"]\n");
+            parse(&text, "d.toml", dir.path()).map_err(|faults| faults.to_string())
+        };
+        assert_eq!(parsed("").unwrap().admin, None);
+        let told = parsed("[admin]\nlisten = \"127.0.0.1:8443\"\n").unwrap_err();
+        assert!(told.contains("d.toml:5:10: `admin.listen`: nobody could come in"), "{told}");
+        assert!(told.contains("d.toml:5:10: `admin.listen` needs a certificate"), "{told}");
+        let told = parsed("[admin]\nlisten = \"a\"\n").unwrap_err();
+        assert!(told.contains("`admin.listen`: `a` is not \"ADDRESS:PORT\""), "{told}");
+        let told = parsed("[admin]\ntokens = \"t\"\n").unwrap_err();
+        assert!(told.contains("without `admin.listen`"), "{told}");
+        fs::write(dir.path().join("t"), "spoilt").unwrap();
+        let told = parsed("[admin]\nlisten = \"[::]:1\"\ntokens = \"t\"\nchain = \"c\"\nkey = \"k\"\n").unwrap_err();
+        assert!(told.contains("`admin.tokens`: ") && told.contains("line 1") && told.contains("`admin`: "), "{told}");
+        let told = parsed(&format!("state = \"{}\"\n", "s".repeat(120))).unwrap_err();
+        assert!(told.contains("d.toml:4:9: `state`: ") && told.contains("107 bytes"), "{told}");
+    }
+
+    #[test]
+    fn the_state_alone_can_be_read_where_the_rest_cannot() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("d.toml");
+        fs::write(&file, "signers = \"nobody\"\nstate = \"s\"\n").unwrap();
+        assert_eq!(state(&file).unwrap(), dir.path().join("s"));
+        fs::write(&file, "signers = 1\n").unwrap();
+        assert_eq!(state(&file).unwrap(), dir.path().join("state"));
+        fs::write(&file, "state = 1\n").unwrap();
+        assert!(state(&file).unwrap_err().to_string().contains("d.toml:1:9: `state`: expected a path"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Floor 8: the settings file. First as typed (`typed`), then as needed (`Settings`); every fault reported at once,
 //! with its line, column and remedy. `table` is the one list of settings: code, manual and example come from it.
 
+mod admin;
 mod faults;
 mod load;
 mod settings;
@@ -9,5 +10,5 @@ mod transport;
 mod typed;
 
 pub use faults::{Fault, Faults};
-pub use load::{load, parse};
+pub use load::{load, parse, state};
 pub use settings::Settings;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::admin::Https;
 use crate::http;
 use crate::ingest::Intake;
 
@@ -12,4 +13,6 @@ pub struct Settings {
     /// From one corte to the next.
     pub interval: Duration,
     pub http: http::Settings,
+    /// The operators' door that others reach.
+    pub admin: Option<Https>,
 }

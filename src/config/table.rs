@@ -65,7 +65,7 @@ pub static TABLE: &[Setting] = &[
         "a path",
         Some("\"state\""),
         "\"/var/lib/difusor\"",
-        "the folder for everything that is kept: the vault, what is arriving, what was refused",
+        "the folder for everything that is kept: vault, what is arriving, what was refused, incidents, the admin socket",
     ),
     setting(
         "content_check",
@@ -184,6 +184,29 @@ pub static TABLE: &[Setting] = &[
         Some("\"1 GiB\""),
         "\"1 GiB\"",
         "refused packages that are kept for a look; \"0 B\" keeps none",
+    ),
+    setting(
+        "admin.listen",
+        "\"ADDRESS:PORT\"",
+        Some(""),
+        "\"127.0.0.1:8443\"",
+        "where packages are pushed and metrics read, with TLS; needs a certificate, and `client_ca` or `tokens`",
+    ),
+    setting("admin.chain", "a path", Some(""), "\"fullchain.pem\"", "PEM, the certificate of that address first"),
+    setting("admin.key", "a path", Some(""), "\"privkey.pem\"", "PEM, the key of that certificate"),
+    setting(
+        "admin.client_ca",
+        "a path",
+        Some(""),
+        "\"client_ca.pem\"",
+        "PEM; whoever has a certificate by one of these may push",
+    ),
+    setting(
+        "admin.tokens",
+        "a path",
+        Some(""),
+        "\"tokens\"",
+        "lines that `difusor token NAME` prints; whoever has such a token may push",
     ),
     setting("stop.grace", "a duration", Some("\"30s\""), "\"30s\"", "how long connections may finish after SIGTERM"),
 ];

@@ -27,6 +27,7 @@ pub mod tls;
 mod twins;
 mod watch;
 
+pub use body::Body;
 pub use freshness::Rhythm;
 pub use listen::Listen;
 pub use server::{Server, Settings, StartError};

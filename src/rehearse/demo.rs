@@ -99,6 +99,7 @@ impl Demo {
                 refused_bytes: 0,
             },
             interval: INTERVAL,
+            admin: None,
             http: http::Settings {
                 listen: vec![Listen { address: listen, is_tls: false }],
                 certificates: Vec::new(),

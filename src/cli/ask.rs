@@ -1,0 +1,129 @@
+//! `difusor notify`, `rollback`, `hold`, `release`: what is asked of the service that runs on this machine.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{FAILED, WRONG_USE};
+use crate::admin::client::{Answer, AskFault, ask};
+use crate::admin::socket_path;
+use crate::config;
+use crate::corte::CorteId;
+
+/// A notice is heard at once, or not at all: whoever has sent a package must not wait.
+const NOTICE_MAX: Duration = Duration::from_secs(5);
+/// The operator may be in the middle of a large package.
+const WISH_MAX: Duration = Duration::from_secs(620);
+
+/// Tell the service that a transfer into the incoming folder is over (for rsyncd's `post-xfer exec`)
+///
+/// Says nothing when all is well. Where rsyncd says that the transfer has failed (RSYNC_EXIT_STATUS), nothing is told to
+/// the service. Exit codes: 0 it was told, or need not be; 0 too, with a line on standard error, where the service does
+/// not run: it looks by itself when it starts; 1 it runs, but did not listen; 2 faulty settings.
+#[derive(clap::Args)]
+pub struct Notify {
+    #[command(flatten)]
+    service: Service,
+}
+
+/// Show an earlier corte of the vault again, and withdraw those after it
+#[derive(clap::Args)]
+pub struct Rollback {
+    /// Which one: YYYYMMDD_HHMM, perhaps with -N
+    corte: CorteId,
+    #[command(flatten)]
+    why: Why,
+}
+
+/// Take packages in, but show nothing new until `release`
+#[derive(clap::Args)]
+pub struct Hold {
+    #[command(flatten)]
+    why: Why,
+}
+
+/// End a hold: the latest corte goes live
+#[derive(clap::Args)]
+pub struct Release {
+    #[command(flatten)]
+    why: Why,
+}
+
+#[derive(clap::Args)]
+struct Why {
+    /// For the journal, and for everybody: it is published with the corte
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    #[command(flatten)]
+    service: Service,
+}
+
+#[derive(clap::Args)]
+struct Service {
+    /// The settings of the service; of them, only `state` counts here
+    #[arg(long, value_name = "FILE", default_value = "difusor.toml")]
+    config: PathBuf,
+}
+
+pub fn notify(args: &Notify) -> ExitCode {
+    // rsyncd.conf(5): "0" for success; without rsyncd there is none.
+    let failed = std::env::var("RSYNC_EXIT_STATUS").is_ok_and(|status| status != "0");
+    if failed {
+        return ExitCode::SUCCESS;
+    }
+    let socket = match socket(&args.service.config) {
+        Ok(socket) => socket,
+        Err(why) => return fail("notify", WRONG_USE, &why),
+    };
+    match ask(&socket, "POST", "/notify", "", NOTICE_MAX) {
+        Ok(Answer { status: 200..=299, .. }) => ExitCode::SUCCESS,
+        Ok(answer) => fail("notify", FAILED, &told(&answer)),
+        Err(fault @ AskFault::Nobody(_)) => fail("notify", 0, &fault.to_string()),
+        Err(fault) => fail("notify", FAILED, &fault.to_string()),
+    }
+}
+
+pub fn rollback(args: &Rollback) -> ExitCode {
+    let body = json!({"corte": args.corte.to_string(), "reason": args.why.reason});
+    wish("rollback", &args.why.service, &body)
+}
+
+pub fn hold(args: &Hold) -> ExitCode {
+    wish("hold", &args.why.service, &json!({"reason": args.why.reason}))
+}
+
+pub fn release(args: &Release) -> ExitCode {
+    wish("release", &args.why.service, &json!({"reason": args.why.reason}))
+}
+
+fn wish(verb: &str, service: &Service, body: &serde_json::Value) -> ExitCode {
+    let socket = match socket(&service.config) {
+        Ok(socket) => socket,
+        Err(why) => return fail(verb, WRONG_USE, &why),
+    };
+    match ask(&socket, "POST", &format!("/{verb}"), &body.to_string(), WISH_MAX) {
+        Ok(answer @ Answer { status: 200..=299, .. }) => {
+            println!("{}", answer.text("sentence").unwrap_or_default());
+            ExitCode::SUCCESS
+        }
+        Ok(answer) => fail(verb, FAILED, &told(&answer)),
+        Err(fault) => fail(verb, FAILED, &fault.to_string()),
+    }
+}
+
+fn socket(config: &Path) -> Result<PathBuf, String> {
+    let state = config::state(config).map_err(|faults| faults.to_string())?;
+    socket_path(&state).map_err(|fault| fault.to_string())
+}
+
+fn told(answer: &Answer) -> String {
+    let text = |member| answer.text(member).unwrap_or_default();
+    format!("{}: {} ({})", text("title"), text("detail"), answer.status)
+}
+
+fn fail(verb: &str, code: u8, why: &str) -> ExitCode {
+    eprintln!("difusor {verb}: {why}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,338 @@
+//! Counters and gauges for whoever watches from outside, in OpenMetrics' text form. The table feeds the registry and
+//! docs/metrics.md. Nothing here is on the serving path.
+
+use std::fmt::Write;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Metric, Registry, Unit};
+
+use super::kinds::Severity;
+
+/// One metric.
+pub struct Row {
+    /// Without the ends that OpenMetrics adds: the unit, `_total`.
+    pub name: &'static str,
+    pub kind: &'static str,
+    pub unit: Option<&'static str>,
+    /// With their values, for people.
+    pub labels: &'static str,
+    pub about: &'static str,
+}
+
+const fn row(
+    name: &'static str,
+    kind: &'static str,
+    unit: Option<&'static str>,
+    labels: &'static str,
+    about: &'static str,
+) -> Row {
+    Row { name, kind, unit, labels, about }
+}
+
+const SECONDS: Option<&str> = Some("seconds");
+const BYTES: Option<&str> = Some("bytes");
+
+pub static TABLE: [Row; 15] = [
+    row(
+        "difusor_packages",
+        "counter",
+        None,
+        "`outcome`: live, held, same, refused; `code`: P001 ...",
+        "Packages judged",
+    ),
+    row("difusor_incidents", "counter", None, "`severity`: aviso, advertencia, critico", "Incidents"),
+    row("difusor_incidents_suppressed", "counter", None, "", "Incidents that came too often to be written one by one"),
+    row("difusor_incidents_lost", "counter", None, "", "Incidents that could not be written"),
+    row(
+        "difusor_corte_stamp",
+        "gauge",
+        SECONDS,
+        "",
+        "The live corte's own date and hour, since 1970; 0 before the first",
+    ),
+    row("difusor_corte_received", "gauge", SECONDS, "", "When the live corte had arrived, since 1970"),
+    row("difusor_corte_live", "gauge", SECONDS, "", "When the live corte went live, since 1970"),
+    row(
+        "difusor_step",
+        "histogram",
+        SECONDS,
+        "`step`: verify, build, store",
+        "How long a step of taking a package in took",
+    ),
+    row("difusor_vault", "gauge", BYTES, "", "What the vault of cortes takes on the disk"),
+    row("difusor_vault_cortes", "gauge", None, "", "Cortes in the vault"),
+    row("difusor_disk_free", "gauge", BYTES, "", "Room on the disk of the state folder"),
+    row(
+        "difusor_fetches",
+        "counter",
+        None,
+        "`source`: its name; `outcome`: new, unchanged, failed",
+        "Packages asked for at a source",
+    ),
+    row(
+        "difusor_uploads",
+        "counter",
+        None,
+        "`status`: 201, 202, 200, 422 ...",
+        "Packages pushed, by the answer's status",
+    ),
+    row("difusor_uploads_open", "gauge", None, "", "Packages that are arriving by push or wait for their verdict"),
+    row("difusor_start", "gauge", SECONDS, "", "When the service started, since 1970"),
+];
+
+/// What became of a package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Package {
+    Live,
+    Held,
+    Same,
+    Refused(&'static str),
+}
+
+/// A step of taking a package in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    Verify,
+    Build,
+    Store,
+}
+
+/// What came of asking a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fetched {
+    New,
+    Unchanged,
+    Failed,
+}
+
+type Labels<const N: usize> = [(&'static str, &'static str); N];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Source {
+    source: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Status {
+    status: u16,
+}
+
+type Number = Gauge<u64, AtomicU64>;
+
+/// All of them. One for all threads; counting takes a short lock at most.
+pub struct Metrics {
+    registry: Registry,
+    packages: Family<Labels<2>, Counter>,
+    incidents: Family<Labels<1>, Counter>,
+    suppressed: Counter,
+    lost: Counter,
+    stamp: Gauge,
+    received: Gauge,
+    live: Gauge,
+    steps: Family<Labels<1>, Histogram, fn() -> Histogram>,
+    vault: Number,
+    cortes: Number,
+    free: Number,
+    fetches: Family<Source, Counter>,
+    uploads: Family<Status, Counter>,
+    open: Gauge,
+    start: Gauge,
+}
+
+/// From a small site on a fast disk to a gigabyte on a slow one.
+fn steps() -> Histogram {
+    Histogram::new([0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0])
+}
+
+/// Registers under the table's row of that name. The table's test sees to it that there is one.
+fn add<M: Metric + Clone>(registry: &mut Registry, name: &str, metric: M) -> M {
+    if let Some(row) = TABLE.iter().find(|row| row.name == name) {
+        match row.unit {
+            Some(unit) => registry.register_with_unit(name, row.about, Unit::Other(unit.into()), metric.clone()),
+            None => registry.register(name, row.about, metric.clone()),
+        }
+    }
+    metric
+}
+
+impl Metrics {
+    pub fn new() -> Metrics {
+        let mut all = Registry::default();
+        let registry = &mut all;
+        let metrics = Metrics {
+            packages: add(registry, "difusor_packages", Family::default()),
+            incidents: add(registry, "difusor_incidents", Family::default()),
+            suppressed: add(registry, "difusor_incidents_suppressed", Counter::default()),
+            lost: add(registry, "difusor_incidents_lost", Counter::default()),
+            stamp: add(registry, "difusor_corte_stamp", Gauge::default()),
+            received: add(registry, "difusor_corte_received", Gauge::default()),
+            live: add(registry, "difusor_corte_live", Gauge::default()),
+            steps: add(registry, "difusor_step", Family::new_with_constructor(steps)),
+            vault: add(registry, "difusor_vault", Number::default()),
+            cortes: add(registry, "difusor_vault_cortes", Number::default()),
+            free: add(registry, "difusor_disk_free", Number::default()),
+            fetches: add(registry, "difusor_fetches", Family::default()),
+            uploads: add(registry, "difusor_uploads", Family::default()),
+            open: add(registry, "difusor_uploads_open", Gauge::default()),
+            start: add(registry, "difusor_start", Gauge::default()),
+            registry: Registry::default(),
+        };
+        // There from the start, at 0: an alarm on what has never happened must not find nothing.
+        for severity in Severity::ALL {
+            let _ = metrics.incidents.get_or_create(&[("severity", severity.as_str())]);
+        }
+        Metrics { registry: all, ..metrics }
+    }
+
+    pub fn package(&self, package: Package) {
+        let (outcome, code) = match package {
+            Package::Live => ("live", ""),
+            Package::Held => ("held", ""),
+            Package::Same => ("same", ""),
+            Package::Refused(code) => ("refused", code),
+        };
+        self.packages.get_or_create(&[("outcome", outcome), ("code", code)]).inc();
+    }
+
+    /// A corte went live: its own stamp, when it had arrived, when everybody began to see it.
+    pub fn live(&self, stamp: Timestamp, received: Timestamp, live: Timestamp) {
+        self.stamp.set(stamp.as_second());
+        self.received.set(received.as_second());
+        self.live.set(live.as_second());
+    }
+
+    pub fn took(&self, step: Step, took: Duration) {
+        let step = match step {
+            Step::Verify => "verify",
+            Step::Build => "build",
+            Step::Store => "store",
+        };
+        self.steps.get_or_create(&[("step", step)]).observe(took.as_secs_f64());
+    }
+
+    pub fn vault(&self, bytes: u64, cortes: usize) {
+        self.vault.set(bytes);
+        self.cortes.set(cortes as u64);
+    }
+
+    pub fn disk_free(&self, bytes: u64) {
+        self.free.set(bytes);
+    }
+
+    /// A source was asked; its name comes from the settings, so there are few.
+    pub fn fetched(&self, source: &str, fetched: Fetched) {
+        let outcome = match fetched {
+            Fetched::New => "new",
+            Fetched::Unchanged => "unchanged",
+            Fetched::Failed => "failed",
+        };
+        self.fetches.get_or_create_owned(&Source { source: source.to_owned(), outcome }).inc();
+    }
+
+    /// A push was answered.
+    pub fn uploaded(&self, status: u16) {
+        self.uploads.get_or_create_owned(&Status { status }).inc();
+    }
+
+    /// A push is under way.
+    pub fn upload_begins(&self) {
+        self.open.inc();
+    }
+
+    /// It is answered, or was cut.
+    pub fn upload_ends(&self) {
+        self.open.dec();
+    }
+
+    pub fn started(&self, at: Timestamp) {
+        self.start.set(at.as_second());
+    }
+
+    pub(super) fn incident(&self, severity: Severity) {
+        self.incidents.get_or_create(&[("severity", severity.as_str())]).inc();
+    }
+
+    pub(super) fn suppressed(&self) {
+        self.suppressed.inc();
+    }
+
+    pub(super) fn lost(&self) {
+        self.lost.inc();
+    }
+
+    /// The media type of `text`.
+    pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+    /// All of them as OpenMetrics text.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        // Writing to a string fails only where a metric cannot be told, and then the rest is there.
+        let _ = text::encode(&mut out, &self.registry);
+        out
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        Metrics::new()
+    }
+}
+
+/// docs/metrics.md's table.
+pub fn manual() -> String {
+    let mut out = String::from("| metric | kind | labels | what it counts |\n| --- | --- | --- | --- |\n");
+    for Row { name, kind, unit, labels, about } in &TABLE {
+        let unit = unit.map(|unit| format!("_{unit}")).unwrap_or_default();
+        let total = if *kind == "counter" { "_total" } else { "" };
+        let _ = writeln!(out, "| `{name}{unit}{total}` | {kind} | {labels} | {about} |");
+    }
+    out.replace("|  |", "| |")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_registered_and_nothing_else_is() {
+        let metrics = Metrics::new();
+        metrics.package(Package::Refused("P063"));
+        metrics.took(Step::Verify, Duration::from_millis(20));
+        metrics.fetched("iec", Fetched::New);
+        metrics.uploaded(201);
+        let text = metrics.text();
+        let mut types: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+        let mut rows: Vec<String> = TABLE
+            .iter()
+            .map(|row| format!("{}{} {}", row.name, row.unit.map(|u| format!("_{u}")).unwrap_or_default(), row.kind))
+            .collect();
+        types.sort_unstable();
+        rows.sort_unstable();
+        assert_eq!(types, rows);
+        for line in [
+            "difusor_packages_total{outcome=\"refused\",code=\"P063\"} 1",
+            "difusor_incidents_total{severity=\"critico\"} 0",
+            "difusor_step_seconds_bucket{le=\"0.03\",step=\"verify\"} 1",
+            "difusor_fetches_total{source=\"iec\",outcome=\"new\"} 1",
+            "difusor_uploads_total{status=\"201\"} 1",
+            "difusor_corte_stamp_seconds 0",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line}\nnot in\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn the_manual_has_the_table() {
+        let written = include_str!("../../docs/metrics.md");
+        assert!(written.contains(&manual()), "docs/metrics.md lacks this table:\n{}", manual());
+    }
+}
