@@ -106,7 +106,7 @@ impl Room {
         };
         let (events, inbox) = sync_channel(64);
         let mut desk =
-            Desk::open(intake, Arc::new(Live::default()), Clock::machine(), Arc::new(report), events).unwrap();
+            Desk::open(intake, Arc::new(Live::default()), Clock::machine(), Arc::new(report), Some(events)).unwrap();
         desk.begin();
         Room { desk, told, _events: inbox }
     }

@@ -224,7 +224,7 @@ impl Stage {
         };
         let latest = ledger.highest().map_or(head.corte, |entry| entry.corte);
         let not_withdrawn = |corte: &CorteId| !head.has_withdrawn(*corte);
-        let last_good = ledger.entries().iter().map(|entry| entry.corte).filter(not_withdrawn).next_back();
+        let last_good = ledger.entries().iter().map(|entry| entry.corte).rfind(not_withdrawn);
         let (corte, what, reason) = match &wish {
             Wish::Rollback { corte, reason } if ledger.entry(*corte).is_none() => {
                 let why =

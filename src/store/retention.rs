@@ -73,6 +73,8 @@ impl Index {
                 Err(_) => index.is_partial = true,
             }
         }
+        // What is removed below must have no entry after a power cut either.
+        ledger.disk.sync_folder(&ledger.folder)?;
         for (digest, bytes) in ledger.blobs.list()? {
             match index.blobs.get_mut(&digest) {
                 Some(blob) => blob.bytes = bytes,

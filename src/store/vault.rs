@@ -84,7 +84,7 @@ impl Vault {
         self.ledger.coded.clone()
     }
 
-    /// Keeps a corte: durable when it returns. After a failure the vault is as it was.
+    /// Keeps a corte: durable when it returns. After a failure the vault is as it was, or has all of it.
     pub fn keep(&mut self, verified: &Verified, facts: Facts) -> Result<(), StoreFault> {
         let corte = verified.corte().id;
         let entry = Entry { corte, sums: Digest::of(verified.sums()), facts, is_damaged: false };
@@ -115,13 +115,14 @@ impl Vault {
         if is_mended {
             // It had its references before, to what may have been gone.
             self.index = None;
-            return Ok(());
+        } else {
+            index.add(corte, &sums, verified.sums().len() as u64);
+            for (digest, bytes) in new {
+                index.blobs.entry(digest).or_default().bytes = bytes.len() as u64;
+            }
         }
-        index.add(corte, &sums, verified.sums().len() as u64);
-        for (digest, bytes) in new {
-            index.blobs.entry(digest).or_default().bytes = bytes.len() as u64;
-        }
-        Ok(())
+        // It is there and whole. Should its name not last, then whoever tries again finds it, and `announce` syncs it too.
+        Ok(self.ledger.disk.sync_folder(&self.ledger.folder)?)
     }
 
     /// Says which corte is shown from now on; durable when it returns.
@@ -177,23 +178,31 @@ impl Vault {
 
     /// First the entry, durably, then what nothing refers to any more.
     fn remove(&mut self, corte: CorteId) -> io::Result<()> {
-        let Vault { ledger, index, .. } = self;
-        let Some(entry) = ledger.entry(corte) else { return Ok(()) };
-        let sums = list(ledger, entry, self.sums_bytes).map(|(sums, _)| sums);
-        let (from, gone) = (ledger.at(corte), ledger.folder.join(format!(".{corte}.removed")));
-        ledger.disk.rename(&from, &gone)?;
-        ledger.disk.sync_folder(&ledger.folder)?;
+        let Some(entry) = self.ledger.entry(corte) else { return Ok(()) };
+        let sums = list(&self.ledger, entry, self.sums_bytes).map(|(sums, _)| sums);
+        let ledger = &mut self.ledger;
+        let gone = ledger.folder.join(format!(".{corte}.removed"));
+        ledger.disk.rename(&ledger.at(corte), &gone)?;
         ledger.entries.retain(|entry| entry.corte != corte);
-        if let (Some(index), Ok(sums)) = (index, sums) {
-            for digest in index.forget(corte, &sums) {
-                ledger.blobs.remove(&digest)?;
-                index.blobs.remove(&digest);
-                if index.coded.remove(&digest).is_some() {
-                    ledger.coded.remove(&digest)?;
-                }
+        let removed = ledger.disk.sync_folder(&ledger.folder).and_then(|()| self.remove_files(corte, &sums?));
+        if removed.is_err() {
+            // What lies there without an entry is found, and removed, when the lists are read again.
+            self.index = None;
+        }
+        self.ledger.disk.remove_tree(&gone).and(removed)
+    }
+
+    /// Removes what only this corte, which is gone, referred to.
+    fn remove_files(&mut self, corte: CorteId, sums: &Sums) -> io::Result<()> {
+        let Vault { ledger, index: Some(index), .. } = self else { return Ok(()) };
+        for digest in index.forget(corte, sums) {
+            ledger.blobs.remove(&digest)?;
+            index.blobs.remove(&digest);
+            if index.coded.remove(&digest).is_some() {
+                ledger.coded.remove(&digest)?;
             }
         }
-        ledger.disk.remove_tree(&gone)
+        Ok(())
     }
 
     /// Reads all lists, once: not at the start, when readers wait.
@@ -213,9 +222,9 @@ impl Vault {
 /// Writes the entry beside the blobs, makes all of it durable, and only then gives it its name.
 fn commit(ledger: &Ledger, root: &Path, verified: &Verified, entry: &Entry) -> io::Result<()> {
     let (disk, target) = (&ledger.disk, ledger.at(entry.corte));
-    let draft = ledger.folder.join(format!(".{}", entry.corte));
-    if disk.exists(&draft) {
-        disk.remove_tree(&draft)?;
+    let [draft, damaged] = ["", ".damaged"].map(|end| ledger.folder.join(format!(".{}{end}", entry.corte)));
+    for left in [&draft, &damaged].into_iter().filter(|path| disk.exists(path)) {
+        disk.remove_tree(left)?;
     }
     disk.make_folder(&draft)?;
     let json = serde_json::to_vec_pretty(entry)?;
@@ -233,13 +242,13 @@ fn commit(ledger: &Ledger, root: &Path, verified: &Verified, entry: &Entry) -> i
         }
         disk.sync_all(root)?;
         if disk.exists(&target) {
-            // Only what could not be used is ever replaced.
-            disk.rename(&target, &ledger.folder.join(format!(".{}.damaged", entry.corte)))?;
+            // Only what could not be used is ever replaced; it goes for good at the next start.
+            disk.rename(&target, &damaged)?;
         }
-        disk.rename(&draft, &target)?;
-        disk.sync_folder(&ledger.folder)
+        disk.rename(&draft, &target)
     })();
     if written.is_err() {
+        let _ = disk.rename(&damaged, &target);
         let _ = disk.remove_tree(&draft);
     }
     written

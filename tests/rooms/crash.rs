@@ -1,5 +1,7 @@
 //! The vault on a disk that fails: what was announced is shown again whatever happens, and never a byte that is wrong.
 
+#[path = "crash/faults.rs"]
+mod faults;
 #[path = "crash/machine.rs"]
 mod machine;
 #[path = "crash/night.rs"]
@@ -7,8 +9,10 @@ mod night;
 #[path = "crash/power.rs"]
 mod power;
 
-use machine::{Machine, Seen};
+use machine::{Machine, Seen, Time};
 use night::Night;
+
+use crate::common::now;
 
 /// The night without any fault.
 struct Reference {
@@ -25,7 +29,7 @@ struct Reference {
 impl Reference {
     fn new() -> Reference {
         let night = Night::new();
-        let mut machine = Machine::first();
+        let mut machine = Machine::start(&Machine::new(), &Time::at(now()), None).unwrap();
         let mut reference = Reference {
             seen: vec![machine.seen(&night)],
             changes: vec![machine.twin.changes()],
@@ -43,6 +47,15 @@ impl Reference {
         reference.kept = machine.kept();
         assert_eq!(machine.refused(), ["P063"]);
         reference
+    }
+
+    /// What is done before the last step, which shows how the night went.
+    fn operations(&self) -> u64 {
+        self.operations[self.night.steps.len() - 1]
+    }
+
+    fn changes(&self) -> u64 {
+        self.changes[self.night.steps.len() - 1]
     }
 
     /// Whether a step is a decision, of which somebody is told that it holds.
@@ -63,9 +76,9 @@ impl Drop for Case {
 }
 
 /// Does all cases on all processors, each of them on one.
-fn each(cases: usize, case: impl Fn(usize) + Sync) {
+fn each(cases: u64, case: impl Fn(u64) + Sync) {
     let done: Result<_, std::convert::Infallible> =
-        difusor::base::pool::each(cases, machine::one_processor, |(), n| Ok(case(n)));
+        difusor::base::pool::each(cases as usize, machine::one_processor, |(), n| Ok(case(n as u64)));
     let Ok(_) = done;
 }
 

@@ -16,7 +16,7 @@ pub enum File {
 
 impl File {
     /// Bytes that it has now.
-    pub fn len(&self) -> io::Result<u64> {
+    pub fn size(&self) -> io::Result<u64> {
         match self {
             File::Machine(file) => Ok(file.metadata()?.len()),
             File::Twin(model, inode) => model.len(*inode),
@@ -61,7 +61,7 @@ impl Seek for ReadAt {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let to = match to {
             SeekFrom::Start(n) => Some(n),
-            SeekFrom::End(n) => self.file.len()?.checked_add_signed(n),
+            SeekFrom::End(n) => self.file.size()?.checked_add_signed(n),
             SeekFrom::Current(n) => self.at.checked_add_signed(n),
         };
         self.at = to.ok_or(io::ErrorKind::InvalidInput)?;
@@ -85,7 +85,7 @@ impl Writer {
     }
 
     /// Bytes that it has now.
-    pub fn len(&self) -> io::Result<u64> {
+    pub fn size(&self) -> io::Result<u64> {
         match self {
             Writer::Machine(file) => Ok(file.metadata()?.len()),
             Writer::Twin(model, inode) => model.len(*inode),

@@ -18,6 +18,7 @@ pub(super) const ROOT: Inode = Inode(0);
 pub(super) type Names = BTreeMap<String, Inode>;
 
 /// What there is, and what of it would outlast a power cut.
+#[derive(Clone)]
 pub(super) enum Node {
     File { now: Vec<u8>, durable: Vec<u8>, changes: u64 },
     Folder { now: Names, durable: Names },

@@ -33,6 +33,11 @@ fn over(model: Arc<Model>) -> (Disk, Twin) {
 }
 
 impl Twin {
+    /// The disk that it tells what to do.
+    pub fn disk(&self) -> Disk {
+        Disk(Some(self.0.clone()))
+    }
+
     /// How many operations there were.
     pub fn operations(&self) -> u64 {
         self.0.lock().operations
@@ -115,6 +120,12 @@ impl Twin {
             }
         }
         Ok(())
+    }
+
+    /// A disk of its own as a process finds it now: what was written is there, synced or not.
+    pub fn copy(&self) -> (Disk, Twin) {
+        let state = self.0.lock();
+        over(Model::of(state.nodes.clone(), state.next))
     }
 
     /// The disk as it may be found after the power was cut now; `seed` picks one of all the ways.

@@ -1,35 +1,35 @@
 //! A machine in memory: a disk that can fail, a clock that stands until it is moved, and an operator's desk that does
 //! one thing at a time. Going without threads, it does the same in every run.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use difusor::base::clock::{Clock, Hands};
 use difusor::base::disk::{Disk, Twin};
 use difusor::corte::CorteId;
 use difusor::ingest::{Arrival, Desk, Event, Happening, Intake, Outcome};
-use difusor::snapshot::{Live, Snapshot};
+use difusor::snapshot::{Live, Representation, Snapshot};
 use difusor::store::{Ledger, Policy, Vault};
 use jiff::Timestamp;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::sync::oneshot;
 
-use super::night::{Night, Package, Step};
+use super::night::{Night, Package, SPOILT, Step};
+use crate::common::ELECTION;
 use crate::common::room::intake;
 use crate::common::wire::decode;
-use crate::common::{ELECTION, now};
 
 /// Longer than a package has to be quiet before it is tried.
 const QUIET: Duration = Duration::from_millis(200);
 /// Longer than whatever is tried again or given up has to wait.
-const PATIENCE: Duration = Duration::from_secs(11);
+pub const PATIENCE: Duration = Duration::from_secs(11);
 /// What may be due at once: every package, every corte of the vault.
 const TURNS: usize = 24;
-/// So often is tried what a fault has hindered.
-const TRIES: usize = 4;
 
 /// What everybody can see.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -40,11 +40,16 @@ pub struct Seen {
     pub is_held: bool,
 }
 
-pub struct Machine {
-    pub disk: Disk,
-    pub twin: Twin,
-    pub hands: Hands,
+/// The clock of a machine, and what moves it.
+#[derive(Clone)]
+pub struct Time {
     pub clock: Clock,
+    pub hands: Arc<Hands>,
+}
+
+pub struct Machine {
+    pub twin: Twin,
+    pub time: Time,
     pub live: Arc<Live>,
     pub desk: Desk,
     told: Receiver<String>,
@@ -73,31 +78,38 @@ pub fn one_processor() {
     sched_setaffinity(None, &one).unwrap();
 }
 
-impl Machine {
-    /// Starts the service; nothing where the disk does not let it.
-    pub fn start(disk: Disk, twin: Twin, at: Timestamp, events: Option<SyncSender<Event>>) -> Result<Machine, String> {
+impl Time {
+    pub fn at(at: Timestamp) -> Time {
         let (clock, hands) = Clock::scripted(at);
+        Time { clock, hands: Arc::new(hands) }
+    }
+
+    /// So much later.
+    pub fn after(&self, by: Duration) -> Time {
+        Time::at(self.clock.now() + by)
+    }
+}
+
+impl Machine {
+    /// Starts the service; nothing where the disk does not let it. Better compressed contents go to `events`.
+    pub fn start(twin: &Twin, time: &Time, events: Option<SyncSender<Event>>) -> Result<Machine, String> {
         let (tell, told_now) = channel();
         let report = move |happening: &Happening| drop(tell.send(format!("{happening:?}")));
         let live = Arc::new(Live::default());
-        let desk = Desk::open(told(&disk), live.clone(), clock.clone(), Arc::new(report), events);
+        let desk = Desk::open(told(&twin.disk()), live.clone(), time.clock.clone(), Arc::new(report), events);
         let desk = desk.map_err(|fault| fault.to_string())?;
-        let mut machine = Machine { disk, twin, hands, clock, live, desk, told: told_now, log: Vec::new() };
+        let mut machine =
+            Machine { twin: twin.clone(), time: time.clone(), live, desk, told: told_now, log: Vec::new() };
         machine.desk.begin();
         machine.note();
         Ok(machine)
     }
 
-    /// A new machine with an empty incoming folder.
-    pub fn new() -> (Disk, Twin) {
-        let (disk, twin) = Disk::twin();
+    /// A new disk with an empty incoming folder.
+    pub fn new() -> Twin {
+        let (_, twin) = Disk::twin();
         twin.put(Path::new("/incoming/.keep"), b"").unwrap();
-        (disk, twin)
-    }
-
-    pub fn first() -> Machine {
-        let (disk, twin) = Machine::new();
-        Machine::start(disk, twin, now(), None).unwrap()
+        twin
     }
 
     fn note(&mut self) {
@@ -118,7 +130,7 @@ impl Machine {
     /// Everything that is due is done.
     pub fn work(&mut self) {
         self.desk.look();
-        self.hands.advance(QUIET);
+        self.time.hands.advance(QUIET);
         (0..TURNS).for_each(|_| self.desk.work());
         self.note();
     }
@@ -168,8 +180,8 @@ impl Machine {
             }
         };
         self.work();
-        if matches!(night.steps[n], Step::Archive(super::night::SPOILT)) {
-            self.hands.advance(PATIENCE);
+        if matches!(night.steps[n], Step::Archive(SPOILT)) {
+            self.time.hands.advance(PATIENCE);
             self.work();
         }
         is_done
@@ -183,20 +195,6 @@ impl Machine {
         self.desk.hear(Event::Arrived(Arrival { name, path, source: "push prueba".into() }, reply));
         self.desk.work();
         matches!(answer.try_recv().unwrap(), Outcome::Live { .. } | Outcome::Held { .. } | Outcome::Same { .. })
-    }
-
-    /// Does a step, and again while a fault hinders it, until what is seen is what must be.
-    pub fn step_until(&mut self, night: &Night, n: usize, before: &Seen, after: &Seen) {
-        for _ in 0..TRIES {
-            self.step(night, n);
-            let seen = self.seen(night);
-            assert!(seen == *after || seen == *before, "step {n}: {seen:?}, {before:?} {after:?}\n{:#?}", self.log);
-            if seen == *after {
-                return;
-            }
-            self.hands.advance(PATIENCE);
-        }
-        panic!("step {n} never came to {after:?}\n{:#?}", self.log);
     }
 
     /// What everybody sees now, each byte of it held against the packages.
@@ -214,9 +212,20 @@ impl Machine {
         }
     }
 
+    /// Whether the package of this step, if it brings a good one, was taken in.
+    pub fn has_taken(&self, night: &Night, step: usize) -> bool {
+        let n = match night.steps[step] {
+            Step::Folder(n) | Step::Archive(n) | Step::Pushed(n) if n != SPOILT => n,
+            _ => return true,
+        };
+        let corte = format!("corte: {}", night.packages[n].id);
+        let is_taken = |line: &String| ["Live", "Held", "Same"].iter().any(|what| line.starts_with(what));
+        self.log.iter().any(|line| is_taken(line) && line.contains(&corte))
+    }
+
     /// The cortes in the vault, as its ledger has them.
     pub fn kept(&self) -> Vec<CorteId> {
-        let ledger = Ledger::read(&self.disk, &root()).unwrap();
+        let ledger = Ledger::read(&self.twin.disk(), &root()).unwrap();
         assert!(ledger.unreadable.is_empty(), "{:?}", ledger.unreadable);
         ledger.entries().iter().map(|entry| entry.corte).collect()
     }
@@ -225,7 +234,7 @@ impl Machine {
     pub fn refused(&self) -> Vec<String> {
         let notes = self.twin.files(Path::new("/state/refused"));
         let notes = notes.iter().filter(|path| path.ends_with("refused.json"));
-        let whole = notes.filter_map(|path| serde_json::from_slice(&self.disk.read(path, 1 << 20).ok()?).ok());
+        let whole = notes.filter_map(|path| serde_json::from_slice(&self.twin.disk().read(path, 1 << 20).ok()?).ok());
         whole.map(|note: serde_json::Value| note["codigo"].as_str().unwrap().to_owned()).collect()
     }
 
@@ -256,8 +265,16 @@ fn holds(night: &Night, snapshot: &Snapshot) {
             }
         };
         for rep in content.representations() {
-            assert!(decode(rep.coding.name(), &rep.body) == *expected, "{} {path} {:?}", package.id, rep.coding);
+            assert!(decoded(rep) == *expected, "{} {path} {:?}", package.id, rep.coding);
         }
     }
     assert_eq!(found, package.files.len(), "{}", package.id);
+}
+
+/// What was decoded before need not be again: most of the time of thousands of nights would go into it.
+fn decoded(rep: &Representation) -> Vec<u8> {
+    static KNOWN: LazyLock<Mutex<HashMap<(&str, Bytes), Vec<u8>>>> = LazyLock::new(Mutex::default);
+    let key = (rep.coding.name(), rep.body.clone());
+    let mut known = KNOWN.lock().unwrap();
+    known.entry(key).or_insert_with(|| decode(rep.coding.name(), &rep.body)).clone()
 }

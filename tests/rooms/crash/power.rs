@@ -3,21 +3,20 @@
 use std::time::Duration;
 
 use difusor::base::disk::{At, Twin};
-use jiff::{SignedDuration, Timestamp};
 
-use super::machine::{Machine, Seen};
+use super::machine::{Machine, Seen, Time};
 use super::{Case, Reference, each};
 use crate::common::now;
 
 /// Ways in which the disk may be found after each cut.
 const WAYS: u64 = 6;
 /// From the cut until the machine runs again.
-const DARK: SignedDuration = SignedDuration::from_mins(1);
+const DARK: Duration = Duration::from_secs(60);
 
 /// A machine that lost its power.
 struct Cut {
     twin: Twin,
-    at: Timestamp,
+    time: Time,
     /// The step that was under way.
     step: usize,
     /// What may be seen when it runs again.
@@ -26,11 +25,10 @@ struct Cut {
 
 /// The night until the nth change; nothing where there are not so many.
 fn cut(reference: &Reference, n: u64) -> Cut {
-    let (disk, twin) = Machine::new();
+    let (twin, time) = (Machine::new(), Time::at(now()));
     twin.at_change(n, At::PowerCut);
-    let before = Seen::default();
-    let Ok(mut machine) = Machine::start(disk, twin.clone(), now(), None) else {
-        return Cut { twin, at: now(), step: 0, may_be_seen: vec![before] };
+    let Ok(mut machine) = Machine::start(&twin, &time, None) else {
+        return Cut { twin, time, step: 0, may_be_seen: vec![Seen::default()] };
     };
     let mut step = 0;
     let mut is_done = machine.step(&reference.night, step);
@@ -44,20 +42,20 @@ fn cut(reference: &Reference, n: u64) -> Cut {
     // What readers have seen, or operators were told, holds; what was under way may have come to its end or not.
     let is_settled = last_seen == after || (is_done && reference.is_decided(step));
     let may_be_seen = if is_settled { vec![after] } else { vec![before, after] };
-    Cut { twin, at: machine.clock.now(), step, may_be_seen }
+    Cut { twin, time, step, may_be_seen }
 }
 
 /// Starts a machine whose power was cut; with some seeds it is cut again meanwhile.
 fn start(cut: &Cut, seed: u64) -> Machine {
-    let (disk, twin) = cut.twin.after_power_cut(seed);
-    let at = cut.at + DARK;
+    let (_, twin) = cut.twin.after_power_cut(seed);
+    let time = cut.time.after(DARK);
     if seed % 3 < 2 {
-        return Machine::start(disk, twin, at, None).unwrap();
+        return Machine::start(&twin, &time, None).unwrap();
     }
     twin.at_change(seed / 3 * 7 % 12, At::PowerCut);
-    drop(Machine::start(disk, twin.clone(), at, None));
-    let (disk, twin) = twin.after_power_cut(seed);
-    Machine::start(disk, twin, at + DARK, None).unwrap()
+    drop(Machine::start(&twin, &time, None));
+    let (_, twin) = twin.after_power_cut(seed);
+    Machine::start(&twin, &time.after(DARK), None).unwrap()
 }
 
 /// Goes on from the cut to the end of the night.
@@ -79,7 +77,7 @@ fn go_on(reference: &Reference, cut: &Cut, seed: u64) {
     for step in cut.step..night.steps.len() {
         machine.step(night, step);
         assert_eq!(machine.seen(night), reference.seen[step + 1], "after step {step}\n{:#?}", machine.log);
-        machine.hands.advance(Duration::from_secs(60));
+        machine.time.hands.advance(DARK);
     }
     assert_eq!(machine.kept(), reference.kept);
     assert!(machine.refused().contains(&"P063".into()), "of what was refused a copy is kept");
@@ -90,13 +88,13 @@ fn go_on(reference: &Reference, cut: &Cut, seed: u64) {
 fn a_power_cut_at_any_change_loses_nothing_that_was_announced() {
     super::machine::one_processor();
     let reference = Reference::new();
-    let cuts = reference.changes[reference.night.steps.len() - 1];
-    each(cuts as usize, |n| {
+    let cuts = reference.changes();
+    each(cuts, |n| {
         let case = Case(format!("a power cut at change {n}"));
-        let cut = cut(&reference, n as u64);
+        let cut = cut(&reference, n);
         drop(case);
         for way in 0..WAYS {
-            let seed = n as u64 * WAYS + way;
+            let seed = n * WAYS + way;
             let _case = Case(format!("a power cut at change {n} in step {}, seed {seed}", cut.step));
             go_on(&reference, &cut, seed);
         }
