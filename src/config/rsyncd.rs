@@ -173,7 +173,7 @@ SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
 # chown(2) and its kin are among the privileged, and rsync asks for them even where they change nothing.
-SystemCallFilter=@chown setpriority
+SystemCallFilter=@chown
 SystemCallErrorNumber=EPERM
 
 [Install]
