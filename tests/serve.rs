@@ -13,6 +13,8 @@ mod own_files;
 mod real;
 #[path = "serve/refused.rs"]
 mod refused;
+#[path = "serve/rsyncd.rs"]
+mod rsyncd;
 #[path = "serve/settings.rs"]
 mod settings;
 #[path = "serve/stop.rs"]

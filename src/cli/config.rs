@@ -41,19 +41,25 @@ pub fn run(args: &Args) -> ExitCode {
 }
 
 fn rsyncd(args: &Rsyncd) -> ExitCode {
-    let settings = match config::load(&args.config) {
+    let failed = |error: std::io::Error| {
+        eprintln!("difusor config rsyncd: {error}");
+        ExitCode::from(FAILED)
+    };
+    // Absolute, and so is all that the settings name: rsyncd and systemd have a working folder of their own.
+    let file = match std::path::absolute(&args.config) {
+        Ok(file) => file,
+        Err(error) => return failed(error),
+    };
+    let settings = match config::load(&file) {
         Ok(settings) => settings,
         Err(faults) => {
             eprintln!("{faults}");
             return ExitCode::from(WRONG_USE);
         }
     };
-    let places = match places(&args.config, &settings) {
+    let places = match places(&file, &settings) {
         Ok(places) => places,
-        Err(error) => {
-            eprintln!("difusor config rsyncd: {error}");
-            return ExitCode::from(FAILED);
-        }
+        Err(error) => return failed(error),
     };
     let printed = match args.unit {
         true => rsyncd::unit(&settings.rsync, &places),
@@ -73,18 +79,15 @@ fn rsyncd(args: &Rsyncd) -> ExitCode {
     }
 }
 
-/// Absolute: rsyncd and systemd have a working folder of their own.
-fn places(config: &Path, settings: &Settings) -> std::io::Result<Places> {
-    let settings_file = std::path::absolute(config)?;
+fn places(file: &Path, settings: &Settings) -> std::io::Result<Places> {
     let keys = settings.http.certificates.iter().map(|files| &files.key);
     let admin = settings.admin.iter().flat_map(|https| [Some(&https.certificate.key), https.tokens.as_ref()]);
-    let hidden = keys.chain(admin.flatten()).map(std::path::absolute).collect::<Result<_, _>>()?;
     Ok(Places {
-        conf: settings_file.with_file_name("rsyncd.conf"),
-        settings: settings_file,
+        settings: file.to_owned(),
+        conf: file.with_file_name("rsyncd.conf"),
         program: std::env::current_exe()?,
-        incoming: std::path::absolute(&settings.intake.incoming)?,
-        hidden,
+        incoming: settings.intake.incoming.clone(),
+        hidden: keys.chain(admin.flatten()).cloned().collect(),
     })
 }
 

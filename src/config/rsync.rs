@@ -57,6 +57,15 @@ impl fmt::Display for Network {
     }
 }
 
+impl std::str::FromStr for Network {
+    type Err = String;
+
+    /// From `ADDRESS` or `ADDRESS/PREFIX`.
+    fn from_str(text: &str) -> Result<Network, String> {
+        network(text)
+    }
+}
+
 /// `None` only where a fault has been noted.
 pub fn rsync(section: &Section, folder: &Path) -> Option<Rsync> {
     let trusted = section.list("trusted", network);

@@ -173,7 +173,7 @@ SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
 # chown(2) and its kin are among the privileged, and rsync asks for them even where they change nothing.
-SystemCallFilter=@chown setpriority
+SystemCallFilter=@chown
 SystemCallErrorNumber=EPERM
 
 [Install]
@@ -189,4 +189,91 @@ fn plain<'p>(path: &'p Path, into: &'static str) -> Result<&'p str, PathFault> {
     let fits = |c: char| c.is_alphanumeric() || "/._-+@,=:".contains(c);
     let text = path.to_str().filter(|text| text.starts_with('/') && text.chars().all(fits));
     text.ok_or_else(|| PathFault { path: path.display().to_string(), into })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Login;
+    use proptest::prelude::*;
+
+    fn places() -> Places {
+        Places {
+            settings: "/etc/difusor/difusor.toml".into(),
+            conf: "/etc/difusor/rsyncd.conf".into(),
+            program: "/usr/local/bin/difusor".into(),
+            incoming: "/var/lib/difusor/incoming".into(),
+            hidden: vec!["/etc/difusor/privkey.pem".into()],
+        }
+    }
+
+    fn lines(text: &str) -> Vec<&str> {
+        text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect()
+    }
+
+    #[test]
+    fn where_nobody_is_named_nobody_is_let_in() {
+        let text = conf(&Rsync::default(), &places()).unwrap();
+        let lines = lines(&text);
+        for line in ["hosts allow = ", "hosts deny = *", "[cortes]", "write only = yes", "max connections = 8"] {
+            assert!(lines.contains(&line), "{line}\n{text}");
+        }
+        assert!(text.contains("# Nobody:") && !text.contains("auth users") && !text.contains("secrets"), "{text}");
+        let notify = "post-xfer exec = /usr/local/bin/difusor notify --config /etc/difusor/difusor.toml";
+        assert!(lines.contains(&notify), "{text}");
+        let at = |line| lines.iter().position(|other| *other == line).unwrap();
+        assert!(at("hosts deny = *") < at("[cortes]") && at("path = /var/lib/difusor/incoming") > at("[cortes]"));
+    }
+
+    #[test]
+    fn who_may_push_and_by_which_name() {
+        let login = Some(Login { user: "iec".into(), secrets: "/etc/difusor/rsyncd.secrets".into() });
+        let trusted = ["203.0.113.10", "2001:db8::/32"].map(|text| text.parse().unwrap()).to_vec();
+        let rsync = Rsync { trusted, login, module: "prep".into(), connections: 3, ..Rsync::default() };
+        let text = conf(&rsync, &places()).unwrap();
+        let lines = lines(&text);
+        for line in [
+            "hosts allow = 203.0.113.10 2001:db8::/32",
+            "[prep]",
+            "auth users = iec",
+            "secrets file = /etc/difusor/rsyncd.secrets",
+            "max connections = 3",
+        ] {
+            assert!(lines.contains(&line), "{line}\n{text}");
+        }
+        assert!(!text.contains("Nobody:"));
+    }
+
+    #[test]
+    fn an_instance_for_each_port_and_no_keys() {
+        let text = unit(&Rsync { ports: vec![873, 8873], ..Rsync::default() }, &places()).unwrap();
+        assert!(text.contains("enable --now difusor-rsyncd@873 difusor-rsyncd@8873\n"), "{text}");
+        assert!(lines(&text).contains(&"InaccessiblePaths=-/etc/difusor/privkey.pem"));
+        assert!(lines(&text).contains(&"ReadWritePaths=/var/lib/difusor/incoming"));
+    }
+
+    #[test]
+    fn paths_that_would_mean_something_else_are_told() {
+        for bad in ["/a b", "/a%HOME%", "/a\\", "/a\n[x]", "/a'", "/$(x)", "relative", "/a#", "/a;b", "/\u{7f}"] {
+            let spoilt = Places { incoming: bad.into(), ..places() };
+            let fault = conf(&Rsync::default(), &spoilt).unwrap_err().to_string();
+            assert!(fault.contains("rsyncd.conf"), "{fault}");
+            assert!(unit(&Rsync::default(), &spoilt).is_err());
+            let spoilt = Places { settings: bad.into(), conf: bad.into(), ..places() };
+            assert!(conf(&Rsync::default(), &spoilt).is_err() && unit(&Rsync::default(), &spoilt).is_err());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_is_one_line_and_one_word(path in "/.{0,20}") {
+            let spoilt = Places { incoming: path.clone().into(), ..places() };
+            if let Ok(text) = conf(&Rsync::default(), &spoilt) {
+                let line = format!("path = {path}");
+                prop_assert!(text.lines().any(|other| other == line));
+                prop_assert_eq!(path.split_whitespace().count(), 1);
+                prop_assert_eq!(text.lines().count(), conf(&Rsync::default(), &places()).unwrap().lines().count());
+            }
+        }
+    }
 }
