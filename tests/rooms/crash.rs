@@ -8,6 +8,8 @@ mod machine;
 mod night;
 #[path = "crash/power.rs"]
 mod power;
+#[path = "crash/rot.rs"]
+mod rot;
 
 use machine::{Machine, Seen, Time};
 use night::Night;
