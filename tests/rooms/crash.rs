@@ -10,6 +10,8 @@ mod night;
 mod power;
 #[path = "crash/rot.rs"]
 mod rot;
+#[path = "crash/start.rs"]
+mod start;
 
 use machine::{Machine, Seen, Time};
 use night::Night;
