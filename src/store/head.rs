@@ -6,7 +6,8 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::ledger::{by_text, write_whole};
+use super::ledger::{by_text, twice, write_whole};
+use super::sealed;
 use crate::base::disk::Disk;
 use crate::corte::CorteId;
 
@@ -41,6 +42,9 @@ pub struct Rollback {
 /// Nothing that is shown changes, whatever comes in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
+    /// The one that is held. Should it be damaged an earlier one is shown, until it is whole again.
+    #[serde(with = "by_text")]
+    pub corte: CorteId,
     pub at: Timestamp,
     pub reason: String,
 }
@@ -48,6 +52,8 @@ pub struct Hold {
 /// Bytes of the file, at most: two reasons, which the admin side bounds, and some dates.
 const BYTES: u64 = 64 << 10;
 const NAME: &str = "head";
+/// Written after the head: decisions cannot be made out from anything else, should its sector go bad.
+const COPY: &str = "head.copy";
 
 impl Head {
     /// True for what an operator has withdrawn.
@@ -55,17 +61,50 @@ impl Head {
         self.rollback.as_ref().is_some_and(|rollback| rollback.to < corte && corte <= rollback.withdrawn)
     }
 
-    pub(super) fn read(disk: &Disk, folder: &Path) -> io::Result<Option<Head>> {
-        match disk.read(&folder.join(NAME), BYTES) {
-            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+    /// True for what may be shown while it is the head: what is later was not announced, or is held back.
+    pub fn lets_show(&self, corte: CorteId) -> bool {
+        let is_held_back = self.hold.as_ref().is_some_and(|hold| hold.corte < corte);
+        corte <= self.corte || !(is_held_back || self.has_withdrawn(corte))
+    }
+
+    /// The rollback as it stands while `corte` is shown: a later one than those that were withdrawn ends it.
+    pub fn rollback_under(&self, corte: CorteId) -> Option<Rollback> {
+        self.rollback.clone().filter(|rollback| corte <= rollback.withdrawn)
+    }
+
+    /// The head, if there is one, and what is wrong with the file that should have it.
+    pub(super) fn read(disk: &Disk, folder: &Path) -> (Option<Head>, Option<io::Error>) {
+        let [head, copy] = [NAME, COPY].map(|name| Head::read_one(disk, &folder.join(name)));
+        match (head, copy) {
+            (Ok(head), _) => (Some(head), None),
+            (Err(fault), Err(other)) if is_absent(&fault) && is_absent(&other) => (None, None),
+            (Err(fault), copy) => (copy.ok(), Some(fault)),
         }
+    }
+
+    fn read_one(disk: &Disk, path: &Path) -> io::Result<Head> {
+        sealed::read(&twice(|| disk.read(path, BYTES))?)
     }
 
     /// Durable when it returns.
     pub(super) fn write(&self, disk: &Disk, folder: &Path) -> io::Result<()> {
-        write_whole(disk, &folder.join(NAME), &serde_json::to_vec(self)?)?;
-        disk.sync_folder(folder)
+        let bytes = sealed::write(self)?;
+        write_whole(disk, &folder.join(NAME), &bytes)?;
+        disk.sync_folder(folder)?;
+        // Best effort: it counts only where the head itself cannot be read.
+        let _ = write_whole(disk, &folder.join(COPY), &bytes);
+        Ok(())
     }
+
+    /// Writes again what is damaged of the two files, or was left behind by a crash. Best effort.
+    pub(super) fn mend(&self, disk: &Disk, folder: &Path) {
+        let holds = |name| Head::read_one(disk, &folder.join(name)).is_ok_and(|head| head == *self);
+        if !(holds(NAME) && holds(COPY)) {
+            let _ = self.write(disk, folder);
+        }
+    }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
 }

@@ -8,6 +8,10 @@ mod machine;
 mod night;
 #[path = "crash/power.rs"]
 mod power;
+#[path = "crash/rot.rs"]
+mod rot;
+#[path = "crash/start.rs"]
+mod start;
 
 use machine::{Machine, Seen, Time};
 use night::Night;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use difusor::base::clock::{Clock, Hands};
+use difusor::base::digest::Digest;
 use difusor::base::disk::{Disk, Twin};
 use difusor::corte::CorteId;
 use difusor::ingest::{Arrival, Desk, Event, Happening, Intake, Outcome};
@@ -22,6 +23,7 @@ use tokio::sync::oneshot;
 use super::night::{Night, Package, SPOILT, Step};
 use crate::common::ELECTION;
 use crate::common::room::intake;
+use crate::common::server::DEADLINE;
 use crate::common::wire::decode;
 
 /// Longer than a package has to be quiet before it is tried.
@@ -125,6 +127,21 @@ impl Machine {
             ["Unusable", "Unreadable", "StoreFailed", "Mended", "Blind"].iter().any(|kind| line.starts_with(kind))
         };
         self.log.iter().filter(is_one).collect()
+    }
+
+    /// Waits until there are two copies of whatever is live, compressed as well as pays.
+    pub fn improve(&mut self, events: &Receiver<Event>) {
+        while !self.is_improved() {
+            self.desk.hear(events.recv_timeout(DEADLINE).unwrap());
+        }
+    }
+
+    fn is_improved(&self) -> bool {
+        let edition = self.live.load();
+        let Some(snapshot) = edition.as_deref().map(|edition| edition.live()) else { return true };
+        let coded = self.twin.files(&root().join("coded"));
+        let is_kept = |digest: Digest| coded.iter().any(|path| path.ends_with(digest.to_string()));
+        snapshot.unfinished().is_empty() && snapshot.contents().all(|content| is_kept(content.digest))
     }
 
     /// Everything that is due is done.
@@ -236,6 +253,21 @@ impl Machine {
         let notes = notes.iter().filter(|path| path.ends_with("refused.json"));
         let whole = notes.filter_map(|path| serde_json::from_slice(&self.twin.disk().read(path, 1 << 20).ok()?).ok());
         whole.map(|note: serde_json::Value| note["codigo"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Everybody who has sent a package so far sends it again.
+    pub fn send_again(&self, night: &Night, before: usize) {
+        for step in &night.steps[..before] {
+            if let Step::Folder(n) | Step::Archive(n) | Step::Pushed(n) = step {
+                self.put(&night.packages[*n], true);
+            }
+        }
+    }
+
+    /// Where the vault has these bytes.
+    pub fn blob(&self, bytes: &[u8]) -> PathBuf {
+        let name = Digest::of(bytes).to_string();
+        root().join("blobs").join(&name[..2]).join(name)
     }
 
     /// What lies in the vault.
