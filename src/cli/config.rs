@@ -79,11 +79,14 @@ fn places(config: &Path, settings: &Settings) -> std::io::Result<Places> {
     let keys = settings.http.certificates.iter().map(|files| &files.key);
     let admin = settings.admin.iter().flat_map(|https| [Some(&https.certificate.key), https.tokens.as_ref()]);
     let hidden = keys.chain(admin.flatten()).map(std::path::absolute).collect::<Result<_, _>>()?;
+    let Some(incoming) = &settings.intake.incoming else {
+        return Err(std::io::Error::other("rsync needs a folder to write into: add `incoming = \"incoming\"`"));
+    };
     Ok(Places {
         conf: settings_file.with_file_name("rsyncd.conf"),
         settings: settings_file,
         program: std::env::current_exe()?,
-        incoming: std::path::absolute(&settings.intake.incoming)?,
+        incoming: std::path::absolute(incoming)?,
         hidden,
     })
 }
