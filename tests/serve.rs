@@ -15,6 +15,8 @@ mod real;
 mod refused;
 #[path = "serve/settings.rs"]
 mod settings;
+#[path = "serve/source.rs"]
+mod source;
 #[path = "serve/stop.rs"]
 mod stop;
 #[path = "serve/tls.rs"]

@@ -50,12 +50,12 @@ pub enum Meaning {
 impl Question {
     /// A part without a byte is none.
     pub fn of(unless: Option<Validators>, begun: Option<Begun>) -> Question {
-        Question { unless: unless.filter(|v| !v.is_none()), rest_of: begun.filter(|part| part.len > 0) }
+        Question { unless: unless.filter(Validators::are_of_use), rest_of: begun.filter(|part| part.len > 0) }
     }
 
     pub fn fields(&self) -> Vec<(HeaderName, String)> {
         let mut fields = Vec::new();
-        if let Some(Validators { etag, modified }) = &self.unless {
+        if let Some(Validators { etag, modified, .. }) = &self.unless {
             fields.extend(etag.clone().map(|tag| (IF_NONE_MATCH, tag)));
             fields.extend(modified.clone().map(|date| (IF_MODIFIED_SINCE, date)));
         }
@@ -105,7 +105,7 @@ mod tests {
     }
 
     fn tag(etag: &str) -> Validators {
-        Validators { etag: Some(etag.into()), modified: None }
+        Validators { etag: Some(etag.into()), ..Validators::default() }
     }
 
     fn begun(len: u64, whole: Option<u64>) -> Question {
@@ -122,7 +122,7 @@ mod tests {
             question.fields().iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>()
         };
         assert_eq!(sent(&Question::default()), [""; 0]);
-        let known = Validators { etag: Some("W/\"x\"".into()), modified: Some("then".into()) };
+        let known = Validators { etag: Some("W/\"x\"".into()), modified: Some("then".into()), is_fresh: false };
         assert_eq!(sent(&Question::of(Some(known), None)), ["if-none-match: W/\"x\"", "if-modified-since: then"]);
         assert_eq!(sent(&begun(7, None)), ["range: bytes=7-", "if-range: \"a\""]);
         assert_eq!(sent(&begun(0, None)), [""; 0]);

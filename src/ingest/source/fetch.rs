@@ -279,9 +279,12 @@ impl<W: Wire> Poller<W> {
             own.remove(&draft.path)?;
             return Err(Fault::Digest { expected: expected.to_string(), found: digest.to_string() });
         }
-        if self.known.as_ref().is_some_and(|before| before.digest == digest) {
+        if let Some(before) = self.known.as_ref().filter(|before| before.digest == digest) {
+            // A tag that has stayed while the date went on is made of the content, and can be gone by.
+            let is_fresh = known.validators.is_fresh && before.validators.etag != known.validators.etag;
+            let validators = Validators { is_fresh, ..known.validators };
             own.remove(&draft.path)?;
-            self.known = Some(known);
+            self.known = Some(Known { validators, ..known });
             return Ok(Polled::Unchanged);
         }
         let asked = named.address.file_name();

@@ -13,17 +13,29 @@ const VALIDATOR_BYTES: usize = 256;
 pub struct Validators {
     pub etag: Option<String>,
     pub modified: Option<String>,
+    /// The file may have changed after this within the same second, which neither says on most servers: nginx makes its
+    /// tags of size and second. RFC 9110, section 8.8.2.2, says it of dates.
+    pub is_fresh: bool,
 }
 
 impl Validators {
     pub fn of(fields: &HeaderMap) -> Validators {
         let text = |name| one(fields, name).filter(|v| v.len() <= VALIDATOR_BYTES).map(str::to_owned);
-        Validators { etag: text(ETAG).filter(|tag| is_tag(tag)), modified: text(LAST_MODIFIED) }
+        let (etag, modified) = (text(ETAG).filter(|tag| is_tag(tag)), text(LAST_MODIFIED));
+        let date = |text: &str| httpdate::parse_http_date(text).ok();
+        let (written, answered) = (modified.as_deref().and_then(date), one(fields, DATE).and_then(date));
+        let is_fresh = written.zip(answered).is_some_and(|(written, answered)| written >= answered);
+        Validators { etag, modified, is_fresh }
     }
 
     /// The entity tag, if equal tags mean equal bytes (section 8.8.1): what else there is may be good to the second only.
     pub fn strong(&self) -> Option<&str> {
-        self.etag.as_deref().filter(|tag| tag.starts_with('"'))
+        self.etag.as_deref().filter(|tag| tag.starts_with('"') && !self.is_fresh)
+    }
+
+    /// Whether a server can be asked by them for what is newer.
+    pub fn are_of_use(&self) -> bool {
+        !self.is_none() && !self.is_fresh
     }
 
     pub fn is_none(&self) -> bool {
@@ -139,6 +151,20 @@ mod tests {
             assert_eq!(of(bad).etag, None, "{bad}");
         }
         assert!(!of("a").is_none(), "a date is a validator too");
+    }
+
+    #[test]
+    fn what_was_written_in_the_second_of_the_answer_may_change_in_it() {
+        let of = |modified: &str, date: &str| {
+            let list = [(ETAG, "\"a\""), (LAST_MODIFIED, modified), (DATE, date)];
+            let fields = list.into_iter().filter(|(_, value)| !value.is_empty());
+            Validators::of(&fields.map(|(name, value)| (name, value.parse().unwrap())).collect())
+        };
+        let (at, later) = ("Mon, 08 Jun 2026 02:10:00 GMT", "Mon, 08 Jun 2026 02:10:01 GMT");
+        assert!(!of(at, at).are_of_use() && of(at, at).strong().is_none() && !of(at, at).is_none());
+        for settled in [of(at, later), of("", at), of(at, "")] {
+            assert!(settled.are_of_use() && settled.strong().is_some());
+        }
     }
 
     proptest! {

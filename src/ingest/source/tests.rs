@@ -189,6 +189,34 @@ fn a_version_comes_once() {
 }
 
 #[test]
+fn two_versions_of_one_second_are_told_apart() {
+    let mut polls = 0;
+    let mut bench = Bench::new(settings(URL), move |asked| {
+        polls += 1;
+        // A tag of size and second, as nginx has them.
+        let second = |n| format!("Mon, 08 Jun 2026 02:10:{n:02} GMT");
+        let mut said = file(asked, "\"6a2-3\"", if polls == 1 { b"one" } else { b"two" }, None);
+        said.fields.extend([("last-modified", second(7)), ("date", second(6 + polls))]);
+        said
+    });
+    assert_eq!(bench.poll().unwrap().as_deref(), Some(&b"one"[..]));
+    assert_eq!(bench.poll().unwrap().as_deref(), Some(&b"two"[..]));
+    assert_eq!(bench.poll().unwrap(), None);
+    let conditions: Vec<_> = bench.asked().iter().map(|line| line.contains("if-none-match")).collect();
+    assert_eq!(conditions, [false, false, true]);
+    // Where a page calls itself new each time, a tag that stays is believed.
+    let mut bench = Bench::new(settings(URL), |asked| {
+        let mut said = file(asked, "\"1\"", b"one", None);
+        let now = "Mon, 08 Jun 2026 02:10:07 GMT".to_owned();
+        said.fields.extend([("last-modified", now.clone()), ("date", now)]);
+        said
+    });
+    let found: Vec<_> = (0..3).map(|_| bench.poll().unwrap().is_some()).collect();
+    let conditions = bench.asked().iter().filter(|line| line.contains("if-none-match")).count();
+    assert_eq!((found, conditions), (vec![true, false, false], 1));
+}
+
+#[test]
 fn what_is_refused_comes_again_only_if_time_may_heal_it() {
     let refused = |heals| Outcome::Refused { code: "P074", why: String::new(), heals };
     let mut bench = Bench::new(settings(URL), |asked| file(asked, "\"1\"", b"one", None));

@@ -49,16 +49,16 @@ struct Rung {
 }
 
 impl Sources {
-    /// Starts a thread for each. `limit`: bytes of a package. Proxies come from the environment.
+    /// Starts a thread for each. `limit`: bytes of a package.
     pub fn start(
         all: Vec<Settings>,
+        proxies: &Proxies,
         disk: &Disk,
         state: &Path,
         limit: u64,
         handle: &Handle,
         report: &Reporter,
     ) -> io::Result<Sources> {
-        let proxies = Proxies::of(|name| std::env::var(name).ok());
         let mut running = Sources(Vec::new());
         for settings in all {
             let place = Place { disk: disk.clone(), folder: state.join(STAGING), name: settings.name.clone() };
