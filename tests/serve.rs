@@ -17,6 +17,8 @@ mod refused;
 mod rsyncd;
 #[path = "serve/settings.rs"]
 mod settings;
+#[path = "serve/source.rs"]
+mod source;
 #[path = "serve/stop.rs"]
 mod stop;
 #[path = "serve/tls.rs"]
