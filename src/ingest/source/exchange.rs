@@ -11,8 +11,9 @@
 //! versions never meet.
 
 use http::HeaderMap;
-use http::header::{HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, RANGE};
+use http::header::{HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE};
 
+use super::address::Address;
 use super::fault::Fault;
 use super::fields::{self, Validators};
 use crate::base::shown::Shown;
@@ -92,6 +93,32 @@ impl Question {
             whole: Some(range.whole),
             validators,
         })
+    }
+}
+
+/// For the fuzzer: lines of fields as the answer to a request for the rest of a part, and where they lead.
+pub fn read_any(bytes: &[u8]) {
+    let mut fields = HeaderMap::new();
+    for line in bytes.split(|b| *b == b'\n') {
+        let Some(at) = line.iter().position(|b| *b == b':') else { continue };
+        let (name, value) = (HeaderName::from_bytes(&line[..at]), HeaderValue::from_bytes(line[at + 1..].trim_ascii()));
+        if let (Ok(name), Ok(value)) = (name, value) {
+            fields.append(name, value);
+        }
+    }
+    let begun = Begun { etag: "\"6a2-3\"".into(), len: 4, whole: Some(10) };
+    for status in [200, 206, 304, 416, 503] {
+        let question = Question::of(Some(Validators::of(&fields)), Some(begun.clone()));
+        if let Ok(Meaning::Bytes { from: 4, whole, .. }) = question.meaning("http://a/b", status, &fields) {
+            assert_eq!(whole, Some(10), "the rest of another file");
+        }
+    }
+    let base = Address::parse("https://prep.example/datos/ultimo.json");
+    if let (Ok(base), Some(location)) = (base, fields::one(&fields, LOCATION))
+        && let Ok(to) = base.join(location)
+    {
+        assert!(!base.origin().may_lead_to(&to.origin(), &[]) || to.origin().is_secure, "out of TLS");
+        assert!(!to.file_name().contains('/') && !to.file_name().starts_with('.'));
     }
 }
 
