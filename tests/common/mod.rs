@@ -3,6 +3,7 @@
 
 pub mod room;
 pub mod server;
+pub mod verbs;
 pub mod wire;
 
 use std::io::Cursor;
