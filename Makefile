@@ -1,25 +1,28 @@
 # Each of these does all its own set-up on a Debian or Ubuntu machine that has Rust.
 #   make demo  DEMO_ARGS="..."   flags for `difusor demo`
-#   make test  TEST_ARGS="..."   flags for cargo-nextest or cargo test
+#   make test  TEST_ARGS="..."   flags for cargo-nextest or cargo test; with them no fuzzing
+#   make fuzz  FUZZ_SECONDS=600 FUZZ_TARGETS="zip tar"
 #   make bench BENCH_ARGS="..."  flags for the side-by-side run: --seconds 1 --rounds 3 --peers nginx,difusor
 #              INNER_ARGS="..."  flags for criterion; BENCH_PROFILE=quick builds in a fraction of the time
 
 DEMO_ARGS ?=
 TEST_ARGS ?=
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?=
 BENCH_ARGS ?=
 INNER_ARGS ?=
 BENCH_PROFILE ?= release
 
-.PHONY: help demo test lint bench bench-inner bench-side fuzz-build image
+.PHONY: help demo test lint bench bench-inner bench-side fuzz fuzz-smoke image
 
 help:
 	@echo 'make demo         an election night on this machine, from signed packages to a page in your browser'
-	@echo 'make test         all the tests'
+	@echo 'make test         all the tests, and 20 s of fuzzing for each target'
 	@echo 'make lint         rustfmt and clippy, as CI runs them'
 	@echo 'make bench        the inner parts by criterion, then side by side with nginx and bare hyper'
 	@echo 'make bench-inner  the former alone'
 	@echo 'make bench-side   the latter alone'
-	@echo 'make fuzz-build   builds the fuzz targets'
+	@echo 'make fuzz         fuzzes each target for 10 minutes; make fuzz-smoke for 20 s'
 	@echo 'make image        builds the image of the Dockerfile and tries it, without any engine; needs root and some minutes'
 	@sed -n 's/^#   /  /p; s/^#    /    /p' Makefile
 
@@ -28,8 +31,9 @@ demo:
 	@cargo run --profile quick -- demo $(DEMO_ARGS)
 
 test:
-	@scripts/setup.sh build test
+	@scripts/setup.sh build fuzz test
 	@scripts/test.sh $(TEST_ARGS)
+	@$(if $(TEST_ARGS),:,scripts/fuzz.sh smoke)
 
 lint:
 	@scripts/setup.sh build
@@ -46,10 +50,13 @@ bench-side:
 	@scripts/setup.sh build bench
 	cargo bench --profile $(BENCH_PROFILE) --bench side_by_side -- $(BENCH_ARGS)
 
-# Without RUSTC_BOOTSTRAP: the targets compile without it, and it would have most dependencies built anew each time.
-fuzz-build:
+fuzz:
 	@scripts/setup.sh build fuzz
-	cargo build --locked -p difusor-fuzz
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz.sh run $(FUZZ_TARGETS)
+
+fuzz-smoke:
+	@scripts/setup.sh build fuzz
+	@scripts/fuzz.sh smoke $(FUZZ_TARGETS)
 
 image:
 	@scripts/try-image.sh

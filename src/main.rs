@@ -18,6 +18,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 enum Verb {
     Demo(cli::demo::Args),
     Serve(cli::serve::Args),
+    Cortes(cli::cortes::Args),
+    Show(cli::show::Args),
     Verify(cli::verify::Args),
     Pack(cli::pack::Args),
     Config(cli::config::Args),
@@ -33,6 +35,8 @@ fn main() -> ExitCode {
     match Verb::parse() {
         Verb::Demo(args) => cli::demo::run(&args),
         Verb::Serve(args) => cli::serve::run(&args),
+        Verb::Cortes(args) => cli::cortes::run(&args),
+        Verb::Show(args) => cli::show::run(&args),
         Verb::Verify(args) => cli::verify::run(&args),
         Verb::Pack(args) => cli::pack::run(&args),
         Verb::Config(args) => cli::config::run(&args),

@@ -7,6 +7,8 @@ mod answer;
 #[path = "rooms/clients.rs"]
 mod clients;
 mod common;
+#[path = "rooms/crash.rs"]
+mod crash;
 #[path = "rooms/memory.rs"]
 mod memory;
 #[path = "rooms/night.rs"]

@@ -17,6 +17,8 @@ mod push;
 mod real;
 #[path = "serve/refused.rs"]
 mod refused;
+#[path = "serve/rsyncd.rs"]
+mod rsyncd;
 #[path = "serve/settings.rs"]
 mod settings;
 #[path = "serve/stop.rs"]

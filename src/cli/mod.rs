@@ -2,11 +2,13 @@
 
 pub mod ask;
 pub mod config;
+pub mod cortes;
 pub mod demo;
 mod log;
 pub mod pack;
 pub mod push;
 pub mod serve;
+pub mod show;
 mod signals;
 pub mod token;
 pub mod verify;

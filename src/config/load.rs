@@ -77,7 +77,8 @@ fn needed(top: &Section, folder: &Path) -> Option<Settings> {
     let interval = top.section("cortes").text("interval", units::duration);
     let http = http(top, folder);
     let admin = super::admin::https(&top.section("admin"), folder);
-    Some(Settings { intake: intake?, interval: interval?.value, http: http?, admin: admin? })
+    let rsync = super::rsync::rsync(&top.section("rsync"), folder);
+    Some(Settings { intake: intake?, interval: interval?.value, http: http?, admin: admin?, rsync: rsync? })
 }
 
 fn intake(top: &Section, folder: &Path) -> Option<Intake> {
@@ -286,7 +287,7 @@ fn folder_to_be(top: &Section, given: Given<PathBuf>) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::table;
+    use crate::config::{Rsync, table};
     use proptest::prelude::*;
 
     /// A folder with everything that the example names, but certificates.
@@ -386,6 +387,43 @@ mod tests {
     fn the_example_lacks_nothing_but_its_certificate() {
         let told = faults(&table::example().replace("# https", "https"));
         assert!(told.lines().all(|line| line.contains("`certificate`: ")), "{told}");
+    }
+
+    #[test]
+    fn who_may_push_by_rsync_is_told_all_at_once_too() {
+        let dir = folder();
+        let parsed = |rsync: &str| {
+            let text = format!("{LEAST}[listen]\nhttp = [\"[::]:80\"]\n{rsync}");
+            parse(&text, "d.toml", dir.path()).map(|s| s.rsync).map_err(|faults| faults.to_string())
+        };
+        assert_eq!(parsed("").unwrap(), Rsync::default(), "the table says the same");
+        let given = parsed("[rsync]\ntrusted = [\"10.0.0.0/8\"]\nuser = \"iec\"\nsecrets = \"s\"\n").unwrap();
+        assert_eq!(given.login.unwrap().secrets, dir.path().join("s"));
+        let text = "[rsync]\ntrusted = [\"10.0.0.1/8\", \"x\", \"::/0\"]\nports = [873, 0, 873]\nmodule = \"a b\"\n\
+                    user = \"iec\"\nconnections = 0\nmodul = 1\n";
+        let told = parsed(text).unwrap_err();
+        for expected in [
+            "d.toml:7:12: `rsync.trusted`: `10.0.0.1/8` is no network; one begins at `10.0.0.0/8`",
+            "d.toml:7:26: `rsync.trusted`: `x` is no address or network, such as [\"203.0.113.10\"",
+            "d.toml:7:31: `rsync.trusted`: `::/0` is everybody",
+            "d.toml:8:15: `rsync.ports`: expected 1 to 65535",
+            "d.toml:9:10: `rsync.module`: expected 1 to 64",
+            "d.toml:10:8: `rsync.user` needs `secrets`",
+            "d.toml:11:15: `rsync.connections`: expected 1 to 1000",
+            "d.toml:12:1: `rsync.modul` is no setting; did you mean `rsync.module`?",
+        ] {
+            assert!(told.contains(expected), "{expected}\nnot in\n{told}");
+        }
+        assert_eq!(told.lines().count(), 8, "{told}");
+        assert!(
+            parsed("[rsync]\nsecrets = \"s\"\n").unwrap_err().contains("d.toml:7:11: `rsync.secrets` needs `user`")
+        );
+        assert!(parsed("[rsync]\nports = []\n").unwrap_err().contains("d.toml:7:9: `rsync.ports` is empty"));
+        assert!(
+            parsed("[rsync]\nports = [873, 873]\n")
+                .unwrap_err()
+                .contains("d.toml:7:15: `rsync.ports`: 873 is there twice")
+        );
     }
 
     proptest! {

@@ -4,6 +4,8 @@
 mod admin;
 mod faults;
 mod load;
+mod rsync;
+pub mod rsyncd;
 mod settings;
 pub mod table;
 mod transport;
@@ -11,4 +13,5 @@ mod typed;
 
 pub use faults::{Fault, Faults};
 pub use load::{load, parse, state};
+pub use rsync::{Login, Network, Rsync};
 pub use settings::Settings;

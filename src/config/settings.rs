@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Rsync;
 use crate::admin::Https;
 use crate::http;
 use crate::ingest::Intake;
@@ -15,4 +16,6 @@ pub struct Settings {
     pub http: http::Settings,
     /// The operators' door that others reach.
     pub admin: Option<Https>,
+    /// For rsyncd, which runs beside the service.
+    pub rsync: Rsync,
 }

@@ -16,7 +16,7 @@ pub(super) fn check(path: &[u8]) -> Result<&str, Refusal> {
         return Err(Refusal::PathTooLong { path: shown(), limit: PATH_BYTES });
     }
     let path = str::from_utf8(path).map_err(|_| Refusal::PathNotUtf8 { path: shown() })?;
-    if path.chars().any(char::is_control) {
+    if path.chars().any(is_control) {
         return Err(Refusal::PathControlCharacter { path: shown() });
     }
     if path.contains('\\') {
@@ -39,6 +39,13 @@ pub(super) fn check(path: &[u8]) -> Result<&str, Refusal> {
     Ok(path)
 }
 
+/// The control characters, and those that turn the direction of writing (Unicode's Bidi_Control): by them a name looks
+/// like another.
+fn is_control(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns
+}
+
 /// Checks paths against each other: no two may be the same file on a file system that folds case or
 /// Unicode forms, and none may be a file and a folder.
 pub(super) fn distinct<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Result<(), Refusal> {
@@ -54,6 +61,18 @@ pub(super) fn distinct<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Resu
             if let Some(file) = seen.get(&folded[..end]) {
                 return Err(Refusal::PathFileAndFolder { path: Shown::text(file), other: Shown::text(path) });
             }
+        }
+    }
+    Ok(())
+}
+
+/// Checks files against the folders that an archive names by themselves: a folder that has nothing in it cannot be told
+/// from the paths of files.
+pub(super) fn apart<'a>(files: impl Iterator<Item = &'a str>, folders: &[String]) -> Result<(), Refusal> {
+    let folders: HashMap<String, &String> = folders.iter().map(|folder| (folded(folder), folder)).collect();
+    for path in files.filter(|_| !folders.is_empty()) {
+        if let Some(folder) = folders.get(&folded(path)) {
+            return Err(Refusal::PathFileAndFolder { path: Shown::text(path), other: Shown::text(folder) });
         }
     }
     Ok(())
@@ -109,6 +128,10 @@ mod tests {
         assert_eq!(code(b"a\nx"), "P027");
         assert_eq!(code(b"a\0x"), "P027");
         assert_eq!(code("a\u{85}x".as_bytes()), "P027");
+        assert_eq!(code("sitio/\u{202e}lmth.xedni".as_bytes()), "P027");
+        assert_eq!(code("sitio/\u{2066}a".as_bytes()), "P027");
+        // Joiners are a part of writing.
+        assert_eq!(code("sitio/nin\u{303}o \u{1f468}\u{200d}\u{1f467}".as_bytes()), "");
         assert_eq!(code(&[b'a'; 256]), "P016");
         assert_eq!(code("a/".repeat(600).as_bytes()), "P016");
     }
@@ -123,6 +146,8 @@ mod tests {
         assert_eq!(together(&["a\u{301}", "á"]), "P030");
         assert_eq!(together(&["a", "a/b"]), "P031");
         assert_eq!(together(&["x/a/b/c", "X/A"]), "P031");
+        let beside = |folder: &str| apart(["x/a"].into_iter(), &[folder.into()]).is_ok();
+        assert!(beside("x") && beside("x/b") && !beside("X/a"));
     }
 
     proptest! {

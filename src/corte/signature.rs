@@ -86,6 +86,12 @@ pub fn parse(armor: &[u8]) -> Result<SshSig, Refusal> {
     pem.push(b'\n');
     let signature = SshSig::from_pem(&pem)
         .map_err(|error| malformed(&format!("{error}; expected Ed25519, ECDSA P-256 or RSA with SHA-2")))?;
+    // ssh-key passes over lengths that do not agree; ssh-keygen, by which auditors check what we publish, does not.
+    let again = signature.to_pem(LineEnding::LF).map_err(|error| malformed(&error.to_string()))?;
+    let again = again.strip_prefix(BEGIN).and_then(|again| again.split_once(END)).map_or("", |(body, _)| body);
+    if !again.bytes().filter(|b| !b.is_ascii_whitespace()).eq(base64) {
+        return Err(malformed("its parts do not add up"));
+    }
     // ssh-key takes version 0, which never was.
     match signature.version() {
         SshSig::VERSION => Ok(signature),

@@ -4,6 +4,7 @@
 //! (`corte`), asks `admission`, builds a snapshot and publishes it; `improve` compresses it better in the background.
 
 pub mod admission;
+mod decide;
 mod handle;
 mod improve;
 mod incoming;

@@ -97,7 +97,7 @@ impl Operator {
     pub fn start(intake: Intake, live: Arc<Live>, clock: Clock, report: Reporter) -> Result<Operator, StartFault> {
         let (events, inbox) = sync_channel(EVENTS_MAX);
         let watching = Watching::start(events.clone())?;
-        let mut desk = Desk::open(intake, live, clock, report, events.clone())?;
+        let mut desk = Desk::open(intake, live, clock, report, Some(events.clone()))?;
         desk.watching = Some(watching);
         let heartbeat = Arc::new(AtomicU64::new(0));
         let beat = heartbeat.clone();
@@ -137,13 +137,14 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// Opens the vault; nothing is shown yet.
+    /// Opens the vault; nothing is shown yet. `events` is where better compressed contents are sent; without it nothing
+    /// is compressed better in the background.
     pub fn open(
         intake: Intake,
         live: Arc<Live>,
         clock: Clock,
         report: Reporter,
-        events: SyncSender<Event>,
+        events: Option<SyncSender<Event>>,
     ) -> Result<Desk, OpenFault> {
         let root = Vault::root(&intake.state, &intake.election, intake.kind);
         let holder = format!("process {}, since {}", std::process::id(), clock.now());
@@ -188,18 +189,26 @@ impl Desk {
             self.work();
             match inbox.recv_timeout(self.wait(next_look)) {
                 Ok(Event::Changed) => next_look = next_look.min(now + self.pause()),
-                Ok(Event::Notified) => {
-                    self.look();
-                    self.room.is_complete();
-                }
-                Ok(Event::Better(better)) => self.stage.improve(better),
-                Ok(Event::Arrived(arrival, reply)) => self.arrivals.push_back((arrival, reply)),
-                Ok(Event::Wished(wish, reply)) => {
-                    let _ = reply.send(self.wish(wish));
-                }
-                Ok(Event::StillThere) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(event) => self.hear(event),
+                Err(RecvTimeoutError::Timeout) => {}
             }
+        }
+    }
+
+    /// Takes note of what somebody says.
+    pub fn hear(&mut self, event: Event) {
+        match event {
+            Event::Notified => {
+                self.look();
+                self.room.is_complete();
+            }
+            Event::Better(better) => self.stage.improve(better),
+            Event::Arrived(arrival, reply) => self.arrivals.push_back((arrival, reply)),
+            Event::Wished(wish, reply) => {
+                let _ = reply.send(self.wish(wish));
+            }
+            Event::Changed | Event::StillThere | Event::Stop => {}
         }
     }
 

@@ -17,7 +17,7 @@ use crate::app::{Running, StartFault};
 use crate::base::clock::{Clock, Monotonic, Pace};
 use crate::base::disk::Disk;
 use crate::base::pool;
-use crate::config::Settings;
+use crate::config::{Rsync, Settings};
 use crate::corte::pack::{self, PackFault};
 use crate::corte::{CorteId, Limits, Signers, Tipo, Trust};
 use crate::http::{self, Listen};
@@ -100,6 +100,7 @@ impl Demo {
             },
             interval: INTERVAL,
             admin: None,
+            rsync: Rsync::default(),
             http: http::Settings {
                 listen: vec![Listen { address: listen, is_tls: false }],
                 certificates: Vec::new(),

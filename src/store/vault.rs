@@ -1,5 +1,6 @@
 //! The vault as the one process has it that may write.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use super::head::Head;
 use super::ledger::{CORTE, ENTRY, Entry, Facts, Ledger, Moment, SIGNATURE, SUMS, Shown};
 use super::restore::Unusable;
 use super::retention::{Index, Policy, Retained, list, next_to_go};
+use super::sealed;
 use super::shelf::Shelf;
 use crate::base::digest::Digest;
 use crate::base::disk::{Disk, Lock};
@@ -34,6 +36,8 @@ pub struct Vault {
     ledger: Ledger,
     root: PathBuf,
     index: Option<Index>,
+    /// Blobs that do not hold: what comes of them is put in their place.
+    doubtful: HashSet<Digest>,
     sums_bytes: u64,
     _lock: Lock,
 }
@@ -51,7 +55,11 @@ impl Vault {
         };
         Vault::prepare(disk, root).map_err(fault)?;
         let ledger = Ledger::read(disk, root).map_err(fault)?;
-        Ok(Vault { ledger, root: root.to_owned(), index: None, sums_bytes: limits.sums_bytes, _lock: lock })
+        if let Some(head) = &ledger.head {
+            head.mend(disk, &ledger.folder);
+        }
+        let (root, doubtful) = (root.to_owned(), HashSet::new());
+        Ok(Vault { ledger, root, index: None, doubtful, sums_bytes: limits.sums_bytes, _lock: lock })
     }
 
     /// Makes the folders, and removes the drafts that a crash has left.
@@ -64,7 +72,8 @@ impl Vault {
         let cortes = &folders[2];
         for (name, _) in disk.folder(cortes)?.names()? {
             if name.starts_with('.') {
-                disk.remove_tree(&cortes.join(name))?;
+                // Best effort: what cannot be removed hinders nobody.
+                let _ = disk.remove_tree(&cortes.join(name));
             }
         }
         Ok(())
@@ -84,17 +93,18 @@ impl Vault {
         self.ledger.coded.clone()
     }
 
-    /// Keeps a corte: durable when it returns. After a failure the vault is as it was.
+    /// Keeps a corte: durable when it returns. After a failure the vault is as it was, or has all of it.
     pub fn keep(&mut self, verified: &Verified, facts: Facts) -> Result<(), StoreFault> {
         let corte = verified.corte().id;
         let entry = Entry { corte, sums: Digest::of(verified.sums()), facts, is_damaged: false };
         let sums = Sums::parse(verified.sums()).map_err(io::Error::other)?;
         self.index()?;
-        let Vault { ledger, index: Some(index), root, .. } = self else { return Ok(()) };
+        let Vault { ledger, index: Some(index), doubtful, root, .. } = self else { return Ok(()) };
+        let is_new = |digest: &Digest| !index.has(digest) || doubtful.contains(digest);
         let mut new: Vec<(Digest, Bytes)> = verified
             .files()
             .iter()
-            .filter(|file| !index.blobs.contains_key(&file.digest))
+            .filter(|file| is_new(&file.digest))
             .map(|file| (file.digest, file.bytes.clone()))
             .collect();
         new.sort_unstable_by_key(|(digest, _)| *digest);
@@ -102,26 +112,29 @@ impl Vault {
         let put = |(): &mut (), n: usize| ledger.blobs.put(&new[n].0, &[&new[n].1]);
         let kept = pool::each(new.len(), || (), put).and_then(|_| commit(ledger, root, verified, &entry));
         if let Err(error) = kept {
-            // What was written refers to nothing; on a full disk it must not stay.
-            for (digest, _) in &new {
+            // Nothing refers to what was written; on a full disk it must not stay.
+            for (digest, _) in new.iter().filter(|(digest, _)| !index.is_partial && !index.blobs.contains_key(digest)) {
                 let _ = ledger.blobs.remove(digest);
             }
             return Err(error.into());
         }
-        let is_mended = ledger.entries.iter().any(|e| e.corte == corte);
+        let is_mended = ledger.entry(corte).is_some() || ledger.is_unreadable(corte);
         ledger.entries.retain(|e| e.corte != corte);
+        ledger.unreadable.retain(|(name, _)| *name != corte.to_string());
+        doubtful.retain(|digest| new.binary_search_by_key(digest, |(new, _)| *new).is_err());
         let place = ledger.entries.partition_point(|e| e.corte < corte);
         ledger.entries.insert(place, entry);
         if is_mended {
             // It had its references before, to what may have been gone.
             self.index = None;
-            return Ok(());
+        } else {
+            index.add(corte, &sums, verified.sums().len() as u64);
+            for (digest, bytes) in new {
+                index.blobs.entry(digest).or_default().bytes = Some(bytes.len() as u64);
+            }
         }
-        index.add(corte, &sums, verified.sums().len() as u64);
-        for (digest, bytes) in new {
-            index.blobs.entry(digest).or_default().bytes = bytes.len() as u64;
-        }
-        Ok(())
+        // It is there and whole. Should its name not last, then whoever tries again finds it, and `announce` syncs it too.
+        Ok(self.ledger.disk.sync_folder(&self.ledger.folder)?)
     }
 
     /// Says which corte is shown from now on; durable when it returns.
@@ -134,11 +147,8 @@ impl Vault {
 
     /// Notes that a corte cannot be used, and what of it does not hold, so that the next copy that comes mends it.
     pub fn is_unusable(&mut self, why: &Unusable, now: Timestamp) {
-        if let Some(digest) = why.blob {
-            // What lies under this name is not what it says; gone is better.
-            let _ = self.ledger.blobs.remove(&digest);
-            self.index = None;
-        }
+        // It stays where it is: what could not be read this time may be read another time.
+        self.doubtful.extend(why.blob);
         for entry in self.ledger.entries.iter_mut().filter(|entry| entry.corte == why.corte) {
             entry.is_damaged = true;
         }
@@ -151,10 +161,10 @@ impl Vault {
         if mended.is_empty() { Ok(()) } else { self.ledger.disk.sync_all(&self.root) }
     }
 
-    /// Takes note of codings that were put on the shelf.
-    pub fn has_coded(&mut self, digest: Digest, bytes: u64) {
+    /// Takes note of codings of a corte that were put on the shelf.
+    pub fn has_coded(&mut self, corte: CorteId, digest: Digest, bytes: u64) {
         if let Some(index) = &mut self.index {
-            index.coded.insert(digest, bytes);
+            index.has_coded(corte, digest, bytes);
         }
     }
 
@@ -177,23 +187,32 @@ impl Vault {
 
     /// First the entry, durably, then what nothing refers to any more.
     fn remove(&mut self, corte: CorteId) -> io::Result<()> {
-        let Vault { ledger, index, .. } = self;
-        let Some(entry) = ledger.entry(corte) else { return Ok(()) };
-        let sums = list(ledger, entry, self.sums_bytes).map(|(sums, _)| sums);
-        let (from, gone) = (ledger.at(corte), ledger.folder.join(format!(".{corte}.removed")));
-        ledger.disk.rename(&from, &gone)?;
-        ledger.disk.sync_folder(&ledger.folder)?;
+        let Some(entry) = self.ledger.entry(corte) else { return Ok(()) };
+        let sums = list(&self.ledger, entry, self.sums_bytes).map(|(sums, _)| sums);
+        let ledger = &mut self.ledger;
+        let gone = ledger.folder.join(format!(".{corte}.removed"));
+        ledger.disk.rename(&ledger.at(corte), &gone)?;
         ledger.entries.retain(|entry| entry.corte != corte);
-        if let (Some(index), Ok(sums)) = (index, sums) {
-            for digest in index.forget(corte, &sums) {
+        let removed = ledger.disk.sync_folder(&ledger.folder).and_then(|()| self.remove_files(corte, &sums?));
+        if removed.is_err() {
+            // What lies there without an entry is found, and removed, when the lists are read again.
+            self.index = None;
+        }
+        self.ledger.disk.remove_tree(&gone).and(removed)
+    }
+
+    /// Removes what only this corte, which is gone, referred to.
+    fn remove_files(&mut self, corte: CorteId, sums: &Sums) -> io::Result<()> {
+        let Vault { ledger, index: Some(index), .. } = self else { return Ok(()) };
+        for digest in index.forget(corte, sums) {
+            if index.blobs.remove(&digest).is_some() {
                 ledger.blobs.remove(&digest)?;
-                index.blobs.remove(&digest);
-                if index.coded.remove(&digest).is_some() {
-                    ledger.coded.remove(&digest)?;
-                }
+            }
+            if index.coded.remove(&digest).is_some() {
+                ledger.coded.remove(&digest)?;
             }
         }
-        ledger.disk.remove_tree(&gone)
+        Ok(())
     }
 
     /// Reads all lists, once: not at the start, when readers wait.
@@ -213,12 +232,12 @@ impl Vault {
 /// Writes the entry beside the blobs, makes all of it durable, and only then gives it its name.
 fn commit(ledger: &Ledger, root: &Path, verified: &Verified, entry: &Entry) -> io::Result<()> {
     let (disk, target) = (&ledger.disk, ledger.at(entry.corte));
-    let draft = ledger.folder.join(format!(".{}", entry.corte));
-    if disk.exists(&draft) {
-        disk.remove_tree(&draft)?;
+    let [draft, damaged] = ["", ".damaged"].map(|end| ledger.folder.join(format!(".{}{end}", entry.corte)));
+    for left in [&draft, &damaged].into_iter().filter(|path| disk.exists(path)) {
+        disk.remove_tree(left)?;
     }
     disk.make_folder(&draft)?;
-    let json = serde_json::to_vec_pretty(entry)?;
+    let json = sealed::write(entry)?;
     let files = [
         (CORTE, Some(&verified.corte_json()[..])),
         (SUMS, Some(&verified.sums()[..])),
@@ -233,13 +252,13 @@ fn commit(ledger: &Ledger, root: &Path, verified: &Verified, entry: &Entry) -> i
         }
         disk.sync_all(root)?;
         if disk.exists(&target) {
-            // Only what could not be used is ever replaced.
-            disk.rename(&target, &ledger.folder.join(format!(".{}.damaged", entry.corte)))?;
+            // Only what could not be used is ever replaced; it goes for good at the next start.
+            disk.rename(&target, &damaged)?;
         }
-        disk.rename(&draft, &target)?;
-        disk.sync_folder(&ledger.folder)
+        disk.rename(&draft, &target)
     })();
     if written.is_err() {
+        let _ = disk.rename(&damaged, &target);
         let _ = disk.remove_tree(&draft);
     }
     written

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod room;
+pub mod rsyncd;
 pub mod server;
 pub mod verbs;
 pub mod wire;

@@ -6,7 +6,7 @@ use difusor::corte::{Limits, Nothing, Signers, Tipo, read};
 use ssh_key::private::Ed25519Keypair;
 use ssh_key::{HashAlg, LineEnding, PrivateKey};
 
-use crate::common::{CORTE, Tree, code_of, expecting, key, now, sh, tool};
+use crate::common::{CORTE, Tree, code_of, expecting, key, now, sh, signers_of, tool};
 
 fn package() -> Tree {
     Tree::new(CORTE, &["index.html"])
@@ -43,6 +43,24 @@ fn malformed() {
     let body: Vec<&str> = armor.lines().collect();
     let one_line = format!("{}\n{}\n{}\n", body[0], body[1..body.len() - 1].concat(), body[body.len() - 1]);
     assert_eq!(with(one_line), "", "lines of any length, as ssh-keygen");
+}
+
+/// A signature is published beside the sums: one that we take and ssh-keygen does not would be no proof to anybody.
+#[test]
+fn nothing_in_a_signature_can_be_changed() {
+    let armor = package().bytes("SHA256SUMS.sig").to_vec();
+    let body = "-----BEGIN SSH SIGNATURE-----\n".len()..armor.len() - "\n-----END SSH SIGNATURE-----\n".len();
+    let signers = signers_of(&key());
+    for at in body.filter(|at| armor[*at] != b'\n') {
+        for other in *b"A/bg8=" {
+            let mut changed = armor.clone();
+            changed[at] = other;
+            let read =
+                read::tar_from(&package().with("SHA256SUMS.sig", &changed[..]).tar()[..], &Limits::default(), &Nothing);
+            let is_taken = read.unwrap().verify(&expecting(&signers)).is_ok();
+            assert_eq!(is_taken, changed == armor, "{at} {}", char::from(other));
+        }
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel, sync_channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use difusor::base::clock::{Clock, Hands};
@@ -49,8 +49,7 @@ impl Room {
             };
         };
         let live = Arc::new(Live::default());
-        let (events, _) = sync_channel(1);
-        let mut desk = Desk::open(intake, live.clone(), clock, Arc::new(report), events).unwrap();
+        let mut desk = Desk::open(intake, live.clone(), clock, Arc::new(report), None).unwrap();
         desk.begin();
         Room { dir, desk, hands, live, told }
     }
@@ -191,8 +190,7 @@ fn a_tree_that_changes_while_it_is_read_is_read_again() {
         };
     };
     let live = Arc::new(Live::default());
-    let (events, _) = sync_channel(1);
-    let mut desk = Desk::open(intake, live.clone(), clock, Arc::new(report), events).unwrap();
+    let mut desk = Desk::open(intake, live.clone(), clock, Arc::new(report), None).unwrap();
     desk.begin();
     hands.advance(QUIET);
     desk.look();

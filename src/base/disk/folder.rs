@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rustix::fs::{Dir, FileType, Mode, OFlags};
 
 use super::file::{File, plain};
-use super::twin::{Inode, Model};
+use super::model::{Inode, Model};
 
 /// What a name in a folder stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

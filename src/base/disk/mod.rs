@@ -6,6 +6,7 @@
 mod draft;
 mod file;
 mod folder;
+mod model;
 mod twin;
 
 use std::fmt;
@@ -25,7 +26,7 @@ pub use twin::{At, Twin};
 
 /// The disk of this machine, or a twin of it. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Disk(Option<Arc<twin::Model>>);
+pub struct Disk(Option<Arc<model::Model>>);
 
 /// What is known of a name without opening it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +60,7 @@ impl Disk {
 
     /// A disk in memory that does as its twin is told.
     pub fn twin() -> (Disk, Twin) {
-        let (model, twin) = twin::new();
-        (Disk(Some(model)), twin)
+        twin::new()
     }
 
     /// An open folder. The path itself may go through links: whoever names it is trusted.
@@ -76,7 +76,7 @@ impl Disk {
         match &self.0 {
             None => {
                 let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-                file::plain(rustix::fs::open(path, flags, Mode::empty())?.into())
+                file::plain(rustix::fs::open(path, flags, Mode::empty())?)
             }
             Some(model) => Ok(File::Twin(model.clone(), model.file(path)?)),
         }
@@ -85,7 +85,7 @@ impl Disk {
     /// All of a file, which may have `most` bytes.
     pub fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
         let file = self.open(path)?;
-        let len = file.len()?;
+        let len = file.size()?;
         let mut bytes = Vec::with_capacity(usize::try_from(len.min(most)).unwrap_or(0) + 1);
         ReadAt::of(file).take(most.saturating_add(1)).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > most {

@@ -2,26 +2,13 @@
 //! test. After a power cut it is as harsh as POSIX allows: what was not synced may be there, gone, torn or zeroes; a
 //! name that was not synced may be the old one or the new one, each for itself.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io;
-use std::path::{Component, Path};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::{Disk, Kind, Space, Stat};
-
-/// A file or folder, whatever its names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Inode(u64);
-
-const ROOT: Inode = Inode(0);
-
-type Names = BTreeMap<String, Inode>;
-
-/// What there is, and what of it would outlast a power cut.
-enum Node {
-    File { now: Vec<u8>, durable: Vec<u8>, changes: u64 },
-    Folder { now: Names, durable: Names },
-}
+use super::Disk;
+use super::model::{Inode, Model, Moment, Node, ROOT, folder, not_found};
 
 /// What happens at an operation.
 pub enum At {
@@ -33,38 +20,24 @@ pub enum At {
     Call(Box<dyn FnOnce() + Send>),
 }
 
-struct State {
-    nodes: HashMap<Inode, Node>,
-    next: u64,
-    operations: u64,
-    plan: BTreeMap<u64, At>,
-    is_dead: bool,
-    free: u64,
-}
-
-pub struct Model(Mutex<State>);
-
-/// Tells a twin what to do.
+/// Tells a twin what to do. Cheap to clone.
+#[derive(Clone)]
 pub struct Twin(Arc<Model>);
 
-/// Bytes that a new twin has room for.
-const ROOM: u64 = 1 << 40;
-
-pub(super) fn new() -> (Arc<Model>, Twin) {
-    with_nodes(HashMap::from([(ROOT, folder())]), 1)
+pub(super) fn new() -> (Disk, Twin) {
+    over(Model::of(HashMap::from([(ROOT, folder())]), 1))
 }
 
-fn with_nodes(nodes: HashMap<Inode, Node>, next: u64) -> (Arc<Model>, Twin) {
-    let state = State { nodes, next, operations: 0, plan: BTreeMap::new(), is_dead: false, free: ROOM };
-    let model = Arc::new(Model(Mutex::new(state)));
-    (model.clone(), Twin(model))
-}
-
-fn folder() -> Node {
-    Node::Folder { now: Names::new(), durable: Names::new() }
+fn over(model: Arc<Model>) -> (Disk, Twin) {
+    (Disk(Some(model.clone())), Twin(model))
 }
 
 impl Twin {
+    /// The disk that it tells what to do.
+    pub fn disk(&self) -> Disk {
+        Disk(Some(self.0.clone()))
+    }
+
     /// How many operations there were.
     pub fn operations(&self) -> u64 {
         self.0.lock().operations
@@ -72,7 +45,57 @@ impl Twin {
 
     /// What is to happen at operation number `n`, counted from 0.
     pub fn at(&self, n: u64, what: At) {
-        self.0.lock().plan.insert(n, what);
+        self.0.lock().plan.insert(Moment::Operation(n), what);
+    }
+
+    /// How many operations changed what there is, or what of it would last.
+    pub fn changes(&self) -> u64 {
+        self.0.lock().changes
+    }
+
+    /// What is to happen at the nth change, counted from 0. A power cut at a look leaves what one at the next change
+    /// leaves.
+    pub fn at_change(&self, n: u64, what: At) {
+        self.0.lock().plan.insert(Moment::Change(n), what);
+    }
+
+    /// A file that somebody else puts there, durably, with the folders that lead to it; it counts for nothing.
+    pub fn put(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut state = self.0.lock();
+        let mut leading: Vec<&Path> = path.ancestors().skip(1).collect();
+        while let Some(path) = leading.pop() {
+            if state.find(path).is_err() {
+                let inode = state.add(path, folder())?;
+                state.outlasts(path, Some(inode))?;
+            }
+        }
+        let (names, name) = state.place(path)?;
+        names.remove(&name);
+        let file = Node::File { now: bytes.to_vec(), durable: bytes.to_vec(), changes: 0 };
+        let inode = state.add(path, file)?;
+        state.outlasts(path, Some(inode))
+    }
+
+    /// Somebody else takes a file or folder away, durably; that counts for nothing.
+    pub fn take_away(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.0.lock();
+        let (names, name) = state.place(path)?;
+        names.remove(&name).ok_or_else(not_found)?;
+        state.outlasts(path, None)
+    }
+
+    /// Every file below a folder.
+    pub fn files(&self, below: &Path) -> Vec<PathBuf> {
+        let (state, mut all, mut folders) = (self.0.lock(), Vec::new(), vec![below.to_owned()]);
+        while let Some(path) = folders.pop() {
+            match state.find(&path).map(|inode| &state.nodes[&inode]) {
+                Ok(Node::Folder { now, .. }) => folders.extend(now.keys().map(|name| path.join(name))),
+                Ok(Node::File { .. }) => all.push(path),
+                Err(_) => {}
+            }
+        }
+        all.sort_unstable();
+        all
     }
 
     /// Whether the power was cut.
@@ -99,6 +122,22 @@ impl Twin {
         Ok(())
     }
 
+    /// From now on this file cannot be read, as when a sector of it is bad; one that takes its name can.
+    pub fn spoil(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.0.lock();
+        let inode = state.find(path)?;
+        state.unreadable.insert(inode);
+        Ok(())
+    }
+
+    /// A disk of its own as a process finds it now: what was written is there, synced or not.
+    pub fn copy(&self) -> (Disk, Twin) {
+        let state = self.0.lock();
+        let model = Model::of(state.nodes.clone(), state.next);
+        model.lock().unreadable.clone_from(&state.unreadable);
+        over(model)
+    }
+
     /// The disk as it may be found after the power was cut now; `seed` picks one of all the ways.
     pub fn after_power_cut(&self, seed: u64) -> (Disk, Twin) {
         let state = self.0.lock();
@@ -106,307 +145,15 @@ impl Twin {
         let mut inodes: Vec<_> = state.nodes.keys().copied().collect();
         inodes.sort_unstable();
         let left = |inode: Inode| (inode, state.nodes[&inode].after_power_cut(&mut dice));
-        let (model, twin) = with_nodes(inodes.into_iter().map(left).collect(), state.next);
-        (Disk(Some(model)), twin)
+        over(Model::of(inodes.into_iter().map(left).collect(), state.next))
     }
-}
-
-impl Node {
-    fn after_power_cut(&self, dice: &mut Dice) -> Node {
-        match self {
-            Node::Folder { now, durable } => {
-                let mut left = Names::new();
-                let names: std::collections::BTreeSet<_> = now.keys().chain(durable.keys()).collect();
-                for name in names {
-                    let one = if dice.roll(2) == 0 { now.get(name) } else { durable.get(name) };
-                    left.extend(one.map(|inode| (name.clone(), *inode)));
-                }
-                Node::Folder { now: left.clone(), durable: left }
-            }
-            Node::File { now, durable, changes } => {
-                let left = match dice.roll(4) {
-                    _ if now == durable => now.clone(),
-                    0 => durable.clone(),
-                    1 => now.clone(),
-                    2 => vec![0; now.len()],
-                    _ => {
-                        let cut = dice.roll(now.len() as u64 + 1) as usize;
-                        [&now[..cut], durable.get(cut..).unwrap_or(&[])].concat()
-                    }
-                };
-                Node::File { now: left.clone(), durable: left, changes: *changes }
-            }
-        }
-    }
-}
-
-impl State {
-    fn find(&self, path: &Path) -> io::Result<Inode> {
-        path.components().try_fold(ROOT, |at, part| match part {
-            Component::Normal(name) => self.child(at, &name.to_string_lossy()),
-            Component::RootDir | Component::CurDir => Ok(at),
-            _ => Err(not_found()),
-        })
-    }
-
-    fn child(&self, of: Inode, name: &str) -> io::Result<Inode> {
-        match self.nodes.get(&of) {
-            Some(Node::Folder { now, .. }) => now.get(name).copied().ok_or_else(not_found),
-            _ => Err(io::ErrorKind::NotADirectory.into()),
-        }
-    }
-
-    /// The folder in which `path` is a name, and the name.
-    fn place(&mut self, path: &Path) -> io::Result<(&mut Names, String)> {
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(not_found()) };
-        let parent = self.find(parent)?;
-        match self.nodes.get_mut(&parent) {
-            Some(Node::Folder { now, .. }) => Ok((now, name.to_string_lossy().into_owned())),
-            _ => Err(io::ErrorKind::NotADirectory.into()),
-        }
-    }
-
-    fn add(&mut self, path: &Path, node: Node) -> io::Result<Inode> {
-        let inode = Inode(self.next);
-        let (names, name) = self.place(path)?;
-        if names.contains_key(&name) {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        names.insert(name, inode);
-        self.next += 1;
-        self.nodes.insert(inode, node);
-        Ok(inode)
-    }
-
-    fn content(&mut self, inode: Inode) -> io::Result<(&mut Vec<u8>, &mut u64)> {
-        match self.nodes.get_mut(&inode) {
-            Some(Node::File { now, changes, .. }) => Ok((now, changes)),
-            _ => Err(io::ErrorKind::IsADirectory.into()),
-        }
-    }
-
-    fn kind(&self, inode: Inode) -> io::Result<Kind> {
-        match self.nodes.get(&inode) {
-            Some(Node::File { .. }) => Ok(Kind::File),
-            Some(Node::Folder { .. }) => Ok(Kind::Folder),
-            None => Err(not_found()),
-        }
-    }
-
-    fn found(&self, inode: Inode, kind: Kind) -> io::Result<Inode> {
-        match self.kind(inode)? == kind {
-            true => Ok(inode),
-            false => Err(io::Error::other("is of another kind")),
-        }
-    }
-
-    fn dead(&self) -> io::Result<()> {
-        if self.is_dead { Err(io::Error::other("the power was cut")) } else { Ok(()) }
-    }
-}
-
-impl Model {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Counts an operation, and lets happen what was planned for it.
-    fn operation(&self) -> io::Result<MutexGuard<'_, State>> {
-        let mut state = self.lock();
-        state.dead()?;
-        let n = state.operations;
-        state.operations += 1;
-        match state.plan.remove(&n) {
-            None => Ok(state),
-            Some(At::Fail(kind)) => Err(kind.into()),
-            Some(At::PowerCut) => {
-                state.is_dead = true;
-                state.dead()?;
-                Ok(state)
-            }
-            Some(At::Call(what)) => {
-                drop(state);
-                what();
-                Ok(self.lock())
-            }
-        }
-    }
-
-    pub(super) fn folder(&self, path: &Path) -> io::Result<Inode> {
-        let state = self.operation()?;
-        state.found(state.find(path)?, Kind::Folder)
-    }
-
-    pub(super) fn file(&self, path: &Path) -> io::Result<Inode> {
-        let state = self.operation()?;
-        state.found(state.find(path)?, Kind::File)
-    }
-
-    pub(super) fn folder_in(&self, inode: Inode, name: &str) -> io::Result<Inode> {
-        let state = self.operation()?;
-        state.found(state.child(inode, name)?, Kind::Folder)
-    }
-
-    pub(super) fn file_in(&self, inode: Inode, name: &str) -> io::Result<Inode> {
-        let state = self.operation()?;
-        state.found(state.child(inode, name)?, Kind::File)
-    }
-
-    pub(super) fn list(&self, inode: Inode) -> io::Result<Vec<(String, Kind)>> {
-        let state = self.operation()?;
-        match state.nodes.get(&inode) {
-            Some(Node::Folder { now, .. }) => {
-                now.iter().map(|(name, inode)| Ok((name.clone(), state.kind(*inode)?))).collect()
-            }
-            _ => Err(io::ErrorKind::NotADirectory.into()),
-        }
-    }
-
-    pub(super) fn stat(&self, path: &Path) -> io::Result<Stat> {
-        let state = self.operation()?;
-        let inode = state.find(path)?;
-        Ok(match &state.nodes[&inode] {
-            Node::File { now, changes, .. } => {
-                Stat { kind: Kind::File, len: now.len() as u64, mark: changes << 32 | inode.0 }
-            }
-            Node::Folder { .. } => Stat { kind: Kind::Folder, len: 0, mark: inode.0 },
-        })
-    }
-
-    pub(super) fn len(&self, inode: Inode) -> io::Result<u64> {
-        Ok(self.lock().content(inode)?.0.len() as u64)
-    }
-
-    pub(super) fn read_at(&self, inode: Inode, buf: &mut [u8], at: u64) -> io::Result<usize> {
-        let mut state = self.operation()?;
-        let (bytes, _) = state.content(inode)?;
-        let from = bytes.get(usize::try_from(at).unwrap_or(usize::MAX)..).unwrap_or(&[]);
-        let n = from.len().min(buf.len());
-        buf[..n].copy_from_slice(&from[..n]);
-        Ok(n)
-    }
-
-    pub(super) fn create(&self, path: &Path) -> io::Result<Inode> {
-        self.operation()?.add(path, Node::File { now: Vec::new(), durable: Vec::new(), changes: 0 })
-    }
-
-    pub(super) fn append(&self, path: &Path) -> io::Result<Inode> {
-        let mut state = self.operation()?;
-        match state.find(path) {
-            Ok(inode) => state.found(inode, Kind::File),
-            Err(_) => state.add(path, Node::File { now: Vec::new(), durable: Vec::new(), changes: 0 }),
-        }
-    }
-
-    pub(super) fn write(&self, inode: Inode, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.operation();
-        let (mut state, bytes) = match written {
-            Ok(state) => (state, bytes),
-            Err(error) => {
-                let mut state = self.lock();
-                // Torn: the power went while this was being written.
-                if state.is_dead {
-                    state.content(inode)?.0.extend_from_slice(&bytes[..bytes.len() / 2]);
-                }
-                return Err(error);
-            }
-        };
-        let n = bytes.len().min(usize::try_from(state.free).unwrap_or(usize::MAX));
-        if n == 0 && !bytes.is_empty() {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        state.free -= n as u64;
-        let (now, changes) = state.content(inode)?;
-        now.extend_from_slice(&bytes[..n]);
-        *changes += 1;
-        Ok(n)
-    }
-
-    pub(super) fn sync(&self, inode: Inode) -> io::Result<()> {
-        if let Some(Node::File { now, durable, .. }) = self.operation()?.nodes.get_mut(&inode) {
-            durable.clone_from(now);
-        }
-        Ok(())
-    }
-
-    pub(super) fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.operation()?;
-        let inode = state.find(path)?;
-        if let Some(Node::Folder { now, durable }) = state.nodes.get_mut(&inode) {
-            durable.clone_from(now);
-        }
-        Ok(())
-    }
-
-    pub(super) fn sync_all(&self) -> io::Result<()> {
-        for node in self.operation()?.nodes.values_mut() {
-            match node {
-                Node::File { now, durable, .. } => durable.clone_from(now),
-                Node::Folder { now, durable } => durable.clone_from(now),
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn make_folder(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.operation()?;
-        let all: Vec<&Path> = path.ancestors().filter(|p| p.file_name().is_some()).collect();
-        for path in all.into_iter().rev() {
-            match state.find(path) {
-                Ok(inode) => _ = state.found(inode, Kind::Folder)?,
-                Err(_) => _ = state.add(path, folder())?,
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut state = self.operation()?;
-        let inode = state.find(from)?;
-        let is_folder = state.kind(inode)? == Kind::Folder;
-        if let Ok(there) = state.find(to)
-            && let Some(Node::Folder { now, .. }) = state.nodes.get(&there)
-            && (!is_folder || !now.is_empty())
-        {
-            return Err(io::ErrorKind::DirectoryNotEmpty.into());
-        }
-        let (names, name) = state.place(to)?;
-        names.insert(name, inode);
-        let (names, name) = state.place(from)?;
-        names.remove(&name);
-        Ok(())
-    }
-
-    pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.operation()?;
-        let inode = state.find(path)?;
-        state.found(inode, Kind::File)?;
-        state.free += state.content(inode)?.0.len() as u64;
-        let (names, name) = state.place(path)?;
-        names.remove(&name);
-        Ok(())
-    }
-
-    pub(super) fn remove_tree(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.operation()?;
-        let (names, name) = state.place(path)?;
-        names.remove(&name).map(|_| ()).ok_or_else(not_found)
-    }
-
-    pub(super) fn space(&self) -> io::Result<Space> {
-        Ok(Space { free: self.operation()?.free, total: ROOM })
-    }
-}
-
-fn not_found() -> io::Error {
-    io::ErrorKind::NotFound.into()
 }
 
 /// splitmix64: the same seed throws the same numbers.
-struct Dice(u64);
+pub(super) struct Dice(u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);

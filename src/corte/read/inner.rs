@@ -2,14 +2,11 @@
 
 use std::io::{Cursor, Read};
 
-use zip::ZipReadOptions;
-use zip::read::{Config, OwnedZipFileEntry};
-use zip::unstable::read::ZipIterable;
-
-use super::zip::{broken, unpackable};
+use super::layout::{self, Listed};
+use super::zip::Unpacked;
 use crate::base::shown::Shown;
 use crate::corte::Refusal;
-use crate::corte::limits::Meter;
+use crate::corte::limits::{FILES, Meter};
 
 /// Takes a file by its name, or its path, and its bytes.
 pub(in crate::corte) type Each<'e> = dyn FnMut(&str, &[u8]) -> Result<(), Refusal> + 'e;
@@ -56,31 +53,21 @@ pub(in crate::corte) fn each_in_zip(
     wanted: &dyn Fn(&str) -> bool,
     each: &mut Each<'_>,
 ) -> Result<(), Refusal> {
-    let from = Cursor::new(bytes);
-    let mut zip = ZipIterable::try_new(from.clone(), Config::default()).map_err(|error| broken(archive, error))?;
-    for entry in zip.files().map_err(|error| broken(archive, error))? {
-        let entry = entry.map_err(|error| broken(archive, error))?;
+    for file in layout::files(Cursor::new(bytes), archive, FILES)? {
         meter.entry()?;
-        let name = String::from_utf8_lossy(entry.name_raw()).into_owned();
+        let name = String::from_utf8_lossy(&file.name).into_owned();
         if name.ends_with('/') || !wanted(&name) {
             continue;
         }
-        unpackable(&entry, archive)?;
         let path = format!("{archive}!{name}");
-        let bytes = unpacked(&entry.into(), from.clone(), &path, meter, most)?;
+        let bytes = unpacked(&file, bytes, &path, meter, most)?;
         each(&name, &bytes)?;
     }
     Ok(())
 }
 
-fn unpacked(
-    entry: &OwnedZipFileEntry,
-    mut from: Cursor<&[u8]>,
-    path: &str,
-    meter: &Meter<'_>,
-    most: Most,
-) -> Result<Vec<u8>, Refusal> {
-    let reader = entry.as_ref().with_reader(&mut from, ZipReadOptions::new()).map_err(|error| broken(path, error))?;
+fn unpacked(file: &Listed, archive: &[u8], path: &str, meter: &Meter<'_>, most: Most) -> Result<Vec<u8>, Refusal> {
+    let reader = Unpacked::of(file, Cursor::new(archive), path)?;
     let (mut reader, mut bytes) = (reader.take(most.bytes()), Vec::new());
     loop {
         let n = reader.by_ref().take(CHUNK).read_to_end(&mut bytes).map_err(|error| Refusal::broken(path, error))?;
@@ -88,6 +75,6 @@ fn unpacked(
             return most.of(&bytes, path).map(|_| ()).map(|()| bytes);
         }
         meter.bytes(path, bytes.len() as u64, n as u64)?;
-        meter.ratio(path, entry.compressed_size(), bytes.len() as u64)?;
+        meter.ratio(path, file.packed, bytes.len() as u64)?;
     }
 }

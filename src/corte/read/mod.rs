@@ -2,9 +2,12 @@
 
 mod bare;
 mod entry;
+mod fields;
 mod folder;
+mod form;
 mod guard;
 mod inner;
+mod layout;
 mod tar;
 mod zip;
 

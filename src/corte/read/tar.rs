@@ -15,12 +15,13 @@ use tar::{Archive, EntryType};
 
 use super::Keep;
 use super::entry::{Entry, METADATA, Reading};
+use super::form::{self, ToTheEnd};
 use super::guard::{Packed, Unpacked};
 use crate::base::disk::ReadAt;
 use crate::base::pool;
 use crate::base::shown::Shown;
-use crate::corte::Refusal;
 use crate::corte::limits::PATH_BYTES;
+use crate::corte::{Refusal, path};
 
 /// Files up to this size are hashed by other threads; larger ones as they stream by.
 const HANDED_OVER: u64 = 1 << 20;
@@ -81,7 +82,9 @@ pub(super) fn entries<K: Keep>(from: impl Read, name: &str, reading: &Reading<'_
         unpack(from, name, reading, send)
     });
     let mut entries = done.into_inner().unwrap_or_else(|e| e.into_inner());
-    entries.append(&mut read?);
+    let Found { mut large, folders } = read?;
+    entries.append(&mut large);
+    path::apart(entries.iter().map(|entry| entry.path.as_str()), &folders)?;
     Ok(entries)
 }
 
@@ -89,16 +92,22 @@ fn take<T>(receive: &Mutex<Receiver<T>>) -> Option<T> {
     receive.lock().unwrap_or_else(|e| e.into_inner()).recv().ok()
 }
 
-/// Goes through the archive; returns the large files and sends the others.
+/// What is not handed over.
+struct Found<B> {
+    large: Vec<Entry<B>>,
+    folders: Vec<String>,
+}
+
+/// Goes through the archive; returns the large files and the folders, and sends the other files.
 fn unpack<K: Keep>(
     from: impl Read,
     archive: &str,
     reading: &Reading<'_, K>,
     send: SyncSender<(String, Vec<u8>)>,
-) -> Entries<K::Kept> {
+) -> Result<Found<K::Kept>, Refusal> {
     let broken_at = |_: &str, error| Refusal::broken(archive, error);
     let mut large = Vec::new();
-    walk(from, archive, reading, |path, size, entry| {
+    let folders = walk(from, archive, reading, |path, size, entry| {
         if size <= HANDED_OVER {
             // Nobody receives only when a hasher panicked, which the scope passes on.
             _ = send.send((path.to_string(), reading.slurp(path, size, entry, broken_at)?));
@@ -107,7 +116,7 @@ fn unpack<K: Keep>(
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok(large)
+    Ok(Found { large, folders })
 }
 
 /// The three files that say what the package is, if the archive begins with them; nothing behind them is read.
@@ -145,17 +154,22 @@ fn streamed<K: Keep>(
 }
 
 /// Goes through the files of an archive until `each`, told path and size, breaks off; paths, kinds and announced sizes
-/// are checked, folders passed over.
+/// are checked. Returns the folders.
 fn walk<R: Read, K: Keep>(
     from: R,
     archive: &str,
     reading: &Reading<'_, K>,
-    mut each: impl FnMut(&str, u64, &mut tar::Entry<'_, R>) -> Result<ControlFlow<()>, Refusal>,
-) -> Result<(), Refusal> {
+    mut each: impl FnMut(&str, u64, &mut tar::Entry<'_, ToTheEnd<R>>) -> Result<ControlFlow<()>, Refusal>,
+) -> Result<Vec<String>, Refusal> {
     let broken = |error| Refusal::broken(archive, error);
-    let (mut tar, mut described) = (Archive::new(from), Described::default());
+    let fault = |why: &str| Refusal::BrokenArchive { archive: Shown::text(archive), why: Shown::text(why) };
+    let (mut tar, mut described) = (Archive::new(ToTheEnd::of(from)), Described::default());
+    let mut folders = Vec::new();
     for entry in tar.entries().map_err(broken)?.raw(true) {
         let mut entry = entry.map_err(broken)?;
+        if let Some(why) = form::fault(entry.header()) {
+            return Err(fault(why));
+        }
         let (kind, size) = (entry.header().entry_type(), entry.size());
         if described.read(kind, size, &mut entry, archive)? {
             continue;
@@ -167,7 +181,7 @@ fn walk<R: Read, K: Keep>(
         if is_folder {
             match name.strip_suffix(b"/").unwrap_or(name) {
                 b"" | b"." => {}
-                name => _ = reading.admit(name)?,
+                name => folders.push(reading.admit(name)?.to_string()),
             }
             continue;
         }
@@ -177,10 +191,13 @@ fn walk<R: Read, K: Keep>(
         }
         reading.announced(path, size)?;
         if each(path, size, &mut entry)?.is_break() {
-            break;
+            return Ok(folders);
         }
     }
-    Ok(())
+    if described.take_name().is_some() {
+        return Err(fault("it ends where an entry was announced"));
+    }
+    tar.into_inner().fault().map_err(broken)?.map_or(Ok(folders), |why| Err(fault(why)))
 }
 
 /// What headers before an entry say of it.
@@ -210,6 +227,10 @@ impl Described {
         if size > most || self.entries > 4 {
             return Err(fault("a header that describes the next entry is too long"));
         }
+        // Readers differ on which of two names counts.
+        if self.long_name.is_some() || self.pax_path.is_some() {
+            return Err(fault("a header that names the next entry is followed by another"));
+        }
         let mut bytes = Vec::new();
         from.take(size).read_to_end(&mut bytes).map_err(broken)?;
         match kind {
@@ -218,9 +239,13 @@ impl Described {
             _ => {
                 for (key, value) in pax(&bytes).ok_or_else(|| fault("a pax header is malformed"))? {
                     match key {
-                        b"path" if kind == EntryType::XHeader => self.pax_path = Some(value.to_vec()),
+                        b"path" if kind == EntryType::XHeader && self.pax_path.is_none() => {
+                            self.pax_path = Some(value.to_vec());
+                        }
                         // These change what follows: none is needed for a package, and readers differ on them.
-                        b"path" | b"size" => return Err(fault("a pax header sets a size, or a path for all")),
+                        b"path" => return Err(fault("a pax header sets a path twice, or for all")),
+                        b"size" | b"SCHILY.realsize" => return Err(fault("a pax header sets a size")),
+                        b"hdrcharset" => return Err(fault("a pax header sets how names are written")),
                         _ if key.starts_with(b"GNU.sparse") => return Err(fault("it holds a sparse file")),
                         _ => {}
                     }
@@ -241,7 +266,8 @@ fn pax(mut bytes: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     let mut records = Vec::new();
     while !bytes.is_empty() {
         let blank = bytes.iter().position(|b| *b == b' ')?;
-        let len: usize = str::from_utf8(&bytes[..blank]).ok()?.parse().ok()?;
+        let digits = bytes[..blank].iter().all(u8::is_ascii_digit).then_some(&bytes[..blank])?;
+        let len: usize = str::from_utf8(digits).ok()?.parse().ok()?;
         let (record, rest) = bytes.split_at_checked(len)?;
         let record = record.get(blank + 1..)?.strip_suffix(b"\n")?;
         let equals = record.iter().position(|b| *b == b'=')?;
@@ -270,7 +296,7 @@ mod tests {
     fn pax_records_are_cut_by_their_length() {
         let records = pax(b"12 path=a/b\n16 x=two\nlines!\n").unwrap();
         assert_eq!(records, [(&b"path"[..], &b"a/b"[..]), (&b"x"[..], &b"two\nlines!"[..])]);
-        for bad in [&b"x"[..], b"5 a=b", b"99 a=b\n", b"2 a=b\n", b"0 a=b\n", b"5 ab\n", b"-1 a=b\n"] {
+        for bad in [&b"x"[..], b"5 a=b", b"99 a=b\n", b"2 a=b\n", b"0 a=b\n", b"5 ab\n", b"-1 a=b\n", b"+6 a=b\n"] {
             assert_eq!(pax(bad), None, "{bad:?}");
         }
     }

@@ -1,23 +1,22 @@
 //! Zip archives: the list at the end is read first, then all threads unpack.
 
-use std::io::{Read, Seek};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Take};
 
-use zip::read::{Config, OwnedZipFileEntry, ZipFileEntry};
-use zip::result::ZipError;
-use zip::unstable::read::ZipIterable;
-use zip::{CompressionMethod, ZipReadOptions};
+use flate2::Crc;
+use flate2::bufread::DeflateDecoder;
 
 use super::entry::{Entry, METADATA, Reading};
+use super::layout::{self, Listed, fault};
 use super::{Keep, top_folder};
 use crate::base::disk::ReadAt;
 use crate::base::pool;
-use crate::base::shown::Shown;
-use crate::corte::Refusal;
+use crate::corte::{Refusal, path};
 
-/// The bits of a Unix mode that say what a file is, and the two kinds that a package may hold.
-const KIND: u32 = 0o170_000;
-const PLAIN: u32 = 0o100_000;
-const FOLDER: u32 = 0o040_000;
+/// How a file may be packed (APPNOTE 4.4.5).
+const STORED: u64 = 0;
+const DEFLATED: u64 = 8;
+/// Packed bytes that are read at a time.
+const BUFFER: u64 = 64 << 10;
 
 pub(super) fn entries<K: Keep>(
     from: impl Read + Seek + Clone + Sync,
@@ -40,7 +39,7 @@ pub(super) fn first<K: Keep>(
 }
 
 fn unpack<K: Keep>(
-    files: &[(String, OwnedZipFileEntry)],
+    files: &[(String, Listed)],
     from: impl Read + Seek + Clone + Sync,
     archive: &str,
     reading: &Reading<'_, K>,
@@ -50,59 +49,98 @@ fn unpack<K: Keep>(
         || from.clone(),
         |from, i| {
             let (path, file) = &files[i];
-            let options = ZipReadOptions::new();
-            let mut unpacked = file.as_ref().with_reader(from, options).map_err(|error| broken(archive, error))?;
+            let mut unpacked = Unpacked::of(file, from, archive)?;
             let broken_at = |_: &str, error| Refusal::broken(archive, error);
-            let ratio = |len| reading.meter.ratio(path, file.compressed_size(), len);
-            reading.stream(path.clone(), file.size(), &mut unpacked, broken_at, ratio)
+            let ratio = |len| reading.meter.ratio(path, file.packed, len);
+            reading.stream(path.clone(), file.unpacked, &mut unpacked, broken_at, ratio)
         },
     )
 }
 
-/// The files in the archive, by the list at its end: paths, kinds and announced sizes checked.
+/// The files in the archive, by the list at its end: layout, paths, kinds and announced sizes checked.
 fn list<K: Keep>(
-    from: impl Read + Seek,
+    from: impl Read + Seek + Clone,
     archive: &str,
     reading: &Reading<'_, K>,
-) -> Result<Vec<(String, OwnedZipFileEntry)>, Refusal> {
-    let mut files = Vec::new();
-    let mut zip = ZipIterable::try_new(from, Config::default()).map_err(|error| broken(archive, error))?;
-    for entry in zip.files().map_err(|error| broken(archive, error))? {
-        let entry = entry.map_err(|error| broken(archive, error))?;
-        let name = entry.name_raw();
-        let name = name.strip_prefix(b"./").unwrap_or(name);
+) -> Result<Vec<(String, Listed)>, Refusal> {
+    let (mut files, mut folders) = (Vec::new(), Vec::new());
+    for file in layout::files(from, archive, reading.limits.files)? {
+        let name = file.name.strip_prefix(b"./").unwrap_or(&file.name);
         if let Some(folder) = name.strip_suffix(b"/") {
-            reading.admit(folder)?;
+            folders.push(reading.admit(folder)?.to_string());
             continue;
         }
         let path = reading.admit(name)?.to_string();
-        match entry.unix_mode().unwrap_or(0) & KIND {
-            0 | PLAIN => {}
-            kind => {
-                let kind = if kind == FOLDER { "folder named as a file" } else { "link or device" };
-                return Err(Refusal::NotAPlainFile { path: Shown::text(&path), kind });
-            }
-        }
-        unpackable(&entry, archive)?;
-        reading.announced(&path, entry.size())?;
-        files.push((path, entry.into()));
+        unpackable(&file, archive)?;
+        reading.announced(&path, file.unpacked)?;
+        files.push((path, file));
     }
+    path::apart(files.iter().map(|(path, _)| path.as_str()), &folders)?;
     Ok(files)
 }
 
 /// Refuses what cannot be unpacked here.
-pub(super) fn unpackable(entry: &ZipFileEntry<'_>, archive: &str) -> Result<(), Refusal> {
-    let fault = |why: &str| Err(Refusal::BrokenArchive { archive: Shown::text(archive), why: Shown::text(why) });
-    match entry.compression() {
-        _ if entry.encrypted() => fault("a file in it is encrypted"),
-        CompressionMethod::Stored | CompressionMethod::Deflated => Ok(()),
-        _ => fault("a file in it is neither stored nor deflated"),
+fn unpackable(file: &Listed, archive: &str) -> Result<(), Refusal> {
+    match file.method {
+        _ if file.is_encrypted() => Err(fault(archive, "a file in it is encrypted")),
+        STORED | DEFLATED => Ok(()),
+        _ => Err(fault(archive, "a file in it is neither stored nor deflated")),
     }
 }
 
-pub(super) fn broken(archive: &str, error: ZipError) -> Refusal {
-    match error {
-        ZipError::Io(error) => Refusal::broken(archive, error),
-        other => Refusal::BrokenArchive { archive: Shown::text(archive), why: Shown::text(&other.to_string()) },
+/// The bytes of one file, held to the size and the sum in the list: whoever reads to the end knows that they hold, else
+/// there is a `Refusal` in the `io::Error`.
+pub(super) struct Unpacked<'a, R> {
+    from: Packed<R>,
+    crc: Crc,
+    len: u64,
+    file: &'a Listed,
+    archive: &'a str,
+}
+
+enum Packed<R> {
+    Stored(Take<R>),
+    Deflated(Box<DeflateDecoder<BufReader<Take<R>>>>),
+}
+
+impl<'a, R: Read + Seek> Unpacked<'a, R> {
+    pub fn of(file: &'a Listed, mut archived: R, archive: &'a str) -> Result<Unpacked<'a, R>, Refusal> {
+        unpackable(file, archive)?;
+        archived.seek(SeekFrom::Start(file.data_at)).map_err(|error| Refusal::broken(archive, error))?;
+        let buffer = file.packed.min(BUFFER) as usize;
+        let packed = archived.take(file.packed);
+        let from = match file.method {
+            STORED => Packed::Stored(packed),
+            _ => Packed::Deflated(Box::new(DeflateDecoder::new(BufReader::with_capacity(buffer, packed)))),
+        };
+        Ok(Unpacked { from, crc: Crc::new(), len: 0, file, archive })
+    }
+
+    /// What is wrong at the end.
+    fn end(&self) -> Result<(), Refusal> {
+        // Whoever goes through the archive without its list would find something of its own in the rest.
+        let is_used_up = match &self.from {
+            Packed::Stored(_) => true,
+            Packed::Deflated(unpacked) => unpacked.total_in() == self.file.packed,
+        };
+        match is_used_up && self.len == self.file.unpacked && u64::from(self.crc.sum()) == self.file.crc {
+            true => Ok(()),
+            false => Err(fault(self.archive, "a file has another size or sum than its list says")),
+        }
+    }
+}
+
+impl<R: Read + Seek> Read for Unpacked<'_, R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = match &mut self.from {
+            Packed::Stored(from) => from.read(buf)?,
+            Packed::Deflated(from) => from.read(buf)?,
+        };
+        if n == 0 && !buf.is_empty() {
+            self.end()?;
+        }
+        self.len += n as u64;
+        self.crc.update(&buf[..n]);
+        Ok(n)
     }
 }

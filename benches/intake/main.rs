@@ -1,0 +1,69 @@
+//! Intake measured: what a corte costs by how much of it changed, how soon a restart serves, how soon a transfer is live.
+//!
+//! Each measurement has a process of its own, so that its peak of memory is its own.
+
+// The clock is the library's own here: what is measured is how long something took.
+mod admit;
+mod night;
+mod restart;
+mod transfer;
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args.as_slice() {
+        ["admit", form, files, bytes, changed] => admit::one(form, number(files), number(bytes), number(changed)),
+        ["restart", megabytes] => restart::one(number(megabytes)),
+        ["transfer", rounds] => transfer::run(number(rounds)),
+        [] => return everything(),
+        other => {
+            eprintln!(
+                "unknown: {other:?}; expected nothing, or one of admit, restart, transfer as the whole run calls them"
+            );
+            return ExitCode::from(2);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn number(text: &str) -> usize {
+    text.parse().expect("a number")
+}
+
+/// Runs every measurement by itself, and prints what each one says.
+fn everything() -> ExitCode {
+    println!("{}", admit::HEADER);
+    let table = [
+        ("folder", 5_000, 20_000, 5),
+        ("tar", 5_000, 20_000, 5),
+        ("tar", 5_000, 20_000, 100),
+        ("tar", 1_000, 20_000, 5),
+        ("tar", 50_000, 2_000, 5),
+        ("folder", 50_000, 2_000, 5),
+    ];
+    let mut is_whole = true;
+    for (form, files, bytes, changed) in table {
+        let (files, bytes, changed) = (files.to_string(), bytes.to_string(), changed.to_string());
+        is_whole &= child(&["admit", form, &files, &bytes, &changed]);
+    }
+    println!("\n{}", restart::HEADER);
+    for megabytes in ["3", "100", "1000"] {
+        is_whole &= child(&["restart", megabytes]);
+    }
+    println!();
+    is_whole &= child(&["transfer", "21"]);
+    if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn child(args: &[&str]) -> bool {
+    let me = std::env::current_exe().expect("this program has a path");
+    Command::new(me).args(args).status().is_ok_and(|status| status.success())
+}
+
+/// The binary that is measured.
+fn binary() -> PathBuf {
+    std::env::var_os("DIFUSOR_BIN").map_or_else(|| env!("CARGO_BIN_EXE_difusor").into(), PathBuf::from)
+}
