@@ -126,9 +126,11 @@ impl Setup {
         let log = Arc::new(Log::default());
         let (stderr, told) = (child.stderr.take().unwrap(), log.clone());
         std::thread::spawn(move || told.read(stderr));
-        let mut site = Site { dir: self.dir, child, log, http: None, https: None };
+        let mut site = Site { dir: self.dir, child, log, http: None, https: None, admin: None };
         let ready = site.log_line(&[" ready "]);
         let listening = ready.split('"').find(|part| part.contains("://")).unwrap();
+        let admin = ready.split_once("admin=\"https://").and_then(|(_, rest)| rest.split('"').next());
+        site.admin = admin.map(|address| address.parse().unwrap());
         for url in listening.split(' ') {
             let (scheme, address) = url.split_once("://").unwrap();
             let address = Some(address.parse().unwrap());
@@ -177,6 +179,7 @@ pub struct Site {
     log: Arc<Log>,
     http: Option<SocketAddr>,
     https: Option<SocketAddr>,
+    admin: Option<SocketAddr>,
 }
 
 impl Site {
@@ -194,6 +197,11 @@ impl Site {
 
     pub fn https(&self) -> SocketAddr {
         self.https.unwrap()
+    }
+
+    /// Where packages are pushed.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin.unwrap()
     }
 
     /// Waits for a line of the log with all of these parts.
