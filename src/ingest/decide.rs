@@ -13,7 +13,7 @@ impl Stage {
         let Some(head) = self.vault.ledger().head().cloned() else {
             return Err(WishFault::Refused("no corte is shown yet, so there is nothing to decide".into()));
         };
-        let latest = self.vault.ledger().highest().map_or(head.corte, |entry| entry.corte);
+        let latest = self.vault.ledger().highest().map_or(head.corte, |highest| highest.max(head.corte));
         match wish {
             Wish::Rollback { corte, reason } => {
                 self.roll_back(intake, (corte, latest), reason)?;

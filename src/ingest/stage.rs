@@ -144,7 +144,7 @@ impl Stage {
             accepted: entry.map(|entry| entry.sums),
             is_damaged: entry.is_some_and(|entry| entry.is_damaged) || ledger.is_unreadable(corte),
             is_withdrawn: head.is_some_and(|head| head.has_withdrawn(corte)),
-            highest: ledger.highest().map(|entry| entry.corte),
+            highest: ledger.highest(),
             shown: self.live.load().as_deref().map(|edition| edition.live().corte().id),
             is_held: head.is_some_and(|head| head.hold.is_some()),
         }

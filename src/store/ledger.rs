@@ -157,9 +157,10 @@ impl Ledger {
         self.entries.iter().find(|entry| entry.corte == corte)
     }
 
-    /// The latest that was ever accepted: nothing before it goes live by itself again.
-    pub fn highest(&self) -> Option<&Entry> {
-        self.entries.last()
+    /// The latest that was ever accepted, though it may be damaged: nothing before it goes live by itself again.
+    pub fn highest(&self) -> Option<CorteId> {
+        let unreadable = self.unreadable.iter().filter_map(|(name, _)| name.parse().ok());
+        unreadable.chain(self.entries.last().map(|entry| entry.corte)).max()
     }
 
     /// Whether there should be an entry that cannot be read.

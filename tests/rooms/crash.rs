@@ -4,6 +4,8 @@
 mod faults;
 #[path = "crash/machine.rs"]
 mod machine;
+#[path = "crash/mend.rs"]
+mod mend;
 #[path = "crash/night.rs"]
 mod night;
 #[path = "crash/power.rs"]

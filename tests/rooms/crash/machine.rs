@@ -13,7 +13,7 @@ use difusor::base::clock::{Clock, Hands};
 use difusor::base::digest::Digest;
 use difusor::base::disk::{Disk, Twin};
 use difusor::corte::CorteId;
-use difusor::ingest::{Arrival, Desk, Event, Happening, Intake, Outcome};
+use difusor::ingest::{Arrival, Desk, Event, Happening, Intake, Outcome, Wish};
 use difusor::snapshot::{Live, Representation, Snapshot};
 use difusor::store::{Ledger, Policy, Vault};
 use jiff::Timestamp;
@@ -168,7 +168,8 @@ impl Machine {
         self.twin.put(Path::new("/incoming/.keep"), b"").unwrap();
     }
 
-    fn put(&self, package: &Package, is_archive: bool) {
+    /// Puts a package into the incoming folder, as a tar or as it is.
+    pub fn put(&self, package: &Package, is_archive: bool) {
         let path = Path::new("/incoming").join(package.id.to_string());
         if is_archive {
             return self.twin.put(&path.with_extension("tar"), &package.tree.tar()).unwrap();
@@ -190,11 +191,7 @@ impl Machine {
                 true
             }
             Step::Pushed(package) => self.push(&night.packages[*package]),
-            Step::Wish(wish) => {
-                let (reply, mut answer) = oneshot::channel();
-                self.desk.hear(Event::Wished(wish.clone(), reply));
-                answer.try_recv().unwrap().is_ok()
-            }
+            Step::Wish(wish) => self.wish(wish.clone()),
         };
         self.work();
         if matches!(night.steps[n], Step::Archive(SPOILT)) {
@@ -202,6 +199,14 @@ impl Machine {
             self.work();
         }
         is_done
+    }
+
+    /// Whether an operator is told that what he wanted is done.
+    pub fn wish(&mut self, wish: Wish) -> bool {
+        let (reply, mut answer) = oneshot::channel();
+        self.desk.hear(Event::Wished(wish, reply));
+        self.note();
+        answer.try_recv().unwrap().is_ok()
     }
 
     fn push(&mut self, package: &Package) -> bool {
