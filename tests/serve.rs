@@ -7,8 +7,12 @@ mod common;
 mod forms;
 #[path = "serve/intake.rs"]
 mod intake;
+#[path = "serve/operators.rs"]
+mod operators;
 #[path = "serve/own_files.rs"]
 mod own_files;
+#[path = "serve/push.rs"]
+mod push;
 #[path = "serve/real.rs"]
 mod real;
 #[path = "serve/refused.rs"]
@@ -17,6 +21,8 @@ mod refused;
 mod rsyncd;
 #[path = "serve/settings.rs"]
 mod settings;
+#[path = "serve/source.rs"]
+mod source;
 #[path = "serve/stop.rs"]
 mod stop;
 #[path = "serve/tls.rs"]

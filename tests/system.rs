@@ -401,3 +401,13 @@ fn the_manual_has_every_refusal() {
     assert!(given.len() > 40);
     assert_eq!(given, told);
 }
+
+#[test]
+fn the_manual_has_every_code_of_a_source() {
+    let family = |code: &&str| code.len() == 4 && code.starts_with('S');
+    let given: BTreeSet<_> = difusor::record::TABLE.iter().map(|row| row.code).filter(family).collect();
+    let rows = MANUAL.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let told: BTreeSet<_> = rows.filter(family).collect();
+    assert!(given.contains("S014"));
+    assert_eq!(given, told);
+}

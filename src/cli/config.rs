@@ -82,11 +82,14 @@ fn rsyncd(args: &Rsyncd) -> ExitCode {
 fn places(file: &Path, settings: &Settings) -> std::io::Result<Places> {
     let keys = settings.http.certificates.iter().map(|files| &files.key);
     let admin = settings.admin.iter().flat_map(|https| [Some(&https.certificate.key), https.tokens.as_ref()]);
+    let Some(incoming) = &settings.intake.incoming else {
+        return Err(std::io::Error::other("rsync needs a folder to write into: add `incoming = \"incoming\"`"));
+    };
     Ok(Places {
         settings: file.to_owned(),
         conf: file.with_file_name("rsyncd.conf"),
         program: std::env::current_exe()?,
-        incoming: settings.intake.incoming.clone(),
+        incoming: incoming.clone(),
         hidden: keys.chain(admin.flatten()).cloned().collect(),
     })
 }

@@ -10,6 +10,7 @@ use toml::de::DeTable;
 
 use super::faults::{Fault, Faults, Notes};
 use super::settings::Settings;
+use super::source::sources;
 use super::transport::transport;
 use super::typed::{Given, Section};
 use crate::admin::socket_path;
@@ -73,15 +74,20 @@ fn document<'t>(text: &'t str, notes: &RefCell<Notes<'t>>) -> Spanned<DeTable<'t
 
 /// `None` only where a fault has been noted. Every section is read before the first `?`, so that all faults are.
 fn needed(top: &Section, folder: &Path) -> Option<Settings> {
-    let intake = intake(top, folder);
+    let sources = sources(top, folder);
+    // A source that is faulty is one that is meant.
+    let is_fed = sources.as_ref().is_none_or(|sources| !sources.is_empty());
+    let intake = intake(top, folder, is_fed);
     let interval = top.section("cortes").text("interval", units::duration);
     let http = http(top, folder);
     let admin = super::admin::https(&top.section("admin"), folder);
     let rsync = super::rsync::rsync(&top.section("rsync"), folder);
-    Some(Settings { intake: intake?, interval: interval?.value, http: http?, admin: admin?, rsync: rsync? })
+    let (intake, interval) = (intake?, interval?.value);
+    Some(Settings { intake, sources: sources?, interval, http: http?, admin: admin?, rsync: rsync? })
 }
 
-fn intake(top: &Section, folder: &Path) -> Option<Intake> {
+/// `is_fed`: packages come from elsewhere too.
+fn intake(top: &Section, folder: &Path, is_fed: bool) -> Option<Intake> {
     let path = |text: &str| Ok(folder.join(text));
     let election = top.text("election", election);
     let kind = top.text("kind", kind);
@@ -106,6 +112,12 @@ fn intake(top: &Section, folder: &Path) -> Option<Intake> {
     };
     let identity = top.text("identity", |text| Ok(text.to_owned()));
     let incoming = top.text("incoming", path).and_then(|given| existing_folder(top, given));
+    if !is_fed && !top.has("incoming") {
+        top.missing(
+            "`incoming` is missing: the folder that is watched for packages; add `incoming = \"incoming\"`, or a \
+             `[[source]]` with a `url`",
+        );
+    }
     let state = top.text("state", path).and_then(|given| folder_to_be(top, given));
     let content_check = top.text("content_check", content_check);
     let cortes = top.section("cortes");
@@ -118,7 +130,7 @@ fn intake(top: &Section, folder: &Path) -> Option<Intake> {
     Some(Intake {
         disk: Disk::machine(),
         state: state?,
-        incoming: incoming?,
+        incoming,
         election: election?.value,
         kind: kind?.value,
         trust: trust?.value,
@@ -311,7 +323,7 @@ mod tests {
         let dir = folder();
         let settings = parse(&format!("{LEAST}[listen]\nhttp = [\"[::]:80\"]\n"), "d.toml", dir.path()).unwrap();
         assert_eq!((settings.intake.kind, settings.intake.keep, settings.interval.as_secs()), (Tipo::Oficial, 6, 600));
-        assert_eq!(settings.intake.incoming, dir.path().join("incoming"));
+        assert_eq!(settings.intake.incoming, Some(dir.path().join("incoming")));
         assert_eq!(settings.http.listen, [Listen { address: "[::]:80".parse().unwrap(), is_tls: false }]);
         assert_eq!(settings.intake.limits.total_bytes, Limits::default().total_bytes);
         assert_eq!(settings.intake.limits.file_bytes, Limits::default().file_bytes);

@@ -7,6 +7,7 @@ mod load;
 mod rsync;
 pub mod rsyncd;
 mod settings;
+mod source;
 pub mod table;
 mod transport;
 mod typed;

@@ -59,7 +59,13 @@ pub static TABLE: &[Setting] = &[
         "\"iec\"",
         "the principal that must have signed; without it, any in the file",
     ),
-    setting("incoming", "a path", None, "\"incoming\"", "the folder that is watched for packages"),
+    setting(
+        "incoming",
+        "a path",
+        Some(""),
+        "\"incoming\"",
+        "the folder that is watched for packages; may be left out where there is a `[[source]]`",
+    ),
     setting(
         "state",
         "a path",
@@ -238,6 +244,59 @@ pub static TABLE: &[Setting] = &[
         "\"tokens\"",
         "lines that `difusor token NAME` prints; whoever has such a token may push",
     ),
+    setting("source.kind", "\"http\"", Some("\"http\""), "\"http\"", "how packages are fetched: over HTTP, or HTTPS"),
+    setting(
+        "source.url",
+        "a URL",
+        None,
+        "\"https://prep.example.mx/datos/ultimo.json\"",
+        "a package, or with `pointer` a small JSON that names the newest one",
+    ),
+    setting(
+        "source.name",
+        "1 to 32 of a-z, 0-9 and `-`",
+        Some(""),
+        "\"iec\"",
+        "what the log calls it; without it, source-1 and so on",
+    ),
+    setting(
+        "source.pointer",
+        "a JSON pointer",
+        Some(""),
+        "\"/ultimo\"",
+        "where the JSON has the package: a file name, or a URL",
+    ),
+    setting("source.sha256_pointer", "a JSON pointer", Some(""), "\"/sha256\"", "where the JSON has its SHA-256"),
+    setting("source.every", "a duration", Some("\"20s\""), "\"20s\"", "from one poll to the next, give or take 10 %"),
+    setting("source.timeout", "a duration", Some("\"2m\""), "\"2m\"", "for one transfer; what has come is kept"),
+    setting(
+        "source.ca",
+        "a path",
+        Some(""),
+        "\"autoridad.pem\"",
+        "PEM, certificate authorities that are believed besides the system's",
+    ),
+    setting(
+        "source.hosts",
+        "a list of \"HOST\" or \"HOST:PORT\"",
+        Some("[]"),
+        "[\"cdn.example.mx\"]",
+        "other hosts to which the JSON and redirects may lead",
+    ),
+    setting(
+        "source.headers",
+        "a list of \"Name: value\"",
+        Some("[]"),
+        "[\"X-Api-Key: 7\"]",
+        "fields of every request to the host of `url`",
+    ),
+    setting(
+        "source.authorization_file",
+        "a path",
+        Some(""),
+        "\"token\"",
+        "a file whose one line is sent as `Authorization` to the host of `url`, such as `Bearer ...`",
+    ),
     setting("stop.grace", "a duration", Some("\"30s\""), "\"30s\"", "how long connections may finish after SIGTERM"),
 ];
 
@@ -247,7 +306,9 @@ pub fn row(key: &str) -> Option<&'static Setting> {
 }
 
 /// Sections that are a fault where they are not needed.
-const OPTIONAL: [&str; 1] = ["transport"];
+const OPTIONAL: [&str; 2] = ["transport", "source"];
+/// Sections that may occur several times.
+const SEVERAL: [&str; 2] = ["certificate", "source"];
 
 /// A settings file with every setting in it, at its default or an example, and its meaning above it.
 pub fn example() -> String {
@@ -259,7 +320,7 @@ pub fn example() -> String {
         let is_optional = OPTIONAL.contains(&name);
         if name != section {
             section = name;
-            let header = if name == "certificate" { "[[certificate]]".into() } else { format!("[{name}]") };
+            let header = if SEVERAL.contains(&name) { format!("[[{name}]]") } else { format!("[{name}]") };
             out += &format!("\n{}{header}\n", if is_optional { "# " } else { "" });
         }
         let (mark, value) = match row.default {
@@ -268,8 +329,8 @@ pub fn example() -> String {
             // Somewhere it has to listen.
             Some("[]") if name == "listen" => ("", row.example),
             Some("[]") => ("# ", row.example),
-            // The default trust needs them.
-            Some("") if row.key == "signers" => ("", row.example),
+            // The default trust needs the one, and the other is the usual way in.
+            Some("") if ["signers", "incoming"].contains(&row.key) => ("", row.example),
             Some("") => ("# ", row.example),
             Some(default) => ("# ", default),
         };

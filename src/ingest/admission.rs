@@ -6,6 +6,7 @@
 //! | no  |       | it is not | `Refuse(NotLater)`, P081 |
 //! | yes | other |  | `Refuse(SameIdOtherSums)`, P082: a correction needs a revision |
 //! | yes | same  | what the vault has of it is damaged | `Admit`: it mends the vault |
+//! | it cannot be read | | | `Admit`, too |
 //! | yes | same  | an operator has withdrawn it | `Refuse(Withdrawn)`, P087 |
 //! | yes | same  | it is shown, or was, or is held back | `Same`: nothing happens |
 //! | yes | same  | it was kept, but never announced | `Admit` |
@@ -109,7 +110,7 @@ pub fn admit(id: CorteId, sums: Digest, standing: &Standing) -> Verdict {
         (Some(accepted), _) if accepted != sums => {
             Verdict::Refuse(NotAdmitted::SameIdOtherSums { id, accepted, found: sums })
         }
-        (Some(_), _) if standing.is_damaged => Verdict::Admit,
+        _ if standing.is_damaged => Verdict::Admit,
         (Some(_), _) if standing.is_withdrawn => Verdict::Refuse(NotAdmitted::Withdrawn { id }),
         (Some(_), _) if standing.is_held || standing.shown.is_some_and(|shown| id <= shown) => Verdict::Same,
         (None, Some(highest)) if id < highest => Verdict::Refuse(NotAdmitted::NotLater { found: id, highest }),
@@ -177,6 +178,7 @@ mod tests {
             ("20260607_2010", Standing { shown: earlier, is_held: true, ..known }, "same"),
             ("20260607_2010", Standing { shown: earlier, is_withdrawn: true, ..known }, "P087"),
             ("20260607_2010", Standing { is_damaged: true, highest: later, shown: later, ..known }, "admit"),
+            ("20260607_2000", Standing { is_damaged: true, ..usual }, "admit"),
             ("20260607_2020", Standing { shown: earlier, is_withdrawn: true, ..usual }, "admit"),
         ];
         for (n, (corte, standing, expected)) in cases.into_iter().enumerate() {

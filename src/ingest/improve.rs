@@ -65,9 +65,11 @@ fn run(snapshot: &Arc<Snapshot>, shelf: &Shelf, cancelled: &Cancelled, events: &
     let plain = snapshot.unfinished().into_iter().filter(|c| c.level == Level::Plain).map(|c| (c, Level::Fast));
     let best = snapshot.unfinished().into_iter().map(|c| (c, Level::Best));
     let jobs: Vec<(Arc<Content>, Level)> = plain.chain(best).collect();
-    // Those that went live with fast codings: a restart before the best ones are done must not make them again.
-    let fast = jobs.iter().filter(|(content, _)| content.level == Level::Fast);
-    let fast = fast.map(|(content, _)| (content.clone(), keep(content, shelf, cancelled))).collect();
+    // Those that went live with fast codings: a restart before the best ones are done must not make them again. And what
+    // is as good as can be, but for some reason is not on the shelf: there should be two copies of everything.
+    let fast = jobs.iter().filter(|(content, _)| content.level == Level::Fast).map(|(content, _)| content.clone());
+    let unkept = snapshot.contents().filter(|c| c.level == Level::Best && !is(cancelled) && !shelf.has(&c.digest));
+    let fast = fast.chain(unkept).map(|content| (content.clone(), keep(&content, shelf, cancelled))).collect();
     let (next, (done, finished)) = (AtomicUsize::new(0), mpsc::channel());
     std::thread::scope(|scope| {
         for _ in 0..pool::cores().min(jobs.len()) {

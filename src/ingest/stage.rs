@@ -9,14 +9,13 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 
 use super::admission::Standing;
-use super::handle::{Wish, WishFault};
 use super::improve::{Better, Improving};
 use super::operator::{Event, Intake};
 use super::report::{Happening, Reporter};
 use crate::base::clock::{Clock, Monotonic};
 use crate::corte::{self, CorteId, Expectations, Trust, Verified};
 use crate::snapshot::{Decision, Edition, Known, Level, Live, Making, Occasion, Snapshot};
-use crate::store::{Codings, Entry, Facts, Head, Hold, Moment, Rollback, Shown, StoreFault, Unusable, Vault};
+use crate::store::{Codings, Entry, Facts, Head, Moment, Shown, StoreFault, Unusable, Vault};
 
 /// What became of a verified package that was admitted.
 #[derive(Debug)]
@@ -31,8 +30,8 @@ pub enum Taken {
 pub struct Stage {
     pub vault: Vault,
     live: Arc<Live>,
-    clock: Clock,
-    report: Reporter,
+    pub(super) clock: Clock,
+    pub(super) report: Reporter,
     events: Option<SyncSender<Event>>,
     improving: Option<Improving>,
     /// Cortes before the live one that are still to be made reachable after a start, the latest last.
@@ -59,17 +58,8 @@ impl Stage {
         candidates.reverse();
         while let Some(corte) = candidates.pop() {
             let started = Monotonic::now();
-            let head = self.vault.ledger().head().cloned();
-            let announced = head.filter(|head| head.corte == corte);
-            let shown = match &announced {
-                Some(head) => self.rebuild(intake, corte, &occasion(head), Level::Plain),
-                None => self.show(intake, corte, Shown::Live, Level::Plain, |head| head.rollback = None),
-            };
-            match shown {
+            match self.show_again(intake, corte) {
                 Ok(snapshot) => {
-                    if announced.is_some() {
-                        self.publish(intake, snapshot.clone());
-                    }
                     let files = snapshot.files().count();
                     (self.report)(&Happening::Restored { corte, files, took: started.elapsed() });
                     self.improve_from(snapshot);
@@ -82,6 +72,27 @@ impl Stage {
         self.to_restore = candidates;
     }
 
+    /// Shows a corte of the vault after a start.
+    fn show_again(&mut self, intake: &Intake, corte: CorteId) -> Result<Arc<Snapshot>, Fault> {
+        let head = self.vault.ledger().head().cloned();
+        if let Some(head) = head.as_ref().filter(|head| head.corte == corte) {
+            let snapshot = self.rebuild(intake, corte, &occasion(head))?;
+            self.publish(intake, snapshot.clone());
+            return Ok(snapshot);
+        }
+        let (next, snapshot) = self.prepare(intake, corte, |_| {})?;
+        let moment = Moment { at: next.since, what: Shown::Live, corte, reason: None };
+        if let Err(fault) = self.vault.announce(next, moment) {
+            // A later one is not seen by anybody before it is announced; an earlier one is better than none.
+            if head.is_some_and(|head| head.corte < corte) {
+                return Err(Fault::Store(fault));
+            }
+            self.is_unusable(Fault::Store(fault));
+        }
+        self.publish(intake, snapshot.clone());
+        Ok(snapshot)
+    }
+
     /// Makes one more of the earlier cortes reachable; false once there is none left.
     pub fn restore_earlier(&mut self, intake: &Intake) -> bool {
         let Some(corte) = self.to_restore.pop() else { return false };
@@ -89,7 +100,7 @@ impl Stage {
         let Some(stamp) = entry.facts.instant() else { return true };
         let last_modified = stamp.min(entry.facts.received);
         let occasion = Occasion { last_modified, decisions: Vec::new() };
-        match self.rebuild(intake, corte, &occasion, Level::Plain) {
+        match self.rebuild(intake, corte, &occasion) {
             Ok(snapshot) => {
                 if let Some(edition) = self.live.load().as_deref() {
                     self.live.publish(edition.with_earlier(snapshot));
@@ -104,7 +115,7 @@ impl Stage {
         !self.to_restore.is_empty()
     }
 
-    fn is_unusable(&mut self, fault: Fault) {
+    pub(super) fn is_unusable(&mut self, fault: Fault) {
         match fault {
             Fault::Unusable(why) => {
                 self.vault.is_unusable(&why, self.clock.now());
@@ -131,12 +142,18 @@ impl Stage {
         let (entry, head) = (ledger.entry(corte), ledger.head());
         Standing {
             accepted: entry.map(|entry| entry.sums),
-            is_damaged: entry.is_some_and(|entry| entry.is_damaged),
+            is_damaged: entry.is_some_and(|entry| entry.is_damaged) || ledger.is_unreadable(corte),
             is_withdrawn: head.is_some_and(|head| head.has_withdrawn(corte)),
-            highest: ledger.highest().map(|entry| entry.corte),
-            shown: head.map(|head| head.corte),
+            highest: ledger.highest(),
+            shown: self.live.load().as_deref().map(|edition| edition.live().corte().id),
             is_held: head.is_some_and(|head| head.hold.is_some()),
         }
+    }
+
+    /// Whether nobody has decided against showing this corte, and nothing later is shown.
+    fn may_show(&self, corte: CorteId) -> bool {
+        let is_past = self.standing(corte).shown.is_some_and(|shown| corte < shown);
+        !is_past && self.vault.ledger().head().is_none_or(|head| head.lets_show(corte))
     }
 
     /// Keeps an admitted package and shows it, unless somebody holds what is shown. After a failure nothing has changed
@@ -145,14 +162,23 @@ impl Stage {
         let corte = verified.corte();
         let (standing, head) = (self.standing(corte.id), self.vault.ledger().head().cloned());
         let is_kept = standing.accepted.is_some() && !standing.is_damaged;
-        if standing.is_held || standing.shown.is_some_and(|shown| corte.id < shown) {
+        if !self.may_show(corte.id) {
             if !is_kept {
                 self.vault.keep(verified, facts)?;
             }
             return Ok(if standing.is_held { Taken::Held } else { Taken::Mended });
         }
         let now = self.clock.now();
-        let occasion = Occasion::usual(corte, now, head.as_ref().map(|head| head.last_modified));
+        let last_modified = Occasion::after(corte.instant, now, self.last_modified());
+        let next = Head {
+            corte: corte.id,
+            since: now,
+            last_modified,
+            withdrawn: head.as_ref().map(|head| head.withdrawn.clone()).unwrap_or_default(),
+            rollback: head.as_ref().and_then(|head| head.rollback_under(corte.id)),
+            hold: head.and_then(|head| head.hold),
+        };
+        let occasion = occasion(&next);
         let (known, shelf, vault) = (self.known(), self.vault.coded(), &mut self.vault);
         let kept = |digest: &_| Codings::get(&shelf, digest);
         let making = Making { kept: &kept, level: Level::Fast };
@@ -164,7 +190,6 @@ impl Stage {
         });
         stored?;
         let (corte, snapshot) = (corte.id, Arc::new(snapshot));
-        let next = Head { corte, since: now, last_modified: occasion.last_modified, rollback: None, hold: None };
         self.vault.announce(next, Moment { at: now, what: Shown::Live, corte, reason: None })?;
         self.publish(intake, snapshot.clone());
         Ok(Taken::Live(snapshot))
@@ -182,12 +207,12 @@ impl Stage {
         self.improve_from(snapshot);
     }
 
-    fn improve_from(&mut self, snapshot: Arc<Snapshot>) {
+    pub(super) fn improve_from(&mut self, snapshot: Arc<Snapshot>) {
         let start = |events: &SyncSender<Event>| Improving::start(snapshot, self.vault.coded(), events.clone());
         self.improving = self.events.as_ref().map(start);
     }
 
-    fn publish(&mut self, intake: &Intake, snapshot: Arc<Snapshot>) {
+    pub(super) fn publish(&mut self, intake: &Intake, snapshot: Arc<Snapshot>) {
         // The work on the corte before is given up before this one is seen by anybody.
         self.improving = None;
         let next = match self.live.load().as_deref() {
@@ -200,7 +225,7 @@ impl Stage {
     /// Puts better compressed contents in the place of those that are published.
     pub fn improve(&mut self, better: Better) {
         for (digest, bytes) in &better.kept {
-            self.vault.has_coded(*digest, *bytes);
+            self.vault.has_coded(better.snapshot.corte().id, *digest, *bytes);
         }
         let guard = self.live.load();
         let Some(edition) = guard.as_deref() else { return };
@@ -215,103 +240,38 @@ impl Stage {
         }
     }
 
-    /// Does what an operator wants, or says why not.
-    pub fn wish(&mut self, intake: &Intake, wish: Wish) -> Result<String, WishFault> {
-        let now = self.clock.now();
-        let ledger = self.vault.ledger();
-        let Some(head) = ledger.head().cloned() else {
-            return Err(WishFault::Refused("no corte is shown yet, so there is nothing to decide".into()));
-        };
-        let latest = ledger.highest().map_or(head.corte, |entry| entry.corte);
-        let not_withdrawn = |corte: &CorteId| !head.has_withdrawn(*corte);
-        let last_good = ledger.entries().iter().map(|entry| entry.corte).rfind(not_withdrawn);
-        let (corte, what, reason) = match &wish {
-            Wish::Rollback { corte, reason } if ledger.entry(*corte).is_none() => {
-                let why =
-                    format!("corte {corte} is not in the vault (reason given: {reason}); `difusor cortes` lists them");
-                return Err(WishFault::Refused(why));
-            }
-            Wish::Rollback { corte, reason } => (*corte, Shown::Rollback, reason.clone()),
-            Wish::Hold { reason } => (head.corte, Shown::Hold, reason.clone()),
-            Wish::Release { .. } if head.hold.is_none() => {
-                return Err(WishFault::Refused("nothing is held".into()));
-            }
-            Wish::Release { reason } => {
-                (last_good.filter(|c| *c > head.corte).unwrap_or(head.corte), Shown::Release, reason.clone())
-            }
-        };
-        let change = |next: &mut Head| match &wish {
-            Wish::Rollback { corte, reason } => {
-                let withdrawn = Rollback { to: *corte, withdrawn: latest, at: now, reason: reason.clone() };
-                next.rollback = (*corte < latest).then_some(withdrawn);
-            }
-            Wish::Hold { reason } => next.hold = Some(Hold { at: now, reason: reason.clone() }),
-            Wish::Release { .. } => {
-                next.hold = None;
-                if corte != head.corte {
-                    next.rollback = None;
-                }
-            }
-        };
-        match self.show(intake, corte, what, Level::Plain, change) {
-            Ok(snapshot) => {
-                (self.report)(&Happening::Decided { what, corte, reason });
-                self.improve_from(snapshot);
-                Ok(match what {
-                    Shown::Hold => format!("corte {corte} is held; what comes in is kept and not shown"),
-                    Shown::Release => format!("released; corte {corte} is shown"),
-                    _ => format!("corte {corte} is shown again; a corte after {latest} goes live as usual"),
-                })
-            }
-            Err(fault) => {
-                let why = fault.to_string();
-                self.is_unusable(fault);
-                Err(WishFault::Refused(format!("{why}; what is shown has not changed")))
-            }
-        }
-    }
-
-    /// Shows a corte of the vault from now on, with the head changed by `change`.
-    fn show(
-        &mut self,
-        intake: &Intake,
-        corte: CorteId,
-        what: Shown,
-        level: Level,
-        change: impl FnOnce(&mut Head),
-    ) -> Result<Arc<Snapshot>, Fault> {
-        let now = self.clock.now();
-        let before = self.vault.ledger().head().cloned();
-        let mut head = Head { corte, since: now, last_modified: now, rollback: None, hold: None };
-        if let Some(before) = &before {
-            head.rollback.clone_from(&before.rollback);
-            head.hold.clone_from(&before.hold);
-            if before.corte == corte {
-                head.since = before.since;
-            }
-        }
-        change(&mut head);
-        let stamp = self.vault.ledger().entry(corte).and_then(|entry| entry.facts.instant()).unwrap_or(now);
-        head.last_modified = Occasion::after(stamp, now, before.map(|before| before.last_modified));
-        let snapshot = self.rebuild(intake, corte, &occasion(&head), level)?;
-        let reason = match what {
-            Shown::Hold => head.hold.as_ref().map(|hold| hold.reason.clone()),
-            Shown::Rollback => head.rollback.as_ref().map(|rollback| rollback.reason.clone()),
-            _ => None,
-        };
-        self.vault.announce(head, Moment { at: now, what, corte, reason }).map_err(Fault::Store)?;
-        self.publish(intake, snapshot.clone());
-        Ok(snapshot)
-    }
-
-    /// Makes a snapshot of a corte in the vault, proven again from its own signature and sums.
-    fn rebuild(
+    /// The head under which a corte of the vault may be shown from now on, as `change` wants it, and its snapshot.
+    pub(super) fn prepare(
         &self,
         intake: &Intake,
         corte: CorteId,
-        occasion: &Occasion,
-        level: Level,
-    ) -> Result<Arc<Snapshot>, Fault> {
+        change: impl FnOnce(&mut Head),
+    ) -> Result<(Head, Arc<Snapshot>), Fault> {
+        let (now, ledger) = (self.clock.now(), self.vault.ledger());
+        let before = ledger.head();
+        let stamp = ledger.entry(corte).and_then(|entry| entry.facts.instant()).unwrap_or(now);
+        let mut head = Head {
+            corte,
+            since: before.filter(|before| before.corte == corte).map_or(now, |before| before.since),
+            last_modified: Occasion::after(stamp, now, self.last_modified()),
+            withdrawn: before.map(|before| before.withdrawn.clone()).unwrap_or_default(),
+            rollback: before.and_then(|before| before.rollback_under(corte)),
+            hold: before.and_then(|before| before.hold.clone()),
+        };
+        change(&mut head);
+        let snapshot = self.rebuild(intake, corte, &occasion(&head))?;
+        Ok((head, snapshot))
+    }
+
+    /// What `Last-Modified` has said so far: later must be later.
+    fn last_modified(&self) -> Option<Timestamp> {
+        let announced = self.vault.ledger().head().map(|head| head.last_modified);
+        let seen = self.live.load().as_deref().map(|edition| edition.live().fields().last_modified_at);
+        announced.max(seen)
+    }
+
+    /// Makes a snapshot of a corte in the vault, proven again from its own signature and sums.
+    fn rebuild(&self, intake: &Intake, corte: CorteId, occasion: &Occasion) -> Result<Arc<Snapshot>, Fault> {
         let ledger = self.vault.ledger();
         let unusable = |what: &str, why: &dyn std::fmt::Display| {
             Fault::Unusable(Unusable { corte, what: what.into(), why: why.to_string(), blob: None })
@@ -339,14 +299,14 @@ impl Stage {
         let verified = corte::restore(json, sums, restored.signature, restored.files, entry.facts.trust, &expected)
             .map_err(|refusal| unusable(refusal.code(), &refusal))?;
         let shelf = self.vault.coded();
-        let making = Making { kept: &|digest| Codings::get(&shelf, digest), level };
+        let making = Making { kept: &|digest| Codings::get(&shelf, digest), level: Level::Plain };
         Ok(Arc::new(Snapshot::build(&verified, &known, &making, occasion)))
     }
 }
 
 /// Why a corte of the vault is not shown.
 #[derive(Debug, thiserror::Error)]
-enum Fault {
+pub(super) enum Fault {
     #[error(transparent)]
     Unusable(Unusable),
     #[error(transparent)]

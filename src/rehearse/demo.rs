@@ -83,7 +83,7 @@ impl Demo {
             intake: Intake {
                 disk: Disk::machine(),
                 state: folder.0.join("state"),
-                incoming: folder.incoming(),
+                incoming: Some(folder.incoming()),
                 election: night.eleccion().to_owned(),
                 kind: Tipo::Simulacro,
                 trust: Trust::Signed,
@@ -98,6 +98,7 @@ impl Demo {
                 reserve: 0,
                 refused_bytes: 0,
             },
+            sources: Vec::new(),
             interval: INTERVAL,
             admin: None,
             rsync: Rsync::default(),

@@ -90,12 +90,18 @@ impl Content {
         Content::of(bytes, digest, media, level, kept.bodies)
     }
 
-    /// What is worth keeping of it; `None` where nothing was compressed.
+    /// What is worth keeping of it besides its bytes: the codings, or a second copy where there are none. `None` where
+    /// they have not been tried yet.
     pub fn to_keep(&self) -> Option<Codings> {
-        let level = if self.level == Level::Best { KEPT_BEST } else { KEPT_FAST };
+        let level = match self.level {
+            Level::Plain => return None,
+            Level::Fast => KEPT_FAST,
+            Level::Best => KEPT_BEST,
+        };
         let body = |coding| self.get(coding).map(|rep| rep.body.clone());
         let bodies = [body(Coding::Gzip), body(Coding::Br), body(Coding::Zstd)];
-        (self.media.compressible && self.level > Level::Plain).then_some(Codings { level, bodies })
+        let copy = (!self.is_negotiated()).then(|| self.identity().body.clone());
+        Some(Codings { level, bodies, copy })
     }
 
     /// `bodies`: gzip, br, zstd.

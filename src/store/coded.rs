@@ -1,11 +1,12 @@
-//! What was compressed of a content, as one file: made again where it is lost or does not hold.
+//! What was compressed of a content, as one file: made again where it is lost or does not hold. Where nothing was, a copy
+//! of the content: whatever sector goes bad, there is another from which every byte can be made.
 
 use std::io;
 
 use bytes::Bytes;
 
 use super::shelf::Shelf;
-use crate::base::digest::Digest;
+use crate::base::digest::{Digest, Hasher};
 
 /// The codings of a content, in the order gzip, br, zstd; `None` where one does not pay.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,12 +14,14 @@ pub struct Codings {
     /// How hard it was worked on; larger is harder.
     pub level: u8,
     pub bodies: [Option<Bytes>; 3],
+    /// The content itself, where there is no body that it could be made from.
+    pub copy: Option<Bytes>,
 }
 
 /// Changes when the form does, or an encoder's settings: what was kept before is then made again.
-const FORM: u8 = 1;
-/// The SHA-256 of the rest, form, level, three lengths.
-const HEAD: usize = 32 + 2 + 3 * 8;
+const FORM: u8 = 2;
+/// The SHA-256 of the rest, form, level, four lengths.
+const HEAD: usize = 32 + 2 + 4 * 8;
 /// Stands for a coding that does not pay.
 const ABSENT: u64 = u64::MAX;
 
@@ -30,22 +33,27 @@ impl Codings {
 
     /// Puts them on the shelf; returns how many bytes they are. Nothing is synced: what is lost is made again.
     pub fn put(&self, shelf: &Shelf, digest: &Digest) -> io::Result<u64> {
-        let file = self.write();
-        shelf.put(digest, &[&file])?;
-        Ok(file.len() as u64)
+        let head = self.head();
+        let parts: Vec<&[u8]> =
+            std::iter::once(&head[..]).chain(self.parts().flatten().map(|part| &part[..])).collect();
+        shelf.put(digest, &parts)?;
+        Ok(parts.iter().map(|part| part.len() as u64).sum())
     }
 
-    /// The file, in parts: what comes first has the digest of the rest.
-    fn write(&self) -> Vec<u8> {
-        let mut file = vec![0; 32];
-        file.extend([FORM, self.level]);
-        for body in &self.bodies {
-            file.extend(body.as_ref().map_or(ABSENT, |body| body.len() as u64).to_le_bytes());
-        }
-        file.extend(self.bodies.iter().flatten().flat_map(|body| body.iter().copied()));
-        let digest = Digest::of(&file[32..]);
-        file[..32].copy_from_slice(digest.as_bytes());
-        file
+    fn parts(&self) -> impl Iterator<Item = Option<&Bytes>> {
+        self.bodies.iter().chain([&self.copy]).map(Option::as_ref)
+    }
+
+    /// What comes before the parts; first of all the digest of the rest.
+    fn head(&self) -> Vec<u8> {
+        let mut head = vec![0; 32];
+        head.extend([FORM, self.level]);
+        head.extend(self.parts().flat_map(|part| part.map_or(ABSENT, |part| part.len() as u64).to_le_bytes()));
+        let mut hasher = Hasher::default();
+        hasher.update(&head[32..]);
+        self.parts().flatten().for_each(|part| hasher.update(part));
+        head[..32].copy_from_slice(hasher.finish().as_bytes());
+        head
     }
 
     /// Reads the file; `None` where it does not hold.
@@ -55,17 +63,18 @@ impl Codings {
             return None;
         }
         let mut at = HEAD;
-        let mut bodies = [None, None, None];
-        for (body, len) in bodies.iter_mut().zip(head[34..].chunks_exact(8)) {
+        let mut parts = [None, None, None, None];
+        for (part, len) in parts.iter_mut().zip(head[34..].chunks_exact(8)) {
             let len = u64::from_le_bytes(len.try_into().ok()?);
             if len != ABSENT {
                 let end = at.checked_add(usize::try_from(len).ok()?).filter(|end| *end <= file.len())?;
                 // A copy of its own: one coding that stays must not hold the others in memory.
-                *body = Some(Bytes::copy_from_slice(&file[at..end]));
+                *part = Some(Bytes::copy_from_slice(&file[at..end]));
                 at = end;
             }
         }
-        (at == file.len()).then_some(Codings { level: head[33], bodies })
+        let [gzip, br, zstd, copy] = parts;
+        (at == file.len()).then_some(Codings { level: head[33], bodies: [gzip, br, zstd], copy })
     }
 }
 
@@ -76,9 +85,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn written_and_read_back(level in 0u8..3, bodies: [Option<Vec<u8>>; 3], bit: usize) {
-            let codings = Codings { level, bodies: bodies.map(|b| b.map(Bytes::from)) };
-            let mut file = codings.write();
+        fn written_and_read_back(level in 0u8..3, parts: [Option<Vec<u8>>; 4], bit: usize) {
+            let [gzip, br, zstd, copy] = parts.map(|part| part.map(Bytes::from));
+            let codings = Codings { level, bodies: [gzip, br, zstd], copy };
+            let mut file = codings.head();
+            codings.parts().flatten().for_each(|part| file.extend_from_slice(part));
             prop_assert_eq!(Codings::read(file.clone().into()), Some(codings));
             let bit = bit % (file.len() * 8);
             file[bit / 8] ^= 1 << (bit % 8);

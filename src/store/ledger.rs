@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::head::Head;
+use super::sealed;
 use super::shelf::Shelf;
 use crate::base::digest::Digest;
 use crate::base::disk::{Disk, Kind};
@@ -136,15 +137,15 @@ impl Ledger {
             }
         }
         ledger.entries.sort_by_key(|entry| entry.corte);
-        match Head::read(disk, &ledger.folder) {
-            Ok(head) => ledger.head = head,
-            Err(error) => ledger.unreadable.push(("head".into(), error.to_string())),
-        }
+        let (head, fault) = Head::read(disk, &ledger.folder);
+        ledger.head = head;
+        ledger.unreadable.extend(fault.map(|fault| ("head".into(), fault.to_string())));
         Ok(ledger)
     }
 
     fn read_entry(&self, name: &str) -> io::Result<Entry> {
-        Ok(serde_json::from_slice(&self.disk.read(&self.folder.join(name).join(ENTRY), ENTRY_BYTES)?)?)
+        let path = self.folder.join(name).join(ENTRY);
+        sealed::read(&twice(|| self.disk.read(&path, ENTRY_BYTES))?)
     }
 
     /// Earliest first.
@@ -156,9 +157,16 @@ impl Ledger {
         self.entries.iter().find(|entry| entry.corte == corte)
     }
 
-    /// The latest that was ever accepted: nothing before it goes live by itself again.
-    pub fn highest(&self) -> Option<&Entry> {
-        self.entries.last()
+    /// The latest that was ever accepted, though it may be damaged: nothing before it goes live by itself again.
+    pub fn highest(&self) -> Option<CorteId> {
+        let unreadable = self.unreadable.iter().filter_map(|(name, _)| name.parse().ok());
+        unreadable.chain(self.entries.last().map(|entry| entry.corte)).max()
+    }
+
+    /// Whether there should be an entry that cannot be read.
+    pub fn is_unreadable(&self, corte: CorteId) -> bool {
+        let corte = corte.to_string();
+        self.unreadable.iter().any(|(name, _)| *name == corte)
     }
 
     pub fn head(&self) -> Option<&Head> {
@@ -166,13 +174,9 @@ impl Ledger {
     }
 
     /// What may be shown after a start, best first: what is later than the head and was not withdrawn, the head, what
-    /// was before it. While somebody holds the edition, nothing later than the head.
+    /// was before it. While somebody holds the edition, nothing later than what is held.
     pub fn candidates(&self) -> Vec<CorteId> {
-        let may = |corte: CorteId| {
-            self.head
-                .as_ref()
-                .is_none_or(|head| corte <= head.corte || (head.hold.is_none() && !head.has_withdrawn(corte)))
-        };
+        let may = |corte: CorteId| self.head.as_ref().is_none_or(|head| head.lets_show(corte));
         self.entries.iter().rev().map(|entry| entry.corte).filter(|corte| may(*corte)).collect()
     }
 
@@ -196,6 +200,11 @@ impl Ledger {
         self.has_told = true;
         Ok(())
     }
+}
+
+/// Reads once more where that fails: a disk has hiccups, and what it would cost is a corte that is not shown.
+pub(super) fn twice<T>(read: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    read().or_else(|error| if error.kind() == io::ErrorKind::NotFound { Err(error) } else { read() })
 }
 
 /// Writes a file that is there whole or not at all; its name is durable once the folder is synced.
@@ -228,6 +237,23 @@ pub(super) mod by_text {
 
     pub fn deserialize<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(from: D) -> Result<T, D::Error> {
         String::deserialize(from)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// Values that JSON holds as their texts.
+pub(super) mod all_by_text {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub fn serialize<S: Serializer>(values: &[impl Display], out: S) -> Result<S::Ok, S::Error> {
+        out.collect_seq(values.iter().map(ToString::to_string))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(from: D) -> Result<Vec<T>, D::Error> {
+        let texts = Vec::<String>::deserialize(from)?;
+        texts.iter().map(|text| text.parse().map_err(de::Error::custom)).collect()
     }
 }
 
@@ -265,12 +291,5 @@ pub(super) mod tests {
             bytes: 1,
         };
         Entry { corte: corte.parse().unwrap(), sums: Digest::of(sums), facts, is_damaged: false }
-    }
-
-    #[test]
-    fn entries_are_written_and_read_back() {
-        let entry = entry("20260607_1830-2", b"x");
-        let json = serde_json::to_vec_pretty(&entry).unwrap();
-        assert_eq!(serde_json::from_slice::<Entry>(&json).unwrap(), entry);
     }
 }

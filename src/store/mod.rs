@@ -4,9 +4,9 @@
 //! vault/ELECTION/TIPO/
 //!   lock                     held by the one process that may write
 //!   blobs/ab/abcd...         the bytes of every file, named by their SHA-256
-//!   coded/ab/abcd...         what was compressed of them; can be made again
+//!   coded/ab/abcd...         what was compressed of them, or a second copy; can be made again
 //!   cortes/20260607_2010/    corte.json, SHA256SUMS, SHA256SUMS.sig as they came, entry.json
-//!   cortes/head              which one is shown, and why
+//!   cortes/head              which one is shown, and why; head.copy in case it is damaged
 //!   cortes/history.jsonl     what was shown when, and what operators decided
 //! ```
 //!
@@ -18,6 +18,7 @@ mod head;
 mod ledger;
 mod restore;
 mod retention;
+mod sealed;
 mod shelf;
 mod vault;
 

@@ -1,12 +1,12 @@
 //! A corte read back from the vault. Every byte is hashed again; what does not hold is made from its own compressed
-//! copy, if that holds.
+//! copy, or its second copy, if that holds.
 
 use std::io::{self, Read};
 
 use bytes::Bytes;
 
 use super::coded::Codings;
-use super::ledger::{CORTE, Entry, Ledger, SIGNATURE, SUMS};
+use super::ledger::{CORTE, Entry, Ledger, SIGNATURE, SUMS, twice};
 use crate::base::digest::Digest;
 use crate::base::pool;
 use crate::corte::{CorteId, File, Limits, Sums};
@@ -29,7 +29,7 @@ pub struct Unusable {
     pub corte: CorteId,
     pub what: String,
     pub why: String,
-    /// What lies under this name is not what it says.
+    /// What lies under this name is not what it says, or cannot be read.
     pub blob: Option<Digest>,
 }
 
@@ -46,7 +46,8 @@ impl Ledger {
             Unusable { corte, what, why, blob }
         };
         let metadata = |name: &str, most: u64| {
-            let read = self.disk.read(&self.at(entry.corte).join(name), most);
+            let path = self.at(entry.corte).join(name);
+            let read = twice(|| self.disk.read(&path, most));
             read.map(Bytes::from).map_err(|error| unusable(name, &error, None))
         };
         let corte_json = metadata(CORTE, limits.corte_json_bytes)?;
@@ -78,16 +79,14 @@ impl Ledger {
 
     /// A blob of at most so many bytes, hashed, and whether it had to be made from its compressed copy.
     fn blob(&self, digest: &Digest, most: u64) -> io::Result<(Bytes, bool)> {
-        let fault = match self.blobs.get(digest, most) {
+        let fault = match twice(|| self.blobs.get(digest, most)) {
             Ok(bytes) if Digest::of(&bytes) == *digest => return Ok((bytes.into(), false)),
             Ok(bytes) => io::Error::other(format!("the {} bytes in the vault are not those of {digest}", bytes.len())),
             Err(error) => error,
         };
-        let mended = Codings::get(&self.coded, digest).and_then(|codings| {
-            codings.bodies.iter().enumerate().find_map(|(n, body)| {
-                let bytes = decoded(n, body.as_ref()?, most)?;
-                (Digest::of(&bytes) == *digest).then(|| Bytes::from(bytes))
-            })
+        let mended = Codings::get(&self.coded, digest).and_then(|Codings { bodies, copy, .. }| {
+            let made = bodies.iter().enumerate().filter_map(|(n, body)| decoded(n, body.as_ref()?, most));
+            made.map(Bytes::from).chain(copy).find(|bytes| Digest::of(bytes) == *digest)
         });
         mended.map(|bytes| (bytes, true)).ok_or(fault)
     }

@@ -1,6 +1,6 @@
 //! What may go when the vault is full, and going through with it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 
 use super::ledger::{Entry, Ledger, SUMS};
@@ -32,15 +32,18 @@ pub(super) struct Index {
     pub blobs: HashMap<Digest, Blob>,
     /// Bytes of what was compressed.
     pub coded: HashMap<Digest, u64>,
+    /// What was compressed of a corte besides its files: its list, and what we say of it.
+    pub own: HashMap<CorteId, Vec<Digest>>,
     /// Bytes of the lists.
     pub lists: HashMap<CorteId, u64>,
-    /// A list could not be read: what only it refers to must stay.
+    /// An entry or a list could not be read: what only it refers to must stay.
     pub is_partial: bool,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Blob {
-    pub bytes: u64,
+    /// `None` where it should be there and is not.
+    pub bytes: Option<u64>,
     pub refs: u32,
 }
 
@@ -62,13 +65,14 @@ pub(super) fn distinct(sums: &Sums) -> impl Iterator<Item = Digest> {
 impl Index {
     /// Reads all lists, and removes what none of them refers to: a crash has left it, and it was never synced.
     pub fn build(ledger: &Ledger, sums_bytes: u64) -> io::Result<Index> {
-        let mut index = Index::default();
-        let mut listed = Vec::new();
+        let is_corte = |(name, _): &(String, String)| name.parse::<CorteId>().is_ok();
+        let mut index = Index { is_partial: ledger.unreadable.iter().any(is_corte), ..Index::default() };
         for entry in &ledger.entries {
             match list(ledger, entry, sums_bytes) {
                 Ok((sums, bytes)) => {
                     index.add(entry.corte, &sums, bytes);
-                    listed.extend([Some(entry.sums), sums.corte_json].into_iter().flatten());
+                    let own = [Some(entry.sums), sums.corte_json].into_iter().flatten();
+                    index.own.entry(entry.corte).or_default().extend(own);
                 }
                 Err(_) => index.is_partial = true,
             }
@@ -77,13 +81,14 @@ impl Index {
         ledger.disk.sync_folder(&ledger.folder)?;
         for (digest, bytes) in ledger.blobs.list()? {
             match index.blobs.get_mut(&digest) {
-                Some(blob) => blob.bytes = bytes,
+                Some(blob) => blob.bytes = Some(bytes),
                 None if index.is_partial => {}
                 None => ledger.blobs.remove(&digest)?,
             }
         }
+        let own: HashSet<Digest> = index.own.values().flatten().copied().collect();
         for (digest, bytes) in ledger.coded.list()? {
-            match index.blobs.contains_key(&digest) || listed.contains(&digest) || index.is_partial {
+            match index.blobs.contains_key(&digest) || own.contains(&digest) || index.is_partial {
                 true => _ = index.coded.insert(digest, bytes),
                 false => ledger.coded.remove(&digest)?,
             }
@@ -98,15 +103,28 @@ impl Index {
         }
     }
 
+    /// Whether the bytes of this digest are there.
+    pub fn has(&self, digest: &Digest) -> bool {
+        self.blobs.get(digest).is_some_and(|blob| blob.bytes.is_some())
+    }
+
     pub fn bytes(&self) -> u64 {
-        let blobs: u64 = self.blobs.values().map(|blob| blob.bytes).sum();
+        let blobs: u64 = self.blobs.values().filter_map(|blob| blob.bytes).sum();
         blobs + self.coded.values().sum::<u64>() + self.lists.values().sum::<u64>()
     }
 
-    /// Takes a corte out; returns the blobs that nothing refers to any more.
+    /// Takes note of what was compressed of a corte.
+    pub fn has_coded(&mut self, corte: CorteId, digest: Digest, bytes: u64) {
+        self.coded.insert(digest, bytes);
+        if !self.blobs.contains_key(&digest) {
+            self.own.entry(corte).or_default().push(digest);
+        }
+    }
+
+    /// Takes a corte out; returns what nothing refers to any more.
     pub fn forget(&mut self, corte: CorteId, sums: &Sums) -> Vec<Digest> {
         self.lists.remove(&corte);
-        let mut gone = Vec::new();
+        let mut gone = self.own.remove(&corte).unwrap_or_default();
         for digest in distinct(sums) {
             if let Some(blob) = self.blobs.get_mut(&digest) {
                 blob.refs = blob.refs.saturating_sub(1);

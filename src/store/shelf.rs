@@ -50,11 +50,16 @@ impl Shelf {
         self.disk.read(&self.path(digest), most)
     }
 
+    pub fn has(&self, digest: &Digest) -> bool {
+        self.disk.exists(&self.path(digest))
+    }
+
     pub fn remove(&self, digest: &Digest) -> io::Result<()> {
         self.disk.remove(&self.path(digest))
     }
 
-    /// Everything that lies there with its size. Drafts that a crash has left are removed.
+    /// Everything that lies there with its size. Drafts that a crash has left are removed, as far as that goes; one that
+    /// is being written meanwhile may go with them, and is made again some other time.
     pub fn list(&self) -> io::Result<Vec<(Digest, u64)>> {
         let mut all = Vec::new();
         for (shard, kind) in self.disk.folder(&self.folder)?.names()? {
@@ -65,7 +70,7 @@ impl Shelf {
             for (name, _) in self.disk.folder(&shard)?.names()? {
                 match Digest::from_hex(&name) {
                     Some(digest) => all.push((digest, self.disk.stat(&shard.join(&name))?.len)),
-                    None => self.disk.remove_tree(&shard.join(&name))?,
+                    None => drop(self.disk.remove_tree(&shard.join(&name))),
                 }
             }
         }

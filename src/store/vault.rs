@@ -1,5 +1,6 @@
 //! The vault as the one process has it that may write.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use super::head::Head;
 use super::ledger::{CORTE, ENTRY, Entry, Facts, Ledger, Moment, SIGNATURE, SUMS, Shown};
 use super::restore::Unusable;
 use super::retention::{Index, Policy, Retained, list, next_to_go};
+use super::sealed;
 use super::shelf::Shelf;
 use crate::base::digest::Digest;
 use crate::base::disk::{Disk, Lock};
@@ -34,6 +36,8 @@ pub struct Vault {
     ledger: Ledger,
     root: PathBuf,
     index: Option<Index>,
+    /// Blobs that do not hold: what comes of them is put in their place.
+    doubtful: HashSet<Digest>,
     sums_bytes: u64,
     _lock: Lock,
 }
@@ -51,7 +55,11 @@ impl Vault {
         };
         Vault::prepare(disk, root).map_err(fault)?;
         let ledger = Ledger::read(disk, root).map_err(fault)?;
-        Ok(Vault { ledger, root: root.to_owned(), index: None, sums_bytes: limits.sums_bytes, _lock: lock })
+        if let Some(head) = &ledger.head {
+            head.mend(disk, &ledger.folder);
+        }
+        let (root, doubtful) = (root.to_owned(), HashSet::new());
+        Ok(Vault { ledger, root, index: None, doubtful, sums_bytes: limits.sums_bytes, _lock: lock })
     }
 
     /// Makes the folders, and removes the drafts that a crash has left.
@@ -64,7 +72,8 @@ impl Vault {
         let cortes = &folders[2];
         for (name, _) in disk.folder(cortes)?.names()? {
             if name.starts_with('.') {
-                disk.remove_tree(&cortes.join(name))?;
+                // Best effort: what cannot be removed hinders nobody.
+                let _ = disk.remove_tree(&cortes.join(name));
             }
         }
         Ok(())
@@ -90,11 +99,12 @@ impl Vault {
         let entry = Entry { corte, sums: Digest::of(verified.sums()), facts, is_damaged: false };
         let sums = Sums::parse(verified.sums()).map_err(io::Error::other)?;
         self.index()?;
-        let Vault { ledger, index: Some(index), root, .. } = self else { return Ok(()) };
+        let Vault { ledger, index: Some(index), doubtful, root, .. } = self else { return Ok(()) };
+        let is_new = |digest: &Digest| !index.has(digest) || doubtful.contains(digest);
         let mut new: Vec<(Digest, Bytes)> = verified
             .files()
             .iter()
-            .filter(|file| !index.blobs.contains_key(&file.digest))
+            .filter(|file| is_new(&file.digest))
             .map(|file| (file.digest, file.bytes.clone()))
             .collect();
         new.sort_unstable_by_key(|(digest, _)| *digest);
@@ -102,14 +112,16 @@ impl Vault {
         let put = |(): &mut (), n: usize| ledger.blobs.put(&new[n].0, &[&new[n].1]);
         let kept = pool::each(new.len(), || (), put).and_then(|_| commit(ledger, root, verified, &entry));
         if let Err(error) = kept {
-            // What was written refers to nothing; on a full disk it must not stay.
-            for (digest, _) in &new {
+            // Nothing refers to what was written; on a full disk it must not stay.
+            for (digest, _) in new.iter().filter(|(digest, _)| !index.is_partial && !index.blobs.contains_key(digest)) {
                 let _ = ledger.blobs.remove(digest);
             }
             return Err(error.into());
         }
-        let is_mended = ledger.entries.iter().any(|e| e.corte == corte);
+        let is_mended = ledger.entry(corte).is_some() || ledger.is_unreadable(corte);
         ledger.entries.retain(|e| e.corte != corte);
+        ledger.unreadable.retain(|(name, _)| *name != corte.to_string());
+        doubtful.retain(|digest| new.binary_search_by_key(digest, |(new, _)| *new).is_err());
         let place = ledger.entries.partition_point(|e| e.corte < corte);
         ledger.entries.insert(place, entry);
         if is_mended {
@@ -118,7 +130,7 @@ impl Vault {
         } else {
             index.add(corte, &sums, verified.sums().len() as u64);
             for (digest, bytes) in new {
-                index.blobs.entry(digest).or_default().bytes = bytes.len() as u64;
+                index.blobs.entry(digest).or_default().bytes = Some(bytes.len() as u64);
             }
         }
         // It is there and whole. Should its name not last, then whoever tries again finds it, and `announce` syncs it too.
@@ -135,11 +147,8 @@ impl Vault {
 
     /// Notes that a corte cannot be used, and what of it does not hold, so that the next copy that comes mends it.
     pub fn is_unusable(&mut self, why: &Unusable, now: Timestamp) {
-        if let Some(digest) = why.blob {
-            // What lies under this name is not what it says; gone is better.
-            let _ = self.ledger.blobs.remove(&digest);
-            self.index = None;
-        }
+        // It stays where it is: what could not be read this time may be read another time.
+        self.doubtful.extend(why.blob);
         for entry in self.ledger.entries.iter_mut().filter(|entry| entry.corte == why.corte) {
             entry.is_damaged = true;
         }
@@ -152,10 +161,10 @@ impl Vault {
         if mended.is_empty() { Ok(()) } else { self.ledger.disk.sync_all(&self.root) }
     }
 
-    /// Takes note of codings that were put on the shelf.
-    pub fn has_coded(&mut self, digest: Digest, bytes: u64) {
+    /// Takes note of codings of a corte that were put on the shelf.
+    pub fn has_coded(&mut self, corte: CorteId, digest: Digest, bytes: u64) {
         if let Some(index) = &mut self.index {
-            index.coded.insert(digest, bytes);
+            index.has_coded(corte, digest, bytes);
         }
     }
 
@@ -196,8 +205,9 @@ impl Vault {
     fn remove_files(&mut self, corte: CorteId, sums: &Sums) -> io::Result<()> {
         let Vault { ledger, index: Some(index), .. } = self else { return Ok(()) };
         for digest in index.forget(corte, sums) {
-            ledger.blobs.remove(&digest)?;
-            index.blobs.remove(&digest);
+            if index.blobs.remove(&digest).is_some() {
+                ledger.blobs.remove(&digest)?;
+            }
             if index.coded.remove(&digest).is_some() {
                 ledger.coded.remove(&digest)?;
             }
@@ -227,7 +237,7 @@ fn commit(ledger: &Ledger, root: &Path, verified: &Verified, entry: &Entry) -> i
         disk.remove_tree(left)?;
     }
     disk.make_folder(&draft)?;
-    let json = serde_json::to_vec_pretty(entry)?;
+    let json = sealed::write(entry)?;
     let files = [
         (CORTE, Some(&verified.corte_json()[..])),
         (SUMS, Some(&verified.sums()[..])),

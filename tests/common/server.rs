@@ -25,8 +25,13 @@ pub const LOOK_EVERY: Duration = Duration::from_millis(10);
 pub struct Setup {
     pub dir: TempDir,
     sections: Vec<(&'static str, String)>,
-    certificates: String,
+    /// What may come several times, as it is written.
+    several: String,
+    env: Vec<(&'static str, String)>,
 }
+
+/// What the environment may say of proxies; tests speak to this machine only.
+const PROXIES: [&str; 4] = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"];
 
 impl Setup {
     /// Signers, an empty incoming folder, short times, and nowhere to listen.
@@ -40,7 +45,7 @@ impl Setup {
         fs::create_dir(dir.path().join("incoming")).unwrap();
         let signers = format!("iec {}\n", key().public_key().to_openssh().unwrap());
         fs::write(dir.path().join("signers"), signers).unwrap();
-        let setup = Setup { dir, sections: Vec::new(), certificates: String::new() };
+        let setup = Setup { dir, sections: Vec::new(), several: String::new(), env: Vec::new() };
         setup
             .with(
                 "",
@@ -80,7 +85,19 @@ impl Setup {
         let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
         fs::write(self.dir.path().join(format!("{name}.pem")), made.cert.pem()).unwrap();
         fs::write(self.dir.path().join(format!("{name}.key")), made.signing_key.serialize_pem()).unwrap();
-        let _ = write!(self.certificates, "[[certificate]]\nchain = \"{name}.pem\"\nkey = \"{name}.key\"\n");
+        let _ = write!(self.several, "[[certificate]]\nchain = \"{name}.pem\"\nkey = \"{name}.key\"\n");
+        self
+    }
+
+    /// Somewhere to fetch packages from.
+    pub fn source(mut self, lines: &str) -> Setup {
+        let _ = write!(self.several, "[[source]]\n{lines}\n");
+        self
+    }
+
+    /// A variable of the environment that it starts in.
+    pub fn env(mut self, name: &'static str, value: String) -> Setup {
+        self.env.push((name, value));
         self
     }
 
@@ -92,7 +109,7 @@ impl Setup {
             text += &format!("{header}{lines}");
         }
         let path = self.dir.path().join("difusor.toml");
-        fs::write(&path, text + &self.certificates).unwrap();
+        fs::write(&path, text + &self.several).unwrap();
         path
     }
 
@@ -101,13 +118,19 @@ impl Setup {
         let settings = self.write();
         let mut command = Command::new(env!("CARGO_BIN_EXE_difusor"));
         command.args(["serve", "--config"]).arg(settings).env_remove("RUST_LOG").env_remove("NOTIFY_SOCKET");
+        for name in PROXIES {
+            command.env_remove(name).env_remove(name.to_ascii_uppercase());
+        }
+        command.envs(self.env);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Log::default());
         let (stderr, told) = (child.stderr.take().unwrap(), log.clone());
         std::thread::spawn(move || told.read(stderr));
-        let mut site = Site { dir: self.dir, child, log, http: None, https: None };
+        let mut site = Site { dir: self.dir, child, log, http: None, https: None, admin: None };
         let ready = site.log_line(&[" ready "]);
         let listening = ready.split('"').find(|part| part.contains("://")).unwrap();
+        let admin = ready.split_once("admin=\"https://").and_then(|(_, rest)| rest.split('"').next());
+        site.admin = admin.map(|address| address.parse().unwrap());
         for url in listening.split(' ') {
             let (scheme, address) = url.split_once("://").unwrap();
             let address = Some(address.parse().unwrap());
@@ -156,6 +179,7 @@ pub struct Site {
     log: Arc<Log>,
     http: Option<SocketAddr>,
     https: Option<SocketAddr>,
+    admin: Option<SocketAddr>,
 }
 
 impl Site {
@@ -173,6 +197,11 @@ impl Site {
 
     pub fn https(&self) -> SocketAddr {
         self.https.unwrap()
+    }
+
+    /// Where packages are pushed.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin.unwrap()
     }
 
     /// Waits for a line of the log with all of these parts.

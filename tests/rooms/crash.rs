@@ -4,10 +4,16 @@
 mod faults;
 #[path = "crash/machine.rs"]
 mod machine;
+#[path = "crash/mend.rs"]
+mod mend;
 #[path = "crash/night.rs"]
 mod night;
 #[path = "crash/power.rs"]
 mod power;
+#[path = "crash/rot.rs"]
+mod rot;
+#[path = "crash/start.rs"]
+mod start;
 
 use machine::{Machine, Seen, Time};
 use night::Night;

@@ -38,6 +38,8 @@ pub(super) struct State {
     pub operations: u64,
     pub changes: u64,
     pub plan: BTreeMap<Moment, At>,
+    /// Files that cannot be read any more.
+    pub unreadable: BTreeSet<Inode>,
     pub is_dead: bool,
     pub free: u64,
 }
@@ -172,7 +174,8 @@ impl State {
 impl Model {
     pub(super) fn of(nodes: HashMap<Inode, Node>, next: u64) -> Arc<Model> {
         let (operations, changes, plan) = (0, 0, BTreeMap::new());
-        let state = State { nodes, next, operations, changes, plan, is_dead: false, free: ROOM };
+        let unreadable = BTreeSet::new();
+        let state = State { nodes, next, operations, changes, plan, unreadable, is_dead: false, free: ROOM };
         Arc::new(Model(Mutex::new(state)))
     }
 
@@ -263,6 +266,9 @@ impl Model {
 
     pub(super) fn read_at(&self, inode: Inode, buf: &mut [u8], at: u64) -> io::Result<usize> {
         let mut state = self.operation()?;
+        if state.unreadable.contains(&inode) {
+            return Err(io::Error::other("a sector of it cannot be read"));
+        }
         let (bytes, _) = state.content(inode)?;
         let from = bytes.get(usize::try_from(at).unwrap_or(usize::MAX)..).unwrap_or(&[]);
         let n = from.len().min(buf.len());

@@ -122,10 +122,20 @@ impl Twin {
         Ok(())
     }
 
+    /// From now on this file cannot be read, as when a sector of it is bad; one that takes its name can.
+    pub fn spoil(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.0.lock();
+        let inode = state.find(path)?;
+        state.unreadable.insert(inode);
+        Ok(())
+    }
+
     /// A disk of its own as a process finds it now: what was written is there, synced or not.
     pub fn copy(&self) -> (Disk, Twin) {
         let state = self.0.lock();
-        over(Model::of(state.nodes.clone(), state.next))
+        let model = Model::of(state.nodes.clone(), state.next);
+        model.lock().unreadable.clone_from(&state.unreadable);
+        over(model)
     }
 
     /// The disk as it may be found after the power was cut now; `seed` picks one of all the ways.

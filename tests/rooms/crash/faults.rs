@@ -13,6 +13,8 @@ use crate::common::now;
 const TRIES: usize = 4;
 /// Of the operations one in so many is made to take its time.
 const DELAYED: u64 = 5;
+/// Of the nights in which any operation fails, one in so many is played to its end.
+const WHOLE: u64 = 5;
 const DELAY: Duration = Duration::from_secs(7 * 60);
 
 /// Starts it, as systemd does, until it runs.
@@ -33,10 +35,11 @@ fn after_restart(reference: &Reference, machine: &Machine, seed: u64) -> [Seen; 
     })
 }
 
-/// The whole night, each step until it is done.
-fn play(reference: &Reference, mut machine: Machine, seed: u64) {
+/// The night, each step until it is done. One that is played `until` an operation ends with the step after that one.
+fn play(reference: &Reference, mut machine: Machine, seed: u64, until: Option<u64>) {
     for step in 0..reference.night.steps.len() {
         let (before, after) = (&reference.seen[step], &reference.seen[step + 1]);
+        let is_last = until.is_some_and(|n| machine.twin.operations() > n);
         for tried in 1.. {
             machine.step(&reference.night, step);
             let seen = machine.seen(&reference.night);
@@ -49,33 +52,42 @@ fn play(reference: &Reference, mut machine: Machine, seed: u64) {
             assert!(tried < TRIES, "step {step} does not come to {after:?}\n{:#?}", machine.log);
             machine.time.hands.advance(PATIENCE);
         }
+        if is_last {
+            assert!(after_restart(reference, &machine, seed).iter().all(|then| then == after));
+            return;
+        }
     }
     assert_eq!(machine.kept(), reference.kept, "{:#?}", machine.log);
     let last = reference.seen.last().unwrap();
     assert!(after_restart(reference, &machine, seed).iter().all(|then| then == last));
 }
 
-fn one_fails(kind: ErrorKind, among: fn(&Reference) -> u64, plan: fn(&Twin, u64, At)) {
+fn one_fails(kind: ErrorKind, is_operation: bool) {
     machine::one_processor();
     let reference = Reference::new();
-    let nights = among(&reference);
+    let nights = if is_operation { reference.operations() } else { reference.changes() };
     each(nights, |n| {
         let _case = Case(format!("{kind:?} at {n}"));
         let twin = Machine::new();
-        plan(&twin, n, At::Fail(kind));
-        play(&reference, start(&twin, &Time::at(now())), n);
+        if is_operation {
+            twin.at(n, At::Fail(kind))
+        } else {
+            twin.at_change(n, At::Fail(kind))
+        }
+        let until = (is_operation && !n.is_multiple_of(WHOLE)).then_some(n);
+        play(&reference, start(&twin, &Time::at(now())), n, until);
     });
     eprintln!("{nights} nights with {kind:?}");
 }
 
 #[test]
 fn any_operation_may_fail_once() {
-    one_fails(ErrorKind::Other, Reference::operations, Twin::at);
+    one_fails(ErrorKind::Other, true);
 }
 
 #[test]
 fn any_change_may_find_the_disk_full() {
-    one_fails(ErrorKind::StorageFull, Reference::changes, Twin::at_change);
+    one_fails(ErrorKind::StorageFull, false);
 }
 
 #[test]
@@ -88,7 +100,7 @@ fn any_operation_may_take_minutes() {
         let (twin, time) = (Machine::new(), Time::at(now()));
         let hands = time.hands.clone();
         twin.at(n * DELAYED, At::Call(Box::new(move || hands.advance(DELAY))));
-        play(&reference, start(&twin, &time), n);
+        play(&reference, start(&twin, &time), n, Some(n * DELAYED));
     });
     eprintln!("{nights} nights with a delay");
 }
@@ -102,5 +114,5 @@ fn all_operations_may_take_minutes() {
         let hands = time.hands.clone();
         twin.at(n, At::Call(Box::new(move || hands.advance(DELAY))));
     }
-    play(&reference, start(&twin, &time), 0);
+    play(&reference, start(&twin, &time), 0, None);
 }

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use difusor::base::clock::{Clock, Hands};
+use difusor::base::digest::Digest;
 use difusor::base::disk::{Disk, Twin};
 use difusor::corte::CorteId;
-use difusor::ingest::{Arrival, Desk, Event, Happening, Intake, Outcome};
+use difusor::ingest::{Arrival, Desk, Event, Happening, Intake, Outcome, Wish};
 use difusor::snapshot::{Live, Representation, Snapshot};
 use difusor::store::{Ledger, Policy, Vault};
 use jiff::Timestamp;
@@ -22,6 +23,7 @@ use tokio::sync::oneshot;
 use super::night::{Night, Package, SPOILT, Step};
 use crate::common::ELECTION;
 use crate::common::room::intake;
+use crate::common::server::DEADLINE;
 use crate::common::wire::decode;
 
 /// Longer than a package has to be quiet before it is tried.
@@ -127,6 +129,21 @@ impl Machine {
         self.log.iter().filter(is_one).collect()
     }
 
+    /// Waits until there are two copies of whatever is live, compressed as well as pays.
+    pub fn improve(&mut self, events: &Receiver<Event>) {
+        while !self.is_improved() {
+            self.desk.hear(events.recv_timeout(DEADLINE).unwrap());
+        }
+    }
+
+    fn is_improved(&self) -> bool {
+        let edition = self.live.load();
+        let Some(snapshot) = edition.as_deref().map(|edition| edition.live()) else { return true };
+        let coded = self.twin.files(&root().join("coded"));
+        let is_kept = |digest: Digest| coded.iter().any(|path| path.ends_with(digest.to_string()));
+        snapshot.unfinished().is_empty() && snapshot.contents().all(|content| is_kept(content.digest))
+    }
+
     /// Everything that is due is done.
     pub fn work(&mut self) {
         self.desk.look();
@@ -151,7 +168,8 @@ impl Machine {
         self.twin.put(Path::new("/incoming/.keep"), b"").unwrap();
     }
 
-    fn put(&self, package: &Package, is_archive: bool) {
+    /// Puts a package into the incoming folder, as a tar or as it is.
+    pub fn put(&self, package: &Package, is_archive: bool) {
         let path = Path::new("/incoming").join(package.id.to_string());
         if is_archive {
             return self.twin.put(&path.with_extension("tar"), &package.tree.tar()).unwrap();
@@ -173,11 +191,7 @@ impl Machine {
                 true
             }
             Step::Pushed(package) => self.push(&night.packages[*package]),
-            Step::Wish(wish) => {
-                let (reply, mut answer) = oneshot::channel();
-                self.desk.hear(Event::Wished(wish.clone(), reply));
-                answer.try_recv().unwrap().is_ok()
-            }
+            Step::Wish(wish) => self.wish(wish.clone()),
         };
         self.work();
         if matches!(night.steps[n], Step::Archive(SPOILT)) {
@@ -185,6 +199,14 @@ impl Machine {
             self.work();
         }
         is_done
+    }
+
+    /// Whether an operator is told that what he wanted is done.
+    pub fn wish(&mut self, wish: Wish) -> bool {
+        let (reply, mut answer) = oneshot::channel();
+        self.desk.hear(Event::Wished(wish, reply));
+        self.note();
+        answer.try_recv().unwrap().is_ok()
     }
 
     fn push(&mut self, package: &Package) -> bool {
@@ -236,6 +258,21 @@ impl Machine {
         let notes = notes.iter().filter(|path| path.ends_with("refused.json"));
         let whole = notes.filter_map(|path| serde_json::from_slice(&self.twin.disk().read(path, 1 << 20).ok()?).ok());
         whole.map(|note: serde_json::Value| note["codigo"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Everybody who has sent a package so far sends it again.
+    pub fn send_again(&self, night: &Night, before: usize) {
+        for step in &night.steps[..before] {
+            if let Step::Folder(n) | Step::Archive(n) | Step::Pushed(n) = step {
+                self.put(&night.packages[*n], true);
+            }
+        }
+    }
+
+    /// Where the vault has these bytes.
+    pub fn blob(&self, bytes: &[u8]) -> PathBuf {
+        let name = Digest::of(bytes).to_string();
+        root().join("blobs").join(&name[..2]).join(name)
     }
 
     /// What lies in the vault.

@@ -58,7 +58,7 @@ fn start(cut: &Cut, seed: u64) -> Machine {
     Machine::start(&twin, &time.after(DARK), None).unwrap()
 }
 
-/// Goes on from the cut to the end of the night.
+/// Goes on from the cut: the step that was under way, and for one of the ways the whole night.
 fn go_on(reference: &Reference, cut: &Cut, seed: u64) {
     let night = &reference.night;
     let mut machine = start(cut, seed);
@@ -74,14 +74,18 @@ fn go_on(reference: &Reference, cut: &Cut, seed: u64) {
         machine.fill(night, cut.step);
         machine.work();
     }
-    for step in cut.step..night.steps.len() {
+    let is_whole = seed % WAYS == cut.step as u64 % WAYS;
+    for step in cut.step..if is_whole { night.steps.len() } else { cut.step + 1 } {
         machine.step(night, step);
         assert_eq!(machine.seen(night), reference.seen[step + 1], "after step {step}\n{:#?}", machine.log);
         machine.time.hands.advance(DARK);
     }
+    assert_eq!(machine.alarms(), [&""; 0]);
+    if !is_whole {
+        return;
+    }
     assert_eq!(machine.kept(), reference.kept);
     assert!(machine.refused().contains(&"P063".into()), "of what was refused a copy is kept");
-    assert_eq!(machine.alarms(), [&""; 0]);
 }
 
 #[test]

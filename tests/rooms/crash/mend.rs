@@ -1,0 +1,151 @@
+//! What a damaged vault does next: nothing more is lost, decisions hold, and whatever comes again mends it.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+
+use difusor::base::disk::At;
+use difusor::ingest::Wish;
+
+use super::machine::{Machine, PATIENCE, Time, one_processor};
+use super::night::{AGAIN, Night, Package};
+use crate::common::now;
+
+/// The night until after so many steps, and then a start with nothing in the incoming folder.
+fn after(night: &Night, steps: usize, damage: impl FnOnce(&Machine)) -> Machine {
+    one_processor();
+    let mut machine = Machine::start(&Machine::new(), &Time::at(now()), None).unwrap();
+    (0..steps).for_each(|step| drop(machine.step(night, step)));
+    damage(&machine);
+    machine.empty();
+    let mut machine = Machine::start(&machine.twin, &machine.time.after(PATIENCE), None).unwrap();
+    machine.work();
+    machine
+}
+
+/// A file of a corte's folder in the vault.
+fn of(machine: &Machine, package: &Package, name: &str) -> PathBuf {
+    let end = Path::new("cortes").join(package.id.to_string()).join(name);
+    machine.vault().into_iter().find(|path| path.ends_with(&end)).unwrap()
+}
+
+/// What is shown, without the day; what is withdrawn.
+fn shown(machine: &Machine, night: &Night) -> String {
+    let seen = machine.seen(night);
+    let withdrawn = seen.withdrawn.map_or(String::new(), |id| format!(" -{}", &id[9..]));
+    format!("{}{withdrawn}", &seen.shown.unwrap().to_string()[9..])
+}
+
+fn reason() -> String {
+    "así se decidió".into()
+}
+
+#[test]
+fn a_file_that_is_gone_comes_back_with_the_next_corte_that_has_it() {
+    let night = Night::new();
+    let mut machine = after(&night, 2, |_| {});
+    // Nobody has reason to look at it before it is needed.
+    let gone = machine.blob(&night.packages[0].files["index.html"]);
+    machine.twin.take_away(&gone).unwrap();
+    machine.put(&night.packages[AGAIN], true);
+    machine.work();
+    assert_eq!(shown(&machine, &night), "1950", "{:#?}", machine.log);
+    let machine = Machine::start(&machine.twin, &machine.time.after(PATIENCE), None).unwrap();
+    assert_eq!(shown(&machine, &night), "1950");
+    assert_eq!(machine.alarms(), [&""; 0]);
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_keeps_its_files() {
+    let night = Night::new();
+    let package = &night.packages[1];
+    let broken = |machine: &Machine| machine.twin.spoil(&of(machine, package, "entry.json")).unwrap();
+    let files = |machine: &Machine| package.files.values().all(|bytes| machine.vault().contains(&machine.blob(bytes)));
+    let mut machine = after(&night, 2, broken);
+    assert_eq!(shown(&machine, &night), "1830");
+    machine.put(&night.packages[3], true);
+    machine.work();
+    assert_eq!(shown(&machine, &night), "1850");
+    assert!(files(&machine), "a later corte removes nothing of it");
+    // It is sent again, and that fails somewhere.
+    for n in 0..40 {
+        let mut machine = after(&night, 2, broken);
+        machine.twin.at_change(machine.twin.changes() + n, At::Fail(ErrorKind::StorageFull));
+        machine.put(package, true);
+        machine.work();
+        assert!(files(&machine), "fault {n}: {:#?}", machine.log);
+        machine.time.hands.advance(PATIENCE);
+        machine.work();
+        assert_eq!(shown(&machine, &night), "1840", "fault {n}: {:#?}", machine.log);
+    }
+}
+
+#[test]
+fn a_damaged_corte_does_not_keep_a_hold_from_ending() {
+    let night = Night::new();
+    let mut machine = after(&night, 8, |_| {});
+    assert_eq!(shown(&machine, &night), "1900");
+    let damaged = &night.packages[5];
+    machine.twin.spoil(&of(&machine, damaged, "SHA256SUMS")).unwrap();
+    assert!(machine.wish(Wish::Release { reason: reason() }));
+    assert_eq!(shown(&machine, &night), "1900");
+    assert!(machine.alarms()[0].contains("1910"), "{:#?}", machine.log);
+    machine.put(damaged, true);
+    machine.work();
+    assert_eq!(shown(&machine, &night), "1910");
+}
+
+#[test]
+fn what_is_withdrawn_stays_so_when_it_is_mended() {
+    let night = Night::new();
+    for name in ["SHA256SUMS", "entry.json"] {
+        let damaged = &night.packages[6];
+        let mut machine = after(&night, 10, |machine| machine.twin.spoil(&of(machine, damaged, name)).unwrap());
+        assert_eq!(shown(&machine, &night), "1910");
+        assert!(machine.wish(Wish::Rollback { corte: night.packages[4].id, reason: reason() }));
+        assert_eq!(shown(&machine, &night), "1900 -1920", "{name}");
+        machine.put(damaged, true);
+        machine.work();
+        let machine = Machine::start(&machine.twin, &machine.time.after(PATIENCE), None).unwrap();
+        assert_eq!(shown(&machine, &night), "1900 -1920", "{name}");
+        assert_eq!(machine.alarms(), [&""; 0], "{name}");
+    }
+}
+
+#[test]
+fn a_corte_is_mended_as_often_as_it_is_damaged() {
+    let night = Night::new();
+    let package = &night.packages[1];
+    let mut machine = after(&night, 2, |machine| machine.twin.spoil(&of(machine, package, "SHA256SUMS")).unwrap());
+    assert_eq!(shown(&machine, &night), "1830");
+    for times in 1..4 {
+        machine.put(package, true);
+        machine.work();
+        assert_eq!(shown(&machine, &night), "1840", "{times}: {:#?}", machine.log);
+        machine.twin.spoil(&of(&machine, package, "SHA256SUMS")).unwrap();
+        assert!(!machine.wish(Wish::Hold { reason: reason() }), "it is found to be damaged");
+    }
+}
+
+#[test]
+fn what_was_compressed_goes_with_its_corte() {
+    one_processor();
+    let night = Night::new();
+    let (events, inbox) = sync_channel(64);
+    let mut machine = Machine::start(&Machine::new(), &Time::at(now()), Some(events)).unwrap();
+    for step in 0..night.steps.len() {
+        machine.step(&night, step);
+        machine.improve(&inbox);
+    }
+    let kept = machine.kept();
+    let coded = machine.vault().into_iter().filter(|path| path.components().any(|part| part.as_os_str() == "coded"));
+    let coded: Vec<PathBuf> = coded.collect();
+    for package in night.packages.iter().filter(|package| !kept.contains(&package.id)) {
+        for bytes in [package.tree.bytes("SHA256SUMS"), &package.files["index.html"]] {
+            let name = machine.blob(bytes);
+            assert!(!coded.iter().any(|path| path.file_name() == name.file_name()), "of {}", package.id);
+        }
+    }
+    // Five files, of which two are the same, and four that we add; of two cortes some more for what was decided.
+    assert!(coded.len() <= kept.len() * 9, "{}", coded.len());
+}
