@@ -63,8 +63,8 @@ echo '{"formato": 2, "corte": "20261332_2561", "fecha_hora": "2026-06-07", "tipo
 printf '\xef\xbb\xbf{"a": [[[[{}]]]], "a": 1e999}' | seed corte_json odd
 
 # Archives; small ones, for they are read hundreds of times a second. The first holds a whole package.
-for format in v7 ustar gnu posix; do tar cf - -b1 --format=$format -C pkg . | seed tar $format; done
-tar cf - -b1 pkg | seed tar top
+tar cf - -b1 --format=gnu -C pkg . | seed tar gnu
+for format in v7 ustar posix; do tar cf - -b1 --format=$format -C pkg corte.json sitio/vacío | seed tar $format; done
 mkdir odd && echo x >odd/file && ln -s file odd/sym && ln odd/file odd/hard && mkfifo odd/pipe
 truncate -s 8M odd/hole && echo end >>odd/hole
 long=$(printf 'largo-%.0s' {1..35}) && mkdir -p "odd/$long" && echo y >"odd/$long/$long"

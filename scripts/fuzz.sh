@@ -2,7 +2,7 @@
 # Fuzzes what reads foreign bytes (fuzz/fuzz_targets), with libFuzzer on stable Rust: no cargo-fuzz, no nightly.
 #   scripts/fuzz.sh smoke [TARGET...]  all of fuzz/corpus, then 20 s of new inputs; two targets at a time
 #   scripts/fuzz.sh run [TARGET...]    600 s each, one after the other; what reaches new code is kept in fuzz/target/found
-#   scripts/fuzz.sh tidy [TARGET...]   takes into fuzz/corpus what is found and small, as far as it reaches more
+#   scripts/fuzz.sh tidy [TARGET...]   takes into fuzz/corpus the few of what was found that reach most beyond the seeds
 # FUZZ_SECONDS sets other times. An input that fails is left in fuzz/artifacts: make a test of it, then mend.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -51,6 +51,31 @@ fuzz() {
 }
 export -f fuzz
 
+# tidy TARGET: by what each input reaches that none before it does, the smallest first. Few and small: every test run has
+# them all.
+MOST_FILES=30
+MOST_BYTES=8192
+tidy() {
+    local target=$1 work file files=0 bytes=0
+    work=$(mktemp -d)
+    mkdir -p "$found/$target" "fuzz/corpus/$target" "$work/found" "$work/merged"
+    find "fuzz/corpus/$target" -type f ! -name 'seed-*' -exec mv -t "$work/found" {} +
+    find "$found/$target" -type f -size -9 -exec cp -t "$work/found" {} +
+    "$BIN/$target" -merge=1 -merge_control_file="$work/control" "$work/merged" "fuzz/corpus/$target" "$work/found" \
+        >"$work/log" 2>&1 || cat "$work/log" >&2
+    # How many files, how many of them are in the corpus, their names; then what each reaches first.
+    awk 'NR == 1 { n = $1 } NR > 2 && NR <= n + 2 { name[NR - 3] = $0 } $1 == "COV" && NF > 2 { print NF - 2, name[$2] }' \
+        "$work/control" | sort -rn >"$work/best"
+    while read -r _ file; do
+        case $file in "$work/found/"*) ;; *) continue ;; esac
+        files=$((files + 1)) bytes=$((bytes + $(stat -c %s "$file")))
+        if [ "$files" -gt $MOST_FILES ] || [ "$bytes" -gt $MOST_BYTES ]; then break; fi
+        cp "$file" "fuzz/corpus/$target/"
+    done <"$work/best"
+    rm -r "$work"
+    echo "fuzz: $target: $(find "fuzz/corpus/$target" -type f | wc -l) inputs"
+}
+
 case $mode in
 smoke)
     scratch=$(mktemp -d)
@@ -65,14 +90,8 @@ run)
     exit $failed
     ;;
 tidy)
-    for target in "${targets[@]}"; do
-        mkdir -p "$found/$target" "$found/.few"
-        # Few and small: they are run at every test.
-        find "$found/$target" -type f -size -4k -exec cp -t "$found/.few" {} +
-        "$BIN/$target" -merge=1 "fuzz/corpus/$target" "$found/.few" >/dev/null 2>&1
-        rm -r "$found/.few"
-        du -bs "fuzz/corpus/$target"
-    done
+    for target in "${targets[@]}"; do tidy "$target"; done
+    du -bs fuzz/corpus
     ;;
 *)
     echo "fuzz: unknown mode $mode (smoke, run, tidy)" >&2

@@ -14,6 +14,7 @@ wanted() {
     fuzz) echo "c++ g++" ;;
     test)
         echo "rsync rsync"
+        echo "/usr/sbin/nginx nginx-light"
         echo "ssh-keygen openssh-client"
         echo "openssl openssl"
         echo "curl curl"

@@ -87,7 +87,7 @@ store inspect --format 'user {{.OCIv1.Config.User}}, ports {{.OCIv1.Config.Expos
 case $user in '' | 0* | *[!0-9:]*) fail "the user is \"$user\", expected a number other than 0" ;; esac
 
 # A package, made with stock tools alone.
-mkdir -p "$trial"/etc "$trial"/incoming "$trial"/package/sitio
+mkdir -p "$trial"/etc "$trial"/state/incoming "$trial"/incoming "$trial"/package/sitio
 ssh-keygen -q -t ed25519 -N '' -C iec -f "$trial/key"
 echo "iec $(cut -d' ' -f1,2 "$trial/key.pub")" >"$trial/etc/allowed_signers"
 cat >"$trial/etc/difusor.toml" <<TOML
@@ -95,6 +95,7 @@ election = "prueba"
 kind = "simulacro"
 signers = "allowed_signers"
 incoming = "/var/lib/difusor/incoming"
+state = "/var/lib/difusor"
 [listen]
 http = ["127.0.0.1:$PORT"]
 TOML
@@ -105,17 +106,17 @@ JSON
 echo '<p>Resultados</p>' >"$trial/package/sitio/index.html"
 (cd "$trial/package" && { echo corte.json; find sitio -type f; } | LC_ALL=C sort | xargs -d '\n' sha256sum >SHA256SUMS)
 ssh-keygen -q -Y sign -f "$trial/key" -n prep-corte "$trial/package/SHA256SUMS" 2>/dev/null
-# As docs/es/manual.md has it: the group of the container's user reads, nobody else does.
+# As docs/es/manual.md has it: the group of the container's user reads packages, and writes to what is kept.
 group=${user##*:}
 chmod 711 "$trial"
-chgrp -R "$group" "$trial/etc" "$trial/incoming"
-chmod 2770 "$trial/incoming"
+chgrp -R "$group" "$trial/etc" "$trial/state" "$trial/incoming"
+chmod 2770 "$trial/state" "$trial/incoming"
 chmod 640 "$trial"/etc/*
 
 say "running"
 mapfile -t argv < <(store inspect --format '{{range .OCIv1.Config.Entrypoint}}{{println .}}{{end}}{{range .OCIv1.Config.Cmd}}{{println .}}{{end}}' "$container" | sed '/^$/d')
 # The shell becomes buildah, and the program in the container is its child.
-store run --isolation chroot --volume "$trial/etc:/etc/difusor:ro" \
+store run --isolation chroot --volume "$trial/etc:/etc/difusor:ro" --volume "$trial/state:/var/lib/difusor" \
     --volume "$trial/incoming:/var/lib/difusor/incoming:ro" "$container" -- "${argv[@]}" 2>"$trial/log" &
 pid=$!
 answer() { curl -sS --max-time 5 --output "$trial/body" --write-out '%{http_code} %header{corte}' "http://127.0.0.1:$PORT$1"; }

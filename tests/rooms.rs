@@ -13,6 +13,8 @@ mod crash;
 mod memory;
 #[path = "rooms/night.rs"]
 mod night;
+#[path = "rooms/source.rs"]
+mod source;
 #[path = "rooms/swap.rs"]
 mod swap;
 #[path = "rooms/transport.rs"]

@@ -5,19 +5,33 @@ mod answers;
 mod common;
 #[path = "serve/forms.rs"]
 mod forms;
+#[path = "serve/full.rs"]
+mod full;
 #[path = "serve/intake.rs"]
 mod intake;
+#[path = "serve/kill.rs"]
+mod kill;
+#[path = "serve/operators.rs"]
+mod operators;
 #[path = "serve/own_files.rs"]
 mod own_files;
+#[path = "serve/push.rs"]
+mod push;
 #[path = "serve/real.rs"]
 mod real;
 #[path = "serve/refused.rs"]
 mod refused;
+#[path = "serve/rsyncd.rs"]
+mod rsyncd;
 #[path = "serve/settings.rs"]
 mod settings;
+#[path = "serve/source.rs"]
+mod source;
 #[path = "serve/stop.rs"]
 mod stop;
 #[path = "serve/tls.rs"]
 mod tls;
+#[path = "serve/vault.rs"]
+mod vault;
 #[path = "serve/wire.rs"]
 mod wire;

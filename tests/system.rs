@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use difusor::config::table;
+use difusor::config::rsyncd::{self, Places};
+use difusor::config::{Rsync, table};
 
 const UNIT: &str = include_str!("../systemd/difusor.service");
+const RSYNCD: &str = include_str!("../systemd/difusor-rsyncd@.service");
 const MANUAL: &str = include_str!("../docs/es/manual.md");
 const DIFUSOR: &str = env!("CARGO_BIN_EXE_difusor");
 /// Where the unit expects the binary.
@@ -18,6 +20,8 @@ const INSTALLED: &str = "/usr/local/bin/difusor";
 /// Ten times the exposure that `systemd-analyze security` may find. What is left is what a public server is: the network,
 /// ports 80 and 443, the machine's own root and users, local sockets for systemd, one priority of its own.
 const EXPOSURE_MAX: &str = "15";
+/// The same of the unit of rsyncd, which writes what others send, and may give folders to its group.
+const RSYNCD_EXPOSURE_MAX: &str = "18";
 
 /// The tool's path. A test without it passes, and says so; with DIFUSOR_TESTS_ALL=1 it fails.
 fn tool(name: &str) -> Option<PathBuf> {
@@ -46,9 +50,9 @@ fn unit(dir: &Path) -> PathBuf {
     file
 }
 
-/// The values of a key of the unit, in their order.
-fn values(key: &str) -> Vec<&'static str> {
-    UNIT.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()
+/// The values of a key of a unit, in their order.
+fn values<'u>(unit: &'u str, key: &str) -> Vec<&'u str> {
+    unit.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()
 }
 
 #[test]
@@ -72,10 +76,51 @@ fn the_service_is_no_more_exposed_than_it_has_to_be() {
 fn the_unit_leaves_room_for_what_the_settings_allow() {
     let default = |key| table::row(key).unwrap().default.unwrap().trim_matches('"');
     let seconds = |text: &str| text.strip_suffix('s').unwrap().parse::<u64>().unwrap();
-    let [stop] = values("TimeoutStopSec")[..] else { panic!("{UNIT}") };
+    let [stop] = values(UNIT, "TimeoutStopSec")[..] else { panic!("{UNIT}") };
     assert!(seconds(stop) >= seconds(default("stop.grace")) + 5);
-    let [files] = values("LimitNOFILE")[..] else { panic!("{UNIT}") };
+    let [files] = values(UNIT, "LimitNOFILE")[..] else { panic!("{UNIT}") };
     assert!(files.parse::<u64>().unwrap() > default("limits.connections").parse::<u64>().unwrap() + 256);
+}
+
+/// What `difusor config rsyncd --unit` prints for the manual's example.
+fn rsyncd_unit() -> String {
+    let places = Places {
+        settings: "/etc/difusor/difusor.toml".into(),
+        conf: "/etc/difusor/rsyncd.conf".into(),
+        program: INSTALLED.into(),
+        incoming: "/var/lib/difusor/incoming".into(),
+        hidden: vec!["/etc/difusor/privkey.pem".into()],
+    };
+    rsyncd::unit(&Rsync::default(), &places).unwrap()
+}
+
+#[test]
+fn the_unit_of_rsyncd_is_the_one_that_is_printed() {
+    assert_eq!(RSYNCD, rsyncd_unit());
+}
+
+#[test]
+fn systemd_finds_no_fault_in_the_unit_of_rsyncd() {
+    let (Some(analyze), Some(_)) = (tool("systemd-analyze"), tool("rsync")) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("difusor-rsyncd@873.service");
+    fs::write(&file, RSYNCD).unwrap();
+    assert_eq!(output(Command::new(&analyze).arg("verify").arg(&file)), "");
+    let mut command = Command::new(analyze);
+    command.args(["security", "--no-pager", "--offline=true", "--threshold", RSYNCD_EXPOSURE_MAX]).arg(&file);
+    let report = output(&mut command);
+    eprintln!("{}", report.lines().filter(|line| !line.starts_with('✓')).collect::<Vec<_>>().join("\n"));
+}
+
+/// The users and folders that both units need.
+#[test]
+fn rsyncd_writes_where_the_service_reads() {
+    let (users, folders) = (include_str!("../systemd/difusor.sysusers"), include_str!("../systemd/difusor.tmpfiles"));
+    let is_set = |key: &str, value: &str| RSYNCD.lines().any(|line| line == format!("{key}={value}"));
+    assert!(is_set("User", "difusor-rsync") && is_set("Group", "difusor"));
+    assert!(users.lines().any(|line| line.starts_with("u difusor-rsync ")), "{users}");
+    assert!(users.lines().any(|line| line == "m difusor-rsync difusor"), "{users}");
+    assert!(folders.lines().any(|line| line == "d /var/lib/difusor/incoming 2770 difusor-rsync difusor"), "{folders}");
 }
 
 /// A folder with all that settings name, by the names of the manual; and the signer's `key`.
@@ -190,8 +235,8 @@ fn systemd_is_told_ready_alive_and_stopping() {
     assert!(night.child.wait().unwrap().success());
 }
 
-/// The system calls that `SystemCallFilter=` allows on this machine.
-fn allowed(analyze: &Path) -> HashSet<String> {
+/// The system calls that a unit's `SystemCallFilter=` allows on this machine.
+fn allowed(analyze: &Path, unit: &str) -> HashSet<String> {
     fn expanded(analyze: &Path, name: &str, into: &mut HashSet<String>) {
         if !name.starts_with('@') {
             into.insert(name.to_owned());
@@ -203,7 +248,7 @@ fn allowed(analyze: &Path) -> HashSet<String> {
     }
     let mut all = HashSet::new();
     expanded(analyze, "@default", &mut all);
-    for value in values("SystemCallFilter") {
+    for value in values(unit, "SystemCallFilter") {
         let mut set = HashSet::new();
         value.trim_start_matches('~').split(' ').for_each(|name| expanded(analyze, name, &mut set));
         if value.starts_with('~') {
@@ -254,7 +299,64 @@ fn the_unit_allows_every_system_call_that_is_made() {
     night.logged("stopped");
     let called = called(&fs::read_to_string(night.dir.path().join("trace")).unwrap());
     assert!(called.contains("epoll_wait") && called.contains("inotify_add_watch"), "{called:?}");
-    let allowed = allowed(&analyze);
+    let allowed = allowed(&analyze, UNIT);
+    let refused: Vec<_> = called.iter().filter(|call| !allowed.contains(*call)).collect();
+    assert!(refused.is_empty(), "not allowed by SystemCallFilter=: {refused:?}\nof {called:?}");
+}
+
+/// As under the unit: by a user who is not root. A push of a tree with all that -a keeps, and its notice.
+#[test]
+fn the_unit_of_rsyncd_allows_every_system_call_that_is_made() {
+    let (Some(analyze), Some(_), Some(_)) = (tool("systemd-analyze"), tool("strace"), tool("rsync")) else { return };
+    let Some(_) = tool("setpriv") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    fs::create_dir_all(at("out/sitio")).unwrap();
+    fs::create_dir(at("in")).unwrap();
+    fs::write(at("out/sitio/index.html"), "<p>").unwrap();
+    std::os::unix::fs::symlink("index.html", at("out/sitio/liga")).unwrap();
+    fs::write(at("d.toml"), "").unwrap();
+    let places = Places {
+        settings: at("d.toml"),
+        conf: at("rsyncd.conf"),
+        program: DIFUSOR.into(),
+        incoming: at("in"),
+        hidden: vec![],
+    };
+    let trusted = vec!["127.0.0.1".parse().unwrap()];
+    fs::write(at("rsyncd.conf"), rsyncd::conf(&Rsync { trusted, ..Rsync::default() }, &places).unwrap()).unwrap();
+    let mut daemon = Command::new("setpriv");
+    if rustix::process::geteuid().is_root() {
+        output(Command::new("chown").args(["-R", "65534:65534"]).arg(dir.path()));
+        daemon.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    }
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let option = |name: &str, value: &Path| format!("--{name}={}", value.display());
+    daemon.args(["strace", "-D", "-f", "-qq", "-o"]).arg(at("trace")).args(["rsync", "--daemon", "--no-detach"]);
+    daemon.arg(format!("--port={free}")).arg(option("config", &at("rsyncd.conf")));
+    daemon.args([option("dparam=lockfile", &at("lock")), option("log-file", &at("log"))]);
+    let mut daemon = daemon.stdin(Stdio::null()).spawn().unwrap();
+    let to = format!("rsync://127.0.0.1:{free}/cortes/");
+    // It listens at some moment or other; each try is a connection of its own.
+    let pushed = (0..500).any(|_| {
+        let done = Command::new("rsync").arg("-a").arg(at("out")).arg(&to).output().unwrap();
+        done.status.success() || {
+            std::thread::sleep(Duration::from_millis(20));
+            false
+        }
+    });
+    let pid = daemon.id();
+    let under_way = || !fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap().trim().is_empty();
+    while under_way() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    rustix::process::kill_process(rustix::process::Pid::from_child(&daemon), rustix::process::Signal::TERM).unwrap();
+    daemon.wait().unwrap();
+    assert!(pushed, "{}", fs::read_to_string(at("log")).unwrap_or_default());
+    let called = called(&fs::read_to_string(at("trace")).unwrap());
+    assert!(called.contains("accept") || called.contains("accept4"), "{called:?}");
+    assert!(called.contains("execve") && called.iter().any(|call| call.starts_with("rename")), "{called:?}");
+    let allowed = allowed(&analyze, RSYNCD);
     let refused: Vec<_> = called.iter().filter(|call| !allowed.contains(*call)).collect();
     assert!(refused.is_empty(), "not allowed by SystemCallFilter=: {refused:?}\nof {called:?}");
 }
@@ -297,5 +399,15 @@ fn the_manual_has_every_refusal() {
         .filter(|code| is_code(code))
         .collect();
     assert!(given.len() > 40);
+    assert_eq!(given, told);
+}
+
+#[test]
+fn the_manual_has_every_code_of_a_source() {
+    let family = |code: &&str| code.len() == 4 && code.starts_with('S');
+    let given: BTreeSet<_> = difusor::record::TABLE.iter().map(|row| row.code).filter(family).collect();
+    let rows = MANUAL.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let told: BTreeSet<_> = rows.filter(family).collect();
+    assert!(given.contains("S014"));
     assert_eq!(given, told);
 }

@@ -83,7 +83,7 @@ impl Room {
         let intake = Intake {
             disk: Disk::machine(),
             state: dir.join("state"),
-            incoming: dir.join("incoming"),
+            incoming: Some(dir.join("incoming")),
             election: ELECTION.into(),
             kind: Tipo::Oficial,
             trust: Trust::Signed,

@@ -87,7 +87,9 @@ impl Problem {
             Problem::Malformed(_) => "La petición está mal hecha",
             Problem::Unauthorised { was_given: false } => "Hace falta un certificado o una contraseña de envío",
             Problem::Unauthorised { was_given: true } => "Esa contraseña de envío no es válida",
-            Problem::NotThroughThisDoor => "Eso sólo se puede pedir desde la propia máquina",
+            Problem::NotThroughThisDoor => {
+                "Eso sólo se puede pedir en la propia máquina, como root o con el usuario del servicio"
+            }
             Problem::NotFound => "Aquí no hay nada con ese nombre",
             Problem::Method(_) => "Eso se pide de otro modo",
             Problem::TooSlow => "El envío es demasiado lento o se detuvo",
@@ -119,7 +121,7 @@ impl Problem {
                 "no line of admin.tokens has this token; make one with `difusor token NAME`".into()
             }
             Problem::NotThroughThisDoor => {
-                "use difusor's own verbs on the machine, which ask through its socket".into()
+                "use difusor's own verbs on the machine, as root or as the user of the service".into()
             }
             Problem::NotFound => "there are /packages/NAME and /metrics, and on the socket more".into(),
             Problem::Method(allowed) => format!("expected {allowed}"),

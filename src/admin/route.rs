@@ -12,8 +12,10 @@ const ARCHIVES: [&str; 4] = [".tar", ".tar.gz", ".tar.zst", ".zip"];
 /// How somebody came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Door {
-    /// The socket on this machine: whoever may open it may do everything.
+    /// The socket on this machine, opened by the service's own user or root, who may do everything.
     Socket,
+    /// The socket, opened by somebody else of its group, who delivers packages: a notice, and no more.
+    Neighbour,
     /// HTTPS: packages and metrics.
     Network,
 }
@@ -68,7 +70,12 @@ pub fn route(method: &Method, path: &str, door: Door) -> Result<What, Problem> {
             None => return Err(Problem::NotFound),
         },
     };
-    if door == Door::Network && !matches!(what, What::Metrics | What::Upload(_)) {
+    let may = match door {
+        Door::Socket => true,
+        Door::Neighbour => what == What::Notify,
+        Door::Network => matches!(what, What::Metrics | What::Upload(_)),
+    };
+    if !may {
         return Err(Problem::NotThroughThisDoor);
     }
     if method.as_str() != allowed {
@@ -100,6 +107,17 @@ mod tests {
             assert_eq!(status(Method::GET, "/metrics", door), 200);
             assert_eq!(status(Method::GET, "/", door), 404);
         }
+    }
+
+    #[test]
+    fn whoever_delivers_may_say_that_he_has_and_no_more() {
+        assert_eq!(status(Method::POST, "/notify", Door::Neighbour), 200);
+        for path in ["/rollback", "/hold", "/release"] {
+            assert_eq!(status(Method::POST, path, Door::Neighbour), 403, "{path}");
+        }
+        assert_eq!(status(Method::PUT, "/packages/a.zip", Door::Neighbour), 403);
+        assert_eq!(status(Method::GET, "/metrics", Door::Neighbour), 403);
+        assert_eq!(status(Method::GET, "/state", Door::Neighbour), 403);
     }
 
     #[test]

@@ -184,8 +184,8 @@ async fn local(socket: &Bound, room: &Arc<Semaphore>, shared: &Arc<Shared>) {
     while let Ok(permit) = room.clone().acquire_owned().await {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let shows = Shows::User(stream.peer_cred().ok().map(|peer| peer.uid()));
-                tokio::spawn(by_socket(stream, shows, permit, shared.clone()));
+                let uid = stream.peer_cred().ok().map(|peer| peer.uid());
+                tokio::spawn(by_socket(stream, uid, permit, shared.clone()));
             }
             Err(error) => pause(&error).await,
         }
@@ -214,8 +214,11 @@ async fn pause(error: &io::Error) {
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 
-async fn by_socket(stream: UnixStream, shows: Shows, _room: OwnedSemaphorePermit, shared: Arc<Shared>) {
-    talk(stream, Door::Socket, shows, shared).await;
+async fn by_socket(stream: UnixStream, uid: Option<u32>, _room: OwnedSemaphorePermit, shared: Arc<Shared>) {
+    // The group may open the socket too: rsyncd runs `difusor notify` as a user of its own.
+    let own = rustix::process::geteuid();
+    let is_ours = uid.is_some_and(|uid| uid == own.as_raw() || uid == 0);
+    talk(stream, if is_ours { Door::Socket } else { Door::Neighbour }, Shows::User(uid), shared).await;
 }
 
 async fn by_network(stream: TcpStream, acceptor: TlsAcceptor, _room: OwnedSemaphorePermit, shared: Arc<Shared>) {

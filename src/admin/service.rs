@@ -1,8 +1,11 @@
 //! One request of the operators' side: who asks, for what, and who does it.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::header::EXPECT;
 use http::{Request, Response, StatusCode};
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
@@ -47,16 +50,46 @@ impl Shared {
     }
 }
 
+/// A body that knows whether anybody has asked for it.
+struct Read<B> {
+    body: B,
+    has_begun: bool,
+}
+
+impl<B: http_body::Body + Unpin> http_body::Body for Read<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<B::Data>, B::Error>>> {
+        self.has_begun = true;
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// Answers a request; never fails.
 pub async fn serve<B>(shared: Arc<Shared>, door: Door, shows: Shows, request: Request<B>) -> Response<Body>
 where
     B: http_body::Body<Data = Bytes> + Unpin + Send + 'static,
 {
-    let (head, mut body) = request.into_parts();
+    let (head, body) = request.into_parts();
+    let mut body = Read { body, has_begun: false };
     match respond(&shared, door, shows, &head, &mut body).await {
         Ok(response) => response,
         Err(problem) => {
-            if !body.is_end_stream() {
+            // Whoever asks first, and was not told to go on, sends nothing, and waits for the end.
+            let is_coming = body.has_begun || !head.headers.contains_key(EXPECT);
+            if is_coming && !http_body::Body::is_end_stream(&body) {
                 tokio::spawn(linger(body, shared.stop.clone()));
             }
             refuse(&problem)

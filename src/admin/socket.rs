@@ -1,4 +1,4 @@
-//! The socket on this machine: `STATE/admin.sock`, for its owner alone.
+//! The socket on this machine: `STATE/admin.sock`. Its group may open it too, but only to notify (`Door::Neighbour`).
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// In the state folder.
 const NAME: &str = "admin.sock";
-/// Under this name until it is for its owner alone. No longer than the other: the same limit holds.
+/// Under this name until it is closed to others. No longer than the other: the same limit holds.
 const DRAFT: &str = ".admin.new";
 /// Bytes of a socket's path (unix(7): 108 with the closing zero).
 const PATH_MAX_BYTES: usize = 107;
@@ -45,7 +45,7 @@ pub fn bind(path: &Path) -> io::Result<Bound> {
         _ => {}
     }
     let listener = UnixListener::bind(&draft)?;
-    fs::set_permissions(&draft, Permissions::from_mode(0o600))?;
+    fs::set_permissions(&draft, Permissions::from_mode(0o660))?;
     listener.set_nonblocking(true)?;
     let inode = fs::symlink_metadata(&draft)?.ino();
     // In one step, and in the place of what a crash has left.
@@ -68,11 +68,11 @@ mod tests {
     use std::io::{Read, Write};
 
     #[test]
-    fn it_is_its_owners_alone_and_replaces_what_nobody_listens_on() {
+    fn it_is_closed_to_others_and_replaces_what_nobody_listens_on() {
         let dir = tempfile::tempdir().unwrap();
         let path = socket_path(dir.path()).unwrap();
         let bound = bind(&path).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
         let mut client = UnixStream::connect(&path).unwrap();
         bound.listener.set_nonblocking(false).unwrap();
         bound.listener.accept().unwrap().0.write_all(b"hola").unwrap();

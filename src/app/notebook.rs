@@ -5,9 +5,9 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::base::clock::Clock;
-use crate::ingest::{Happening, Reporter};
+use crate::ingest::{Came, Happening, Reporter};
 use crate::record::incidents::note;
-use crate::record::{Journal, Metrics, Package, Step};
+use crate::record::{Fetched, Journal, Metrics, Package, Step};
 use crate::snapshot::Live;
 
 /// A reporter that writes down what it is told, and passes it on.
@@ -31,6 +31,14 @@ fn count(metrics: &Metrics, happening: &Happening, live: &Live, clock: &Clock) {
         Happening::Held { .. } => metrics.package(Package::Held),
         Happening::Same { .. } => metrics.package(Package::Same),
         Happening::Refused { code, .. } => metrics.package(Package::Refused(code)),
+        Happening::Asked { source, came } => {
+            let fetched = match came {
+                Came::Package => Fetched::New,
+                Came::Unchanged => Fetched::Unchanged,
+                Came::Nothing => Fetched::Failed,
+            };
+            metrics.fetched(source, fetched);
+        }
         Happening::Retained { retained, free } => {
             metrics.vault(retained.bytes, retained.cortes);
             if let Some(free) = free {
@@ -53,6 +61,11 @@ fn write(journal: &Journal, happening: &Happening) {
     match happening {
         Happening::Refused { name, code, why } | Happening::Odd { name, code, why } => {
             journal.note(&note(code, why).package(name));
+        }
+        Happening::SourceFailed { source, code, why, .. } => journal.note(&note(code, why).source(source)),
+        Happening::SourceBack { source, after } => {
+            let detail = format!("after {:.0} s", after.as_secs_f64());
+            journal.note(&note("S099", &detail).source(source));
         }
         Happening::Blind { why } => journal.note(&note("P001", &format!("the incoming folder: {why}"))),
         Happening::Unusable { corte, why } => journal.note(&note("V001", why).corte(*corte)),

@@ -1,8 +1,10 @@
 //! A running difusor: the counter and the operator around one live edition.
 
 use std::fmt::Write;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 
@@ -11,7 +13,8 @@ use crate::admin::{self, Admin, Company};
 use crate::base::clock::Clock;
 use crate::config::Settings;
 use crate::http::{Listen, Rhythm, Server, Site, StartError};
-use crate::ingest::{self, Operator, Reporter};
+use crate::ingest::source::proxy::Proxies;
+use crate::ingest::{self, Operator, Reporter, Sources};
 use crate::record::{Journal, Metrics};
 use crate::snapshot::Live;
 
@@ -24,6 +27,8 @@ pub enum StartFault {
     Intake(#[from] ingest::StartFault),
     #[error(transparent)]
     Admin(#[from] admin::StartFault),
+    #[error("a source cannot be started: {0}")]
+    Source(io::Error),
 }
 
 /// Everything that runs, until it is stopped.
@@ -32,7 +37,11 @@ pub struct Running {
     operator: Operator,
     admin: Admin,
     journal: Arc<Journal>,
+    sources: Sources,
 }
+
+/// How long the threads of sources get to end once there is nothing left to wait for. Whoever is connecting is left behind.
+const SOURCES_END: Duration = Duration::from_millis(500);
 
 impl Running {
     /// Starts answering first, then taking packages in: whoever comes early is told that there is nothing yet.
@@ -44,18 +53,20 @@ impl Running {
         http.connections_max = limits::connections(http.connections_max);
         let server = Server::start(&http, Arc::new(site))?;
         let (disk, state) = (settings.intake.disk.clone(), settings.intake.state.clone());
-        let private =
-            admin::Settings { state, package_bytes: settings.intake.limits.total_bytes, https: settings.admin };
+        let limit = settings.intake.limits.total_bytes;
         let metrics = Arc::new(Metrics::new());
         metrics.started(clock.now());
-        let journal = Arc::new(Journal::new(disk.clone(), &private.state, clock.clone(), metrics.clone()));
+        let journal = Arc::new(Journal::new(disk.clone(), &state, clock.clone(), metrics.clone()));
         let report = notebook::keep(report, journal.clone(), metrics.clone(), live.clone(), clock.clone());
         // The operator first: he makes the state folder, and holds its lock.
-        let operator = Operator::start(settings.intake, live.clone(), clock.clone(), report)?;
+        let operator = Operator::start(settings.intake, live.clone(), clock.clone(), report.clone())?;
+        let proxies = Proxies::of(|name| std::env::var(name).ok());
+        let fetched = Sources::start(settings.sources, &proxies, &disk, &state, limit, &operator.handle(), &report);
         let desk = Arc::new(operator.handle());
         let company = Company { desk, live, journal: journal.clone(), metrics, clock, disk };
+        let private = admin::Settings { state, package_bytes: limit, https: settings.admin };
         let admin = Admin::start(&private, company)?;
-        Ok(Running { server, operator, admin, journal })
+        Ok(Running { server, operator, sources: fetched.map_err(StartFault::Source)?, admin, journal })
     }
 
     /// Where the operators' side listens with HTTPS.
@@ -92,7 +103,9 @@ impl Running {
     pub fn stop(self) {
         self.server.close();
         self.admin.close();
+        self.sources.stop();
         self.operator.stop();
+        self.sources.join(SOURCES_END);
         self.admin.stop();
         self.journal.close();
         self.server.stop();

@@ -54,7 +54,7 @@ impl fmt::Debug for Digest {
 }
 
 /// A digest under way, for bytes that come in pieces.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Hasher(Sha256);
 
 impl Hasher {

@@ -120,7 +120,7 @@ fn socket(config: &Path) -> Result<PathBuf, String> {
 
 fn told(answer: &Answer) -> String {
     let text = |member| answer.text(member).unwrap_or_default();
-    format!("{}: {} ({})", text("title"), text("detail"), answer.status)
+    format!("{} ({})", text("detail"), answer.status)
 }
 
 fn fail(verb: &str, code: u8, why: &str) -> ExitCode {

@@ -73,7 +73,8 @@ pub(super) fn state(ledger: &Ledger, corte: CorteId) -> &'static str {
         Some(head) if head.corte == corte && head.hold.is_some() => "live, held",
         Some(head) if head.corte == corte => "live",
         Some(head) if head.has_withdrawn(corte) => "withdrawn",
-        Some(head) if head.corte < corte => "held back",
+        Some(head) if head.corte < corte && head.hold.is_some() => "held back",
+        Some(head) if head.corte < corte => "not shown",
         Some(_) => "earlier",
         None => "never shown",
     }
@@ -82,7 +83,8 @@ pub(super) fn state(ledger: &Ledger, corte: CorteId) -> &'static str {
 /// Since when it was shown, the last time.
 pub(super) fn live_since(history: &[Moment], corte: CorteId) -> Option<Timestamp> {
     let shows = |moment: &&Moment| moment.corte == corte && matches!(moment.what, Shown::Live | Shown::Rollback);
-    history.iter().rfind(shows).map(|moment| moment.at)
+    let released = |moment: &&Moment| moment.corte == corte && moment.what == Shown::Release;
+    history.iter().rfind(shows).or_else(|| history.iter().find(released)).map(|moment| moment.at)
 }
 
 fn as_json(entry: &Entry, state: &str, history: &[Moment]) -> Value {

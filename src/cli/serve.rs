@@ -40,7 +40,8 @@ pub fn run(args: &Args) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     super::log::start();
-    let incoming = settings.intake.incoming.display().to_string();
+    let incoming = settings.intake.incoming.as_ref().map(|folder| folder.display().to_string());
+    let sources = settings.sources.len();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
@@ -56,7 +57,7 @@ pub fn run(args: &Args) -> ExitCode {
     };
     let mut notifier = Notifier::new();
     let admin = running.admin_address().map(|address| format!("https://{address}"));
-    info!(version = env!("CARGO_PKG_VERSION"), listening = running.urls(), incoming, admin, "ready");
+    info!(version = env!("CARGO_PKG_VERSION"), listening = running.urls(), incoming, sources, admin, "ready");
     notifier.ready(&format!("listening on {}", running.urls()));
     runtime.block_on(until_told_to_stop(stop, &running, &mut notifier));
     notifier.stopping();

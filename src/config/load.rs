@@ -10,6 +10,7 @@ use toml::de::DeTable;
 
 use super::faults::{Fault, Faults, Notes};
 use super::settings::Settings;
+use super::source::sources;
 use super::transport::transport;
 use super::typed::{Given, Section};
 use crate::admin::socket_path;
@@ -73,14 +74,20 @@ fn document<'t>(text: &'t str, notes: &RefCell<Notes<'t>>) -> Spanned<DeTable<'t
 
 /// `None` only where a fault has been noted. Every section is read before the first `?`, so that all faults are.
 fn needed(top: &Section, folder: &Path) -> Option<Settings> {
-    let intake = intake(top, folder);
+    let sources = sources(top, folder);
+    // A source that is faulty is one that is meant.
+    let is_fed = sources.as_ref().is_none_or(|sources| !sources.is_empty());
+    let intake = intake(top, folder, is_fed);
     let interval = top.section("cortes").text("interval", units::duration);
     let http = http(top, folder);
     let admin = super::admin::https(&top.section("admin"), folder);
-    Some(Settings { intake: intake?, interval: interval?.value, http: http?, admin: admin? })
+    let rsync = super::rsync::rsync(&top.section("rsync"), folder);
+    let (intake, interval) = (intake?, interval?.value);
+    Some(Settings { intake, sources: sources?, interval, http: http?, admin: admin?, rsync: rsync? })
 }
 
-fn intake(top: &Section, folder: &Path) -> Option<Intake> {
+/// `is_fed`: packages come from elsewhere too.
+fn intake(top: &Section, folder: &Path, is_fed: bool) -> Option<Intake> {
     let path = |text: &str| Ok(folder.join(text));
     let election = top.text("election", election);
     let kind = top.text("kind", kind);
@@ -105,6 +112,12 @@ fn intake(top: &Section, folder: &Path) -> Option<Intake> {
     };
     let identity = top.text("identity", |text| Ok(text.to_owned()));
     let incoming = top.text("incoming", path).and_then(|given| existing_folder(top, given));
+    if !is_fed && !top.has("incoming") {
+        top.missing(
+            "`incoming` is missing: the folder that is watched for packages; add `incoming = \"incoming\"`, or a \
+             `[[source]]` with a `url`",
+        );
+    }
     let state = top.text("state", path).and_then(|given| folder_to_be(top, given));
     let content_check = top.text("content_check", content_check);
     let cortes = top.section("cortes");
@@ -117,7 +130,7 @@ fn intake(top: &Section, folder: &Path) -> Option<Intake> {
     Some(Intake {
         disk: Disk::machine(),
         state: state?,
-        incoming: incoming?,
+        incoming,
         election: election?.value,
         kind: kind?.value,
         trust: trust?.value,
@@ -286,7 +299,7 @@ fn folder_to_be(top: &Section, given: Given<PathBuf>) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::table;
+    use crate::config::{Rsync, table};
     use proptest::prelude::*;
 
     /// A folder with everything that the example names, but certificates.
@@ -310,7 +323,7 @@ mod tests {
         let dir = folder();
         let settings = parse(&format!("{LEAST}[listen]\nhttp = [\"[::]:80\"]\n"), "d.toml", dir.path()).unwrap();
         assert_eq!((settings.intake.kind, settings.intake.keep, settings.interval.as_secs()), (Tipo::Oficial, 6, 600));
-        assert_eq!(settings.intake.incoming, dir.path().join("incoming"));
+        assert_eq!(settings.intake.incoming, Some(dir.path().join("incoming")));
         assert_eq!(settings.http.listen, [Listen { address: "[::]:80".parse().unwrap(), is_tls: false }]);
         assert_eq!(settings.intake.limits.total_bytes, Limits::default().total_bytes);
         assert_eq!(settings.intake.limits.file_bytes, Limits::default().file_bytes);
@@ -386,6 +399,43 @@ mod tests {
     fn the_example_lacks_nothing_but_its_certificate() {
         let told = faults(&table::example().replace("# https", "https"));
         assert!(told.lines().all(|line| line.contains("`certificate`: ")), "{told}");
+    }
+
+    #[test]
+    fn who_may_push_by_rsync_is_told_all_at_once_too() {
+        let dir = folder();
+        let parsed = |rsync: &str| {
+            let text = format!("{LEAST}[listen]\nhttp = [\"[::]:80\"]\n{rsync}");
+            parse(&text, "d.toml", dir.path()).map(|s| s.rsync).map_err(|faults| faults.to_string())
+        };
+        assert_eq!(parsed("").unwrap(), Rsync::default(), "the table says the same");
+        let given = parsed("[rsync]\ntrusted = [\"10.0.0.0/8\"]\nuser = \"iec\"\nsecrets = \"s\"\n").unwrap();
+        assert_eq!(given.login.unwrap().secrets, dir.path().join("s"));
+        let text = "[rsync]\ntrusted = [\"10.0.0.1/8\", \"x\", \"::/0\"]\nports = [873, 0, 873]\nmodule = \"a b\"\n\
+                    user = \"iec\"\nconnections = 0\nmodul = 1\n";
+        let told = parsed(text).unwrap_err();
+        for expected in [
+            "d.toml:7:12: `rsync.trusted`: `10.0.0.1/8` is no network; one begins at `10.0.0.0/8`",
+            "d.toml:7:26: `rsync.trusted`: `x` is no address or network, such as [\"203.0.113.10\"",
+            "d.toml:7:31: `rsync.trusted`: `::/0` is everybody",
+            "d.toml:8:15: `rsync.ports`: expected 1 to 65535",
+            "d.toml:9:10: `rsync.module`: expected 1 to 64",
+            "d.toml:10:8: `rsync.user` needs `secrets`",
+            "d.toml:11:15: `rsync.connections`: expected 1 to 1000",
+            "d.toml:12:1: `rsync.modul` is no setting; did you mean `rsync.module`?",
+        ] {
+            assert!(told.contains(expected), "{expected}\nnot in\n{told}");
+        }
+        assert_eq!(told.lines().count(), 8, "{told}");
+        assert!(
+            parsed("[rsync]\nsecrets = \"s\"\n").unwrap_err().contains("d.toml:7:11: `rsync.secrets` needs `user`")
+        );
+        assert!(parsed("[rsync]\nports = []\n").unwrap_err().contains("d.toml:7:9: `rsync.ports` is empty"));
+        assert!(
+            parsed("[rsync]\nports = [873, 873]\n")
+                .unwrap_err()
+                .contains("d.toml:7:15: `rsync.ports`: 873 is there twice")
+        );
     }
 
     proptest! {

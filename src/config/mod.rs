@@ -4,11 +4,15 @@
 mod admin;
 mod faults;
 mod load;
+mod rsync;
+pub mod rsyncd;
 mod settings;
+mod source;
 pub mod table;
 mod transport;
 mod typed;
 
 pub use faults::{Fault, Faults};
 pub use load::{load, parse, state};
+pub use rsync::{Login, Network, Rsync};
 pub use settings::Settings;

@@ -59,7 +59,13 @@ pub static TABLE: &[Setting] = &[
         "\"iec\"",
         "the principal that must have signed; without it, any in the file",
     ),
-    setting("incoming", "a path", None, "\"incoming\"", "the folder that is watched for packages"),
+    setting(
+        "incoming",
+        "a path",
+        Some(""),
+        "\"incoming\"",
+        "the folder that is watched for packages; may be left out where there is a `[[source]]`",
+    ),
     setting(
         "state",
         "a path",
@@ -101,6 +107,36 @@ pub static TABLE: &[Setting] = &[
         "\"10s\"",
         "a package that does not hold and has not changed for so long is refused; until then it may still be arriving",
     ),
+    setting(
+        "rsync.trusted",
+        "a list of addresses and networks",
+        Some("[]"),
+        "[\"203.0.113.10\", \"198.51.100.0/28\"]",
+        "who may push by rsync; without it, nobody; these are for `difusor config rsyncd`",
+    ),
+    setting(
+        "rsync.ports",
+        "a list of ports",
+        Some("[873, 2873]"),
+        "[873, 2873]",
+        "where rsyncd listens, one instance each",
+    ),
+    setting(
+        "rsync.module",
+        "1 to 64 of A-Z, a-z, 0-9, `_` and `-`",
+        Some("\"cortes\""),
+        "\"cortes\"",
+        "rsync HOST::MODULE/",
+    ),
+    setting(
+        "rsync.user",
+        "1 to 32 of A-Z, a-z, 0-9, `.`, `_` and `-`",
+        Some(""),
+        "\"iec\"",
+        "the name by which the authority logs in; without it, the address is enough",
+    ),
+    setting("rsync.secrets", "a path", Some(""), "\"rsyncd.secrets\"", "a line USER:PASSWORD, not readable by others"),
+    setting("rsync.connections", "a whole number", Some("8"), "8", "transfers by rsync at once, all ports together"),
     setting("limits.package_bytes", "a size", Some("\"2 GiB\""), "\"2 GiB\"", "all files of a package together"),
     setting("limits.file_bytes", "a size", Some("\"512 MiB\""), "\"512 MiB\"", "one file of a package"),
     setting("limits.connections", "a whole number", Some("16000"), "16000", "connections at once"),
@@ -208,6 +244,59 @@ pub static TABLE: &[Setting] = &[
         "\"tokens\"",
         "lines that `difusor token NAME` prints; whoever has such a token may push",
     ),
+    setting("source.kind", "\"http\"", Some("\"http\""), "\"http\"", "how packages are fetched: over HTTP, or HTTPS"),
+    setting(
+        "source.url",
+        "a URL",
+        None,
+        "\"https://prep.example.mx/datos/ultimo.json\"",
+        "a package, or with `pointer` a small JSON that names the newest one",
+    ),
+    setting(
+        "source.name",
+        "1 to 32 of a-z, 0-9 and `-`",
+        Some(""),
+        "\"iec\"",
+        "what the log calls it; without it, source-1 and so on",
+    ),
+    setting(
+        "source.pointer",
+        "a JSON pointer",
+        Some(""),
+        "\"/ultimo\"",
+        "where the JSON has the package: a file name, or a URL",
+    ),
+    setting("source.sha256_pointer", "a JSON pointer", Some(""), "\"/sha256\"", "where the JSON has its SHA-256"),
+    setting("source.every", "a duration", Some("\"20s\""), "\"20s\"", "from one poll to the next, give or take 10 %"),
+    setting("source.timeout", "a duration", Some("\"2m\""), "\"2m\"", "for one transfer; what has come is kept"),
+    setting(
+        "source.ca",
+        "a path",
+        Some(""),
+        "\"autoridad.pem\"",
+        "PEM, certificate authorities that are believed besides the system's",
+    ),
+    setting(
+        "source.hosts",
+        "a list of \"HOST\" or \"HOST:PORT\"",
+        Some("[]"),
+        "[\"cdn.example.mx\"]",
+        "other hosts to which the JSON and redirects may lead",
+    ),
+    setting(
+        "source.headers",
+        "a list of \"Name: value\"",
+        Some("[]"),
+        "[\"X-Api-Key: 7\"]",
+        "fields of every request to the host of `url`",
+    ),
+    setting(
+        "source.authorization_file",
+        "a path",
+        Some(""),
+        "\"token\"",
+        "a file whose one line is sent as `Authorization` to the host of `url`, such as `Bearer ...`",
+    ),
     setting("stop.grace", "a duration", Some("\"30s\""), "\"30s\"", "how long connections may finish after SIGTERM"),
 ];
 
@@ -217,7 +306,9 @@ pub fn row(key: &str) -> Option<&'static Setting> {
 }
 
 /// Sections that are a fault where they are not needed.
-const OPTIONAL: [&str; 1] = ["transport"];
+const OPTIONAL: [&str; 2] = ["transport", "source"];
+/// Sections that may occur several times.
+const SEVERAL: [&str; 2] = ["certificate", "source"];
 
 /// A settings file with every setting in it, at its default or an example, and its meaning above it.
 pub fn example() -> String {
@@ -229,16 +320,17 @@ pub fn example() -> String {
         let is_optional = OPTIONAL.contains(&name);
         if name != section {
             section = name;
-            let header = if name == "certificate" { "[[certificate]]".into() } else { format!("[{name}]") };
+            let header = if SEVERAL.contains(&name) { format!("[[{name}]]") } else { format!("[{name}]") };
             out += &format!("\n{}{header}\n", if is_optional { "# " } else { "" });
         }
         let (mark, value) = match row.default {
             _ if is_optional => ("# ", row.example),
             None => ("", row.example),
             // Somewhere it has to listen.
-            Some("[]") => ("", row.example),
-            // The default trust needs them.
-            Some("") if row.key == "signers" => ("", row.example),
+            Some("[]") if name == "listen" => ("", row.example),
+            Some("[]") => ("# ", row.example),
+            // The default trust needs the one, and the other is the usual way in.
+            Some("") if ["signers", "incoming"].contains(&row.key) => ("", row.example),
             Some("") => ("# ", row.example),
             Some(default) => ("# ", default),
         };

@@ -68,10 +68,16 @@ impl<'d, 't> Section<'d, 't> {
 
     /// A list of strings; `None` where one of them was faulty. Each fault is noted where its item stands.
     pub fn list<T>(&self, key: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<Vec<Given<T>>> {
-        let one = |item: &Spanned<DeValue>| {
-            let read = item.get_ref().as_str().ok_or_else(String::new).and_then(&read);
-            Given { value: read, span: item.span() }
-        };
+        self.items(key, |item| read(item.as_str().ok_or_else(String::new)?))
+    }
+
+    /// A list of whole numbers.
+    pub fn numbers(&self, key: &str, range: Range<u64>) -> Option<Vec<Given<u64>>> {
+        self.items(key, |item| whole(item, &range))
+    }
+
+    fn items<T>(&self, key: &str, read: impl Fn(&DeValue) -> Result<T, String>) -> Option<Vec<Given<T>>> {
+        let one = |item: &Spanned<DeValue>| Given { value: read(item.get_ref()), span: item.span() };
         let all = |value: &DeValue| Ok(value.as_array().ok_or_else(String::new)?.iter().map(one).collect());
         let items: Vec<Given<Result<T, String>>> = self.value(key, all)?.value;
         let row = table::row(&self.full(key))?;
@@ -87,13 +93,7 @@ impl<'d, 't> Section<'d, 't> {
     }
 
     pub fn number(&self, key: &str, range: Range<u64>) -> Option<u64> {
-        let read = |value: &DeValue| {
-            let number = value.as_integer().and_then(|n| u64::from_str_radix(n.as_str(), n.radix()).ok());
-            let number = number.ok_or_else(String::new)?;
-            let fits = range.contains(&number);
-            fits.then_some(number).ok_or_else(|| format!("expected {} to {}", range.start, range.end - 1))
-        };
-        self.value(key, read).map(|given| given.value)
+        self.value(key, |value| whole(value, &range)).map(|given| given.value)
     }
 
     pub fn truth(&self, key: &str) -> Option<bool> {
@@ -147,6 +147,11 @@ impl<'d, 't> Section<'d, 't> {
         }
     }
 
+    /// Whether this setting is in the file, well-formed or not.
+    pub fn has(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.contains_key(key))
+    }
+
     /// Whether the section is in the file at all.
     pub fn is_given(&self) -> bool {
         self.table.is_some()
@@ -177,6 +182,13 @@ impl<'d, 't> Section<'d, 't> {
             }
         }
     }
+}
+
+fn whole(value: &DeValue, range: &Range<u64>) -> Result<u64, String> {
+    let number = value.as_integer().and_then(|n| u64::from_str_radix(n.as_str(), n.radix()).ok());
+    let number = number.ok_or_else(String::new)?;
+    let fits = range.contains(&number);
+    fits.then_some(number).ok_or_else(|| format!("expected {} to {}", range.start, range.end - 1))
 }
 
 /// The setting that differs from `name` by few letters, if one does.

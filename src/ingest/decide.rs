@@ -44,9 +44,15 @@ impl Stage {
                 format!("corte {corte} is not in the vault (reason given: {reason}); `difusor cortes` lists them");
             return Err(WishFault::Refused(why));
         }
+        let entries = self.vault.ledger().entries().iter().map(|entry| entry.corte);
+        let later: Vec<CorteId> = entries.filter(|other| *other > corte).collect();
         let rollback = Rollback { to: corte, withdrawn: latest, at: self.clock.now(), reason: reason.clone() };
         self.decide(intake, corte, Shown::Rollback, &reason, |head| {
             head.rollback = (corte < latest).then_some(rollback);
+            head.withdrawn.extend(later);
+            head.withdrawn.retain(|withdrawn| *withdrawn != corte);
+            head.withdrawn.sort_unstable();
+            head.withdrawn.dedup();
             if let Some(hold) = &mut head.hold {
                 hold.corte = corte;
             }

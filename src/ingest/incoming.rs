@@ -25,7 +25,7 @@ pub struct Look {
 }
 
 /// Forms that a package may have, besides a folder.
-const ARCHIVES: [&str; 4] = [".tar", ".tar.gz", ".tar.zst", ".zip"];
+pub(super) const ARCHIVES: [&str; 4] = [".tar", ".tar.gz", ".tar.zst", ".zip"];
 /// What lies at the root of a package: where the incoming folder has one of these beside a folder `sitio`, it is itself
 /// a package. A list of sums alone may be about the archives beside it.
 const PACKAGE_FILES: [&str; 2] = ["corte.json", "SHA256SUMS"];

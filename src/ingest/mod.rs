@@ -2,6 +2,7 @@
 //!
 //! `watch` (inotify) wakes `operator`, which looks (`incoming`), decides when to try (`room`), has packages verified
 //! (`corte`), asks `admission`, builds a snapshot and publishes it; `improve` compresses it better in the background.
+//! `source` fetches packages from elsewhere and hands them over (`handle`).
 
 pub mod admission;
 mod decide;
@@ -12,6 +13,7 @@ mod operator;
 mod quarantine;
 mod report;
 mod room;
+pub mod source;
 mod stage;
 mod take;
 mod transport;
@@ -20,5 +22,6 @@ mod watch;
 pub use admission::ContentCheck;
 pub use handle::{Arrival, Handle, Outcome, Reply, Wish, WishFault};
 pub use operator::{Desk, Event, Intake, Operator, StartFault};
-pub use report::{Happening, Reporter, to_log};
+pub use report::{Came, Happening, Reporter, to_log};
+pub use source::Sources;
 pub use transport::{Complete, Corrections, Transport};

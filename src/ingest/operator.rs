@@ -43,7 +43,8 @@ pub struct Intake {
     pub disk: Disk,
     /// The folder for everything that is kept.
     pub state: PathBuf,
-    pub incoming: PathBuf,
+    /// The folder that is watched; without it packages come from elsewhere only.
+    pub incoming: Option<PathBuf>,
     pub election: String,
     pub kind: Tipo,
     pub trust: Trust,
@@ -231,8 +232,9 @@ impl Desk {
     }
 
     pub fn look(&mut self) {
+        let Some(incoming) = &self.intake.incoming else { return };
         let started = Monotonic::now();
-        let found = look(&self.intake.disk, &self.intake.incoming, self.is_mirror());
+        let found = look(&self.intake.disk, incoming, self.is_mirror());
         self.look_took = started.elapsed();
         match found {
             Ok(found) => {
@@ -261,7 +263,8 @@ impl Desk {
             self.stage.restore_earlier(&self.intake);
         }
         for gone in self.room.give_up(self.clock.elapsed(), self.intake.settle) {
-            let path = self.intake.incoming.join(&gone.name);
+            let Some(incoming) = &self.intake.incoming else { continue };
+            let path = incoming.join(&gone.name);
             let candidate = Candidate { name: &gone.name, path: &path, source: INCOMING, mark: None };
             self.refuse(&candidate, gone.code, gone.why);
         }

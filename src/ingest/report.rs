@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::corte::CorteId;
 use crate::store::{Retained, Shown};
@@ -43,6 +43,20 @@ pub enum Happening {
     Older { name: String, corte: CorteId, live: CorteId },
     /// The incoming folder cannot be looked at.
     Blind { why: String },
+    /// A source was asked.
+    Asked { source: String, came: Came },
+    /// Nothing can be fetched from a source; it is tried again after `next`. Told once until the reason changes.
+    SourceFailed { source: String, code: &'static str, why: String, next: Duration },
+    /// A source that had failed for so long gives packages again.
+    SourceBack { source: String, after: Duration },
+}
+
+/// What came of asking a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Came {
+    Package,
+    Unchanged,
+    Nothing,
 }
 
 /// Whoever is told.
@@ -82,5 +96,12 @@ pub fn to_log(happening: &Happening) {
             info!(package = name, %corte, %live, "passed over, a later one is live")
         }
         Happening::Blind { why } => warn!(why, "the incoming folder cannot be read; trying again"),
+        Happening::Asked { source, came } => debug!(source, ?came, "asked"),
+        Happening::SourceFailed { source, code, why, next } => {
+            warn!(source, code, why, next_s = next.as_secs_f32(), "a source fails, nothing else is affected");
+        }
+        Happening::SourceBack { source, after } => {
+            info!(source, after_s = after.as_secs_f32(), "a source is back");
+        }
     }
 }

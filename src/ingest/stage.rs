@@ -174,6 +174,7 @@ impl Stage {
             corte: corte.id,
             since: now,
             last_modified,
+            withdrawn: head.as_ref().map(|head| head.withdrawn.clone()).unwrap_or_default(),
             rollback: head.as_ref().and_then(|head| head.rollback_under(corte.id)),
             hold: head.and_then(|head| head.hold),
         };
@@ -257,6 +258,7 @@ impl Stage {
             corte,
             since: before.filter(|before| before.corte == corte).map_or(now, |before| before.since),
             last_modified: Occasion::after(stamp, now, self.last_modified()),
+            withdrawn: before.map(|before| before.withdrawn.clone()).unwrap_or_default(),
             rollback: before.and_then(|before| before.rollback_under(corte)),
             hold: before.and_then(|before| before.hold.clone()),
         };

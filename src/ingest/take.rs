@@ -27,6 +27,7 @@ pub struct Candidate<'a> {
 }
 
 /// What was found in a package that holds.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Found {
     New(Verified),
     /// It was accepted before.

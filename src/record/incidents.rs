@@ -204,7 +204,7 @@ impl Journal {
         let mut line = serde_json::to_vec(incident)?;
         line.push(b'\n');
         let mut file = self.disk.append(&path)?;
-        if file.len()? >= self.bound {
+        if file.size()? >= self.bound {
             self.disk.rename(&path, &self.folder.join(BEFORE))?;
             file = self.disk.append(&path)?;
             state.is_named = false;

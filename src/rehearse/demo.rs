@@ -17,7 +17,7 @@ use crate::app::{Running, StartFault};
 use crate::base::clock::{Clock, Monotonic, Pace};
 use crate::base::disk::Disk;
 use crate::base::pool;
-use crate::config::Settings;
+use crate::config::{Rsync, Settings};
 use crate::corte::pack::{self, PackFault};
 use crate::corte::{CorteId, Limits, Signers, Tipo, Trust};
 use crate::http::{self, Listen};
@@ -83,7 +83,7 @@ impl Demo {
             intake: Intake {
                 disk: Disk::machine(),
                 state: folder.0.join("state"),
-                incoming: folder.incoming(),
+                incoming: Some(folder.incoming()),
                 election: night.eleccion().to_owned(),
                 kind: Tipo::Simulacro,
                 trust: Trust::Signed,
@@ -98,8 +98,10 @@ impl Demo {
                 reserve: 0,
                 refused_bytes: 0,
             },
+            sources: Vec::new(),
             interval: INTERVAL,
             admin: None,
+            rsync: Rsync::default(),
             http: http::Settings {
                 listen: vec![Listen { address: listen, is_tls: false }],
                 certificates: Vec::new(),

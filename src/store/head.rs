@@ -6,7 +6,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::ledger::{by_text, twice, write_whole};
+use super::ledger::{all_by_text, by_text, twice, write_whole};
 use super::sealed;
 use crate::base::disk::Disk;
 use crate::corte::CorteId;
@@ -20,13 +20,17 @@ pub struct Head {
     pub since: Timestamp,
     /// What `Last-Modified` says while it is shown; it never steps back, whatever is shown.
     pub last_modified: Timestamp,
+    /// Cortes that operators have withdrawn, for good: neither a start nor damage to a later one brings one back.
+    #[serde(default, with = "all_by_text", skip_serializing_if = "Vec::is_empty")]
+    pub withdrawn: Vec<CorteId>,
+    /// Why an earlier corte is shown, while one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback: Option<Rollback>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
 }
 
-/// An earlier corte was taken back, and those after it were withdrawn.
+/// An earlier corte was taken back, and those after it, until `withdrawn`, were withdrawn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rollback {
     /// The one that was taken back.
@@ -49,8 +53,8 @@ pub struct Hold {
     pub reason: String,
 }
 
-/// Bytes of the file, at most: two reasons, which the admin side bounds, and some dates.
-const BYTES: u64 = 64 << 10;
+/// Bytes of the file, at most: two reasons, which the admin side bounds, and what was withdrawn of a whole vault.
+const BYTES: u64 = 1 << 20;
 const NAME: &str = "head";
 /// Written after the head: decisions cannot be made out from anything else, should its sector go bad.
 const COPY: &str = "head.copy";
@@ -58,13 +62,13 @@ const COPY: &str = "head.copy";
 impl Head {
     /// True for what an operator has withdrawn.
     pub fn has_withdrawn(&self, corte: CorteId) -> bool {
-        self.rollback.as_ref().is_some_and(|rollback| rollback.to < corte && corte <= rollback.withdrawn)
+        self.withdrawn.contains(&corte)
     }
 
     /// True for what may be shown while it is the head: what is later was not announced, or is held back.
     pub fn lets_show(&self, corte: CorteId) -> bool {
         let is_held_back = self.hold.as_ref().is_some_and(|hold| hold.corte < corte);
-        corte <= self.corte || !(is_held_back || self.has_withdrawn(corte))
+        corte == self.corte || !(is_held_back || self.has_withdrawn(corte))
     }
 
     /// The rollback as it stands while `corte` is shown: a later one than those that were withdrawn ends it.
@@ -107,4 +111,29 @@ impl Head {
 
 fn is_absent(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> CorteId {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn what_was_withdrawn_stays_so_under_a_later_corte_too() {
+        let at: Timestamp = "2026-06-08T03:00:00Z".parse().unwrap();
+        let corte = id("20260607_2040");
+        let withdrawn = vec![id("20260607_2020"), id("20260607_2030")];
+        let head = Head { corte, since: at, last_modified: at, withdrawn, rollback: None, hold: None };
+        let lets = |corte: &str| head.lets_show(id(corte));
+        assert!(lets("20260607_2010") && lets("20260607_2040") && lets("20260607_2050"));
+        assert!(!lets("20260607_2020") && !lets("20260607_2030"));
+        let again: Head = sealed::read(&sealed::write(&head).unwrap()).unwrap();
+        assert_eq!(again, head);
+        let hold = Some(Hold { corte, at, reason: "x".into() });
+        let held = Head { hold, ..head };
+        assert!(!held.lets_show(id("20260607_2050")) && held.lets_show(id("20260607_2010")));
+    }
 }

@@ -240,6 +240,23 @@ pub(super) mod by_text {
     }
 }
 
+/// Values that JSON holds as their texts.
+pub(super) mod all_by_text {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub fn serialize<S: Serializer>(values: &[impl Display], out: S) -> Result<S::Ok, S::Error> {
+        out.collect_seq(values.iter().map(ToString::to_string))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(from: D) -> Result<Vec<T>, D::Error> {
+        let texts = Vec::<String>::deserialize(from)?;
+        texts.iter().map(|text| text.parse().map_err(de::Error::custom)).collect()
+    }
+}
+
 /// A digest as hexadecimal digits.
 mod by_hex {
     use serde::{Deserialize, Deserializer, Serializer, de};

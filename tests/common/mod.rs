@@ -1,8 +1,12 @@
 //! What the tests share: the tools of the machine, and packages that can be spoilt.
 #![allow(dead_code)]
 
+pub mod origin;
+pub mod proxy;
 pub mod room;
+pub mod rsyncd;
 pub mod server;
+pub mod verbs;
 pub mod wire;
 
 use std::io::Cursor;

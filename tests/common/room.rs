@@ -15,7 +15,7 @@ pub fn intake(disk: &Disk, dir: &Path) -> Intake {
     Intake {
         disk: disk.clone(),
         state: dir.join("state"),
-        incoming: dir.join("incoming"),
+        incoming: Some(dir.join("incoming")),
         election: ELECTION.into(),
         kind: Tipo::Oficial,
         trust: Trust::Signed,

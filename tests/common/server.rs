@@ -25,8 +25,13 @@ pub const LOOK_EVERY: Duration = Duration::from_millis(10);
 pub struct Setup {
     pub dir: TempDir,
     sections: Vec<(&'static str, String)>,
-    certificates: String,
+    /// What may come several times, as it is written.
+    several: String,
+    env: Vec<(&'static str, String)>,
 }
+
+/// What the environment may say of proxies; tests speak to this machine only.
+const PROXIES: [&str; 4] = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"];
 
 impl Setup {
     /// Signers, an empty incoming folder, short times, and nowhere to listen.
@@ -40,7 +45,7 @@ impl Setup {
         fs::create_dir(dir.path().join("incoming")).unwrap();
         let signers = format!("iec {}\n", key().public_key().to_openssh().unwrap());
         fs::write(dir.path().join("signers"), signers).unwrap();
-        let setup = Setup { dir, sections: Vec::new(), certificates: String::new() };
+        let setup = Setup { dir, sections: Vec::new(), several: String::new(), env: Vec::new() };
         setup
             .with(
                 "",
@@ -80,7 +85,19 @@ impl Setup {
         let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
         fs::write(self.dir.path().join(format!("{name}.pem")), made.cert.pem()).unwrap();
         fs::write(self.dir.path().join(format!("{name}.key")), made.signing_key.serialize_pem()).unwrap();
-        let _ = write!(self.certificates, "[[certificate]]\nchain = \"{name}.pem\"\nkey = \"{name}.key\"\n");
+        let _ = write!(self.several, "[[certificate]]\nchain = \"{name}.pem\"\nkey = \"{name}.key\"\n");
+        self
+    }
+
+    /// Somewhere to fetch packages from.
+    pub fn source(mut self, lines: &str) -> Setup {
+        let _ = write!(self.several, "[[source]]\n{lines}\n");
+        self
+    }
+
+    /// A variable of the environment that it starts in.
+    pub fn env(mut self, name: &'static str, value: String) -> Setup {
+        self.env.push((name, value));
         self
     }
 
@@ -92,29 +109,34 @@ impl Setup {
             text += &format!("{header}{lines}");
         }
         let path = self.dir.path().join("difusor.toml");
-        fs::write(&path, text + &self.certificates).unwrap();
+        fs::write(&path, text + &self.several).unwrap();
         path
     }
 
     /// Starts it, and waits until it listens.
     pub fn start(self) -> Site {
         let settings = self.write();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_difusor"));
-        command.args(["serve", "--config"]).arg(settings).env_remove("RUST_LOG").env_remove("NOTIFY_SOCKET");
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let log = Arc::new(Log::default());
-        let (stderr, told) = (child.stderr.take().unwrap(), log.clone());
-        std::thread::spawn(move || told.read(stderr));
-        let mut site = Site { dir: self.dir, child, log, http: None, https: None };
-        let ready = site.log_line(&[" ready "]);
-        let listening = ready.split('"').find(|part| part.contains("://")).unwrap();
-        for url in listening.split(' ') {
-            let (scheme, address) = url.split_once("://").unwrap();
-            let address = Some(address.parse().unwrap());
-            if scheme == "https" { site.https = address } else { site.http = address }
-        }
+        let env = self.env;
+        let (child, log) = launch(&settings, &env);
+        let mut site = Site { dir: self.dir, env, child, log, http: None, https: None, admin: None };
+        site.listens();
         site
     }
+}
+
+/// Starts the real binary, whose log is read from then on.
+fn launch(settings: &Path, env: &[(&'static str, String)]) -> (Child, Arc<Log>) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_difusor"));
+    command.args(["serve", "--config"]).arg(settings).env_remove("RUST_LOG").env_remove("NOTIFY_SOCKET");
+    for name in PROXIES {
+        command.env_remove(name).env_remove(name.to_ascii_uppercase());
+    }
+    command.envs(env.iter().map(|(name, value)| (name, value)));
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let log = Arc::new(Log::default());
+    let (stderr, told) = (child.stderr.take().unwrap(), log.clone());
+    std::thread::spawn(move || told.read(stderr));
+    (child, log)
 }
 
 /// What the server has said so far, and whether that was all.
@@ -152,10 +174,12 @@ impl Log {
 /// A running server; it ends with this.
 pub struct Site {
     pub dir: TempDir,
+    env: Vec<(&'static str, String)>,
     child: Child,
     log: Arc<Log>,
     http: Option<SocketAddr>,
     https: Option<SocketAddr>,
+    admin: Option<SocketAddr>,
 }
 
 impl Site {
@@ -173,6 +197,11 @@ impl Site {
 
     pub fn https(&self) -> SocketAddr {
         self.https.unwrap()
+    }
+
+    /// Where packages are pushed.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin.unwrap()
     }
 
     /// Waits for a line of the log with all of these parts.
@@ -217,6 +246,27 @@ impl Site {
 
     pub fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id().try_into().unwrap()).unwrap()
+    }
+
+    /// Waits until it says where it listens.
+    fn listens(&mut self) {
+        let ready = self.log_line(&[" ready "]);
+        let listening = ready.split('"').find(|part| part.contains("://")).unwrap();
+        let admin = ready.split_once("admin=\"https://").and_then(|(_, rest)| rest.split('"').next());
+        self.admin = admin.map(|address| address.parse().unwrap());
+        for url in listening.split(' ') {
+            let (scheme, address) = url.split_once("://").unwrap();
+            let address = Some(address.parse().unwrap());
+            if scheme == "https" { self.https = address } else { self.http = address }
+        }
+    }
+
+    /// SIGKILL, now, and the same settings once more. The ports may be others.
+    pub fn kill_and_start(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        (self.child, self.log) = launch(&self.path("difusor.toml"), &self.env);
+        self.listens();
     }
 
     /// SIGTERM, and no waiting.

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use difusor::admin::{Admin, Company, Desk, Settings, digests, socket_path};
+use difusor::admin::push::{Destination, Push};
+use difusor::admin::{Admin, Company, Desk, Https, Parcel, Settings, digests, socket_path, tokens};
 use difusor::base::clock::Clock;
 use difusor::base::digest::Digest;
 use difusor::base::disk::{At, Disk, Twin};
+use difusor::http::tls::CertificateFiles;
 use difusor::ingest::{Arrival, Outcome, Wish, WishFault};
 use difusor::record::{Incident, Journal, Metrics};
 use difusor::snapshot::Live;
@@ -59,9 +61,15 @@ struct Room {
 }
 
 fn room() -> Room {
+    furnished(|_, _| None)
+}
+
+/// A room whose folder is prepared first.
+fn furnished(prepare: impl FnOnce(&Path, &Disk) -> Option<Https>) -> Room {
     let dir = tempfile::tempdir().unwrap();
     let (disk, twin) = Disk::twin();
     disk.make_folder(dir.path()).unwrap();
+    let https = prepare(dir.path(), &disk);
     let (send, asked) = channel();
     let (clock, _) = Clock::scripted("2026-06-08T02:12:00Z".parse().unwrap());
     let metrics = Arc::new(Metrics::new());
@@ -74,7 +82,7 @@ fn room() -> Room {
         clock,
         disk: disk.clone(),
     };
-    let settings = Settings { state: dir.path().to_owned(), package_bytes: LIMIT, https: None };
+    let settings = Settings { state: dir.path().to_owned(), package_bytes: LIMIT, https };
     let admin = Admin::start(&settings, company).unwrap();
     Room { dir, admin, asked, journal, metrics, disk, twin }
 }
@@ -335,6 +343,73 @@ fn wishes_reach_the_operator_and_are_written_down() {
     let state = json(&room.get("/state"));
     assert_eq!(state["live"], serde_json::Value::Null);
     assert!(state["incidents"].as_array().unwrap().len() >= 4, "{state}");
+}
+
+/// A door with a certificate of its own, for who has the token of 32 sevens.
+fn door(dir: &Path, disk: &Disk) -> Option<Https> {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(dir.join("c.pem"), made.cert.pem()).unwrap();
+    std::fs::write(dir.join("k.pem"), made.signing_key.serialize_pem()).unwrap();
+    let (_, line) = tokens::make("redaccion", &[7; tokens::RANDOM_BYTES]).unwrap();
+    disk.create(&dir.join("tokens")).unwrap().write_all(line.as_bytes()).unwrap();
+    Some(Https {
+        address: "127.0.0.1:0".parse().unwrap(),
+        certificate: CertificateFiles { chain: dir.join("c.pem"), key: dir.join("k.pem") },
+        client_ca: None,
+        tokens: Some(dir.join("tokens")),
+    })
+}
+
+#[test]
+fn a_push_that_finds_no_place_is_sent_again_and_what_is_final_is_not() {
+    let room = furnished(door);
+    let (token, _) = tokens::make("redaccion", &[7; tokens::RANDOM_BYTES]).unwrap();
+    let push = Push::to(&Destination {
+        url: format!("https://{}/", room.admin.address().unwrap()),
+        token: Some(token),
+        certificate: None,
+        authorities: Some(room.dir.path().join("c.pem")),
+    });
+    let push = push.unwrap();
+    let file = room.dir.path().join("20260607_2010.tar");
+    std::fs::write(&file, vec![5; 200_000]).unwrap();
+    let mut parcel = Parcel::of(&file).unwrap();
+    let corte = "20260607_2010".parse().unwrap();
+    let clients: Vec<_> = (0..4).map(|_| room.put("a.tar", "", b"x")).collect();
+    let waiting: Vec<_> = (0..4).map(|_| room.delivered()).collect();
+    let mut waiting = waiting.into_iter();
+    let (mut waits, mut last) = (0, 0);
+    std::thread::scope(|scope| {
+        let sent = scope.spawn(|| {
+            push.send(&mut parcel, &mut |sent| last = sent, &mut |why, length| {
+                assert!(why.contains("demasiados") && length.as_secs() == 5, "{why} {length:?}");
+                waits += 1;
+                // On the second time there is a place.
+                if waits == 2 {
+                    let (_, reply) = waiting.next().unwrap();
+                    reply.send(Outcome::Same { corte }).unwrap();
+                    let text = || room.metrics.text().contains("difusor_uploads_open 3\n").then_some(());
+                    until(text).expect("a place is free");
+                }
+            })
+        });
+        let (arrival, reply) = room.delivered();
+        assert_eq!((arrival.name.as_str(), arrival.source.as_str()), ("20260607_2010.tar", "push redaccion"));
+        assert_eq!(room.disk.read(&arrival.path, LIMIT).unwrap(), vec![5; 200_000]);
+        reply.send(Outcome::Held { corte }).unwrap();
+        let verdict = sent.join().unwrap().unwrap();
+        assert_eq!((verdict.outcome.as_str(), verdict.corte.as_str()), ("held", "20260607_2010"));
+    });
+    assert_eq!((waits, last), (2, 200_000));
+    drop((clients, waiting));
+    until(|| room.metrics.text().contains("difusor_uploads_open 0\n").then_some(())).expect("all places are free");
+    std::thread::scope(|scope| {
+        let sent = scope.spawn(|| push.send(&mut parcel, &mut |_| {}, &mut |why, _| panic!("{why}")));
+        let (_, reply) = room.delivered();
+        reply.send(Outcome::Refused { code: "P081", why: "not later".into(), heals: false }).unwrap();
+        let fault = sent.join().unwrap().unwrap_err().to_string();
+        assert_eq!(fault, "P081: Llegó un corte que no es posterior al publicado: not later");
+    });
 }
 
 #[test]

@@ -126,3 +126,42 @@ fn the_printed_example_has_no_fault_once_its_files_are_there() {
     let (code, _, fault) = serve(&dir.join("e.toml"), &["--check"]);
     assert_eq!((code, fault.as_str()), (0, ""));
 }
+
+/// Exit code, standard output, standard error.
+fn config(setup: &Setup, args: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_difusor"));
+    setup.write();
+    let out = command.arg("config").args(args).current_dir(setup.dir.path()).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (out.status.code().unwrap(), text(&out.stdout), text(&out.stderr))
+}
+
+#[test]
+fn what_rsyncd_needs_is_printed_with_whole_paths() {
+    let setup = Setup::both(&["a.example"]).with("rsync", "trusted = [\"203.0.113.10\"]\nports = [8873]");
+    let at = |name: &str| setup.dir.path().join(name).display().to_string();
+    let (code, conf, told) = config(&setup, &["rsyncd"]);
+    assert_eq!((code, told.as_str()), (0, ""));
+    let program = env!("CARGO_BIN_EXE_difusor");
+    for line in [
+        "hosts allow = 203.0.113.10".to_owned(),
+        format!("path = {}", at("incoming")),
+        format!("post-xfer exec = {program} notify --config {}", at("difusor.toml")),
+    ] {
+        assert!(conf.lines().any(|other| other == line), "{line}\n{conf}");
+    }
+    let (code, unit, told) = config(&setup, &["rsyncd", "--config", "difusor.toml", "--unit"]);
+    assert_eq!((code, told.as_str()), (0, ""));
+    for part in [format!("--config={} --port=%i", at("rsyncd.conf")), "@8873\n".into(), at("a.example.key")] {
+        assert!(unit.contains(&part), "{part}\n{unit}");
+    }
+    // What would have nobody come in is told, and is no fault.
+    let setup = Setup::clear().with("rsync", "user = \"iec\"\nsecrets = \"s\"");
+    let (code, conf, told) = config(&setup, &["rsyncd"]);
+    assert!(code == 0 && conf.contains("hosts allow = \n"), "{conf}");
+    assert!(told.contains("rsync.trusted") && told.contains("iec:PASSWORD"), "{told}");
+    let setup = Setup::clear().with("rsync", "user = \"iec\"\nports = [0]");
+    let (code, conf, told) = config(&setup, &["rsyncd"]);
+    assert!(code == 2 && conf.is_empty(), "{conf}");
+    assert!(told.contains("`rsync.user` needs") && told.contains("`rsync.ports`: expected 1"), "{told}");
+}

@@ -10,22 +10,23 @@ use super::model::{Inode, Model};
 
 /// A plain file, open for reading.
 pub enum File {
-    Machine(fs::File),
+    /// With the bytes that it had when it was opened.
+    Machine(fs::File, u64),
     Twin(Arc<Model>, Inode),
 }
 
 impl File {
-    /// Bytes that it has now.
-    pub fn len(&self) -> io::Result<u64> {
+    /// Bytes that it had when it was opened.
+    pub fn size(&self) -> io::Result<u64> {
         match self {
-            File::Machine(file) => Ok(file.metadata()?.len()),
+            File::Machine(_, size) => Ok(*size),
             File::Twin(model, inode) => model.len(*inode),
         }
     }
 
     fn read_at(&self, buf: &mut [u8], at: u64) -> io::Result<usize> {
         match self {
-            File::Machine(file) => file.read_at(buf, at),
+            File::Machine(file, _) => file.read_at(buf, at),
             File::Twin(model, inode) => model.read_at(*inode, buf, at),
         }
     }
@@ -33,7 +34,8 @@ impl File {
 
 pub(super) fn plain(file: OwnedFd) -> io::Result<File> {
     let file = fs::File::from(file);
-    if file.metadata()?.is_file() { Ok(File::Machine(file)) } else { Err(io::Error::other("is not a plain file")) }
+    let about = file.metadata()?;
+    if about.is_file() { Ok(File::Machine(file, about.len())) } else { Err(io::Error::other("is not a plain file")) }
 }
 
 /// A reader with a position of its own over a shared file: clone it for every thread.
@@ -61,7 +63,7 @@ impl Seek for ReadAt {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let to = match to {
             SeekFrom::Start(n) => Some(n),
-            SeekFrom::End(n) => self.file.len()?.checked_add_signed(n),
+            SeekFrom::End(n) => self.file.size()?.checked_add_signed(n),
             SeekFrom::Current(n) => self.at.checked_add_signed(n),
         };
         self.at = to.ok_or(io::ErrorKind::InvalidInput)?;
@@ -85,7 +87,7 @@ impl Writer {
     }
 
     /// Bytes that it has now.
-    pub fn len(&self) -> io::Result<u64> {
+    pub fn size(&self) -> io::Result<u64> {
         match self {
             Writer::Machine(file) => Ok(file.metadata()?.len()),
             Writer::Twin(model, inode) => model.len(*inode),

@@ -76,7 +76,7 @@ impl Disk {
         match &self.0 {
             None => {
                 let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-                file::plain(rustix::fs::open(path, flags, Mode::empty())?.into())
+                file::plain(rustix::fs::open(path, flags, Mode::empty())?)
             }
             Some(model) => Ok(File::Twin(model.clone(), model.file(path)?)),
         }
@@ -85,7 +85,7 @@ impl Disk {
     /// All of a file, which may have `most` bytes.
     pub fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
         let file = self.open(path)?;
-        let len = file.len()?;
+        let len = file.size()?;
         let mut bytes = Vec::with_capacity(usize::try_from(len.min(most)).unwrap_or(0) + 1);
         ReadAt::of(file).take(most.saturating_add(1)).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > most {

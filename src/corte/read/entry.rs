@@ -12,6 +12,8 @@ use crate::corte::{Limits, Refusal, path};
 
 /// Bytes read at a time: large enough that the system calls do not show, small enough for a cache.
 const CHUNK: usize = 128 << 10;
+/// Bytes of a file that is read at once: each thread holds one.
+const AT_ONCE: u64 = 1 << 20;
 
 /// The names of the files that say what a package is.
 pub(super) const METADATA: [&str; 3] = ["corte.json", "SHA256SUMS", "SHA256SUMS.sig"];
@@ -89,6 +91,22 @@ impl<'a, K: Keep> Reading<'a, K> {
             }
         }
         Ok(self.done(path, hasher.finish(), len, bytes))
+    }
+
+    /// Reads all of a file that should have `size` bytes: a small one at once, which spares it a buffer and a copy.
+    pub fn file(&self, path: String, size: u64, from: &mut impl Read) -> Result<Entry<K::Kept>, Refusal> {
+        if size > AT_ONCE {
+            return self.stream(path, size, from, Refusal::unreadable, |_| Ok(()));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
+        let read = from.by_ref().take(size + 1).read_to_end(&mut bytes);
+        read.map_err(|error| Refusal::unreadable(&path, error))?;
+        if bytes.len() as u64 == size {
+            self.meter.bytes(&path, size, size)?;
+            return Ok(self.whole(path, bytes));
+        }
+        // Somebody writes to it. What there is now is read; the sums will tell.
+        self.stream(path, size, &mut bytes.chain(from), Refusal::unreadable, |_| Ok(()))
     }
 
     /// Reads all of a file of `size` bytes, metered, and leaves hashing to others.

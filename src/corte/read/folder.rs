@@ -43,9 +43,9 @@ fn files<K: Keep>(root: &Folder, paths: &[String], reading: &Reading<'_, K>) -> 
             };
             let (_, folder) = last.insert((folder.to_string(), open));
             let file = folder.file(name).map_err(unreadable)?;
-            let size = file.len().map_err(unreadable)?;
+            let size = file.size().map_err(unreadable)?;
             reading.announced(path, size)?;
-            reading.stream(path.clone(), size, &mut ReadAt::of(file), Refusal::unreadable, |_| Ok(()))
+            reading.file(path.clone(), size, &mut ReadAt::of(file))
         },
     )
 }

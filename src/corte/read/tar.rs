@@ -82,7 +82,7 @@ pub(super) fn entries<K: Keep>(from: impl Read, name: &str, reading: &Reading<'_
         unpack(from, name, reading, send)
     });
     let mut entries = done.into_inner().unwrap_or_else(|e| e.into_inner());
-    let (mut large, folders) = read?;
+    let Found { mut large, folders } = read?;
     entries.append(&mut large);
     path::apart(entries.iter().map(|entry| entry.path.as_str()), &folders)?;
     Ok(entries)
@@ -92,13 +92,19 @@ fn take<T>(receive: &Mutex<Receiver<T>>) -> Option<T> {
     receive.lock().unwrap_or_else(|e| e.into_inner()).recv().ok()
 }
 
+/// What is not handed over.
+struct Found<B> {
+    large: Vec<Entry<B>>,
+    folders: Vec<String>,
+}
+
 /// Goes through the archive; returns the large files and the folders, and sends the other files.
 fn unpack<K: Keep>(
     from: impl Read,
     archive: &str,
     reading: &Reading<'_, K>,
     send: SyncSender<(String, Vec<u8>)>,
-) -> Result<(Vec<Entry<K::Kept>>, Vec<String>), Refusal> {
+) -> Result<Found<K::Kept>, Refusal> {
     let broken_at = |_: &str, error| Refusal::broken(archive, error);
     let mut large = Vec::new();
     let folders = walk(from, archive, reading, |path, size, entry| {
@@ -110,7 +116,7 @@ fn unpack<K: Keep>(
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok((large, folders))
+    Ok(Found { large, folders })
 }
 
 /// The three files that say what the package is, if the archive begins with them; nothing behind them is read.
