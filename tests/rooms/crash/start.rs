@@ -1,6 +1,5 @@
 //! The start itself, on a disk that fails or is full: what was announced is shown all the same.
 
-use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use difusor::base::disk::{At, Twin};
@@ -26,30 +25,6 @@ fn start(twin: &Twin, time: &Time) -> Result<Machine, String> {
     machine.empty();
     machine.work();
     Ok(machine)
-}
-
-#[test]
-fn any_operation_of_a_start_may_fail_once() {
-    one_processor();
-    let reference = Reference::new();
-    let mut starts = 0;
-    for (step, (disk, time, seen)) in disks(&reference).iter().enumerate() {
-        let (_, whole) = disk.copy();
-        start(&whole, time).unwrap();
-        for n in 0..whole.operations() {
-            let _case = Case(format!("operation {n} of the start after step {step}"));
-            let (_, twin) = disk.copy();
-            twin.at(n, At::Fail(ErrorKind::Other));
-            // What cannot be opened is tried again by systemd.
-            let machine = start(&twin, time).or_else(|_| start(&twin, time)).unwrap();
-            assert_eq!(machine.seen(&reference.night), *seen, "{:#?}", machine.log);
-            let machine = start(&twin, time).unwrap();
-            assert_eq!(machine.seen(&reference.night), *seen, "and once more");
-            assert_eq!(machine.alarms(), [&""; 0]);
-            starts += 1;
-        }
-    }
-    eprintln!("{starts} starts with a fault");
 }
 
 #[test]
@@ -104,8 +79,10 @@ fn what_was_kept_and_not_announced_is_shown_once_it_can_be() {
         machine.step(&reference.night, 1);
         let (_, full) = twin.copy();
         full.has_room_for(0);
-        let shown = start(&full, &time.after(PATIENCE * 2)).unwrap().seen(&reference.night);
+        let machine = start(&full, &time.after(PATIENCE * 2)).unwrap();
+        let shown = machine.seen(&reference.night);
         assert!(reference.seen[1..3].contains(&shown), "{shown:?}");
+        assert_eq!(machine.announced(), shown.shown, "nobody sees what might be gone the next time");
         full.has_room_for(1 << 20);
         let then = start(&full, &time.after(PATIENCE * 3)).unwrap().seen(&reference.night);
         assert!(then.shown >= shown.shown, "{then:?} after {shown:?}");
