@@ -110,7 +110,7 @@ impl Machine {
     }
 
     /// A new disk with an empty incoming folder.
-    pub fn new() -> Twin {
+    pub fn empty_disk() -> Twin {
         let (_, twin) = Disk::twin();
         twin.put(Path::new("/incoming/.keep"), b"").unwrap();
         twin
@@ -319,7 +319,8 @@ fn holds(night: &Night, snapshot: &Snapshot) {
 
 /// What was decoded before need not be again: most of the time of thousands of nights would go into it.
 fn decoded(rep: &Representation) -> Vec<u8> {
-    static KNOWN: LazyLock<Mutex<HashMap<(&str, Bytes), Vec<u8>>>> = LazyLock::new(Mutex::default);
+    type Decoded = HashMap<(&'static str, Bytes), Vec<u8>>;
+    static KNOWN: LazyLock<Mutex<Decoded>> = LazyLock::new(Mutex::default);
     let key = (rep.coding.name(), rep.body.clone());
     let mut known = KNOWN.lock().unwrap();
     known.entry(key).or_insert_with(|| decode(rep.coding.name(), &rep.body)).clone()
