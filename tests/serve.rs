@@ -5,8 +5,12 @@ mod answers;
 mod common;
 #[path = "serve/forms.rs"]
 mod forms;
+#[path = "serve/full.rs"]
+mod full;
 #[path = "serve/intake.rs"]
 mod intake;
+#[path = "serve/kill.rs"]
+mod kill;
 #[path = "serve/operators.rs"]
 mod operators;
 #[path = "serve/own_files.rs"]
@@ -27,5 +31,7 @@ mod source;
 mod stop;
 #[path = "serve/tls.rs"]
 mod tls;
+#[path = "serve/vault.rs"]
+mod vault;
 #[path = "serve/wire.rs"]
 mod wire;

@@ -46,7 +46,6 @@ pub struct Verdict {
     /// `live`, `held`, `same`
     pub outcome: String,
     pub corte: String,
-    pub sentence: String,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -61,8 +60,8 @@ pub enum PushFault {
     NoAuthorities,
     #[error("{0}")]
     Package(io::Error),
-    #[error("{}{title}: {detail}", code.as_ref().map(|code| format!("{code}: ")).unwrap_or_default())]
-    Refused { status: u16, code: Option<Shown>, title: Shown, detail: Shown },
+    #[error("{}: {detail}", code.as_ref().map_or_else(|| status.to_string(), ToString::to_string))]
+    Refused { status: u16, code: Option<Shown>, detail: Shown },
     #[error("not delivered after {tries} tries: {why}")]
     Unreachable { tries: u32, why: String },
     #[error("not delivered: {0}")]
@@ -183,17 +182,17 @@ fn told(mut response: Response<Body>) -> Tried {
     let body = response.body_mut().with_config().limit(ANSWER_MAX_BYTES).read_to_vec().unwrap_or_default();
     let json: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
     let text = |member: &str| json.get(member).and_then(serde_json::Value::as_str).map(Shown::text);
-    let or = |text: Option<Shown>, otherwise: &str| text.unwrap_or_else(|| Shown::text(otherwise));
     if let (200..=299, Some(outcome)) = (status, text("outcome")) {
-        let string = |member| text(member).map(|text| text.to_string()).unwrap_or_default();
-        let (corte, sentence) = (string("corte"), string("sentence"));
-        return Tried::Done(Verdict { outcome: outcome.to_string(), corte, sentence });
+        let corte = text("corte").map(|text| text.to_string()).unwrap_or_default();
+        return Tried::Done(Verdict { outcome: outcome.to_string(), corte });
     }
-    let title = or(text("title"), "this is no answer of difusor");
-    let detail = or(text("detail"), &format!("status {status}; is the address that of admin.listen?"));
+    let detail =
+        text("detail").unwrap_or_else(|| Shown::text("no answer of difusor; is the address that of admin.listen?"));
     match status {
-        408 | 429 | 500 | 502 | 503 | 504 => Tried::Later(format!("{title}: {detail}"), after.map(Duration::from_secs)),
-        _ => Tried::Never(PushFault::Refused { status, code: text("code"), title, detail }),
+        408 | 429 | 500 | 502 | 503 | 504 => {
+            Tried::Later(format!("{status}: {detail}"), after.map(Duration::from_secs))
+        }
+        _ => Tried::Never(PushFault::Refused { status, code: text("code"), detail }),
     }
 }
 

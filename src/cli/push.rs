@@ -65,7 +65,7 @@ pub fn run(args: &Args) -> ExitCode {
     bar.borrow_mut().clear();
     match verdict {
         Ok(verdict) => {
-            println!("{} {}: {}", verdict.outcome, verdict.corte, verdict.sentence);
+            println!("{} {}", verdict.outcome, verdict.corte);
             ExitCode::SUCCESS
         }
         Err(fault) => {

@@ -197,6 +197,11 @@ impl Stage {
 
     /// What takes time and nobody waits for, once a corte is live: better compression, and room for the next ones.
     pub fn after(&mut self, intake: &Intake, snapshot: Arc<Snapshot>) {
+        self.make_room(intake);
+        self.improve_from(snapshot);
+    }
+
+    pub fn make_room(&mut self, intake: &Intake) {
         match self.vault.retain(&intake.policy, self.clock.now()) {
             Ok(retained) => {
                 let space = intake.disk.space(&intake.state).ok();
@@ -204,7 +209,6 @@ impl Stage {
             }
             Err(error) => (self.report)(&Happening::StoreFailed { why: format!("making room: {error}") }),
         }
-        self.improve_from(snapshot);
     }
 
     pub(super) fn improve_from(&mut self, snapshot: Arc<Snapshot>) {

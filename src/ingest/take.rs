@@ -94,6 +94,7 @@ impl Desk {
             }
             Taken::Held => {
                 (self.report)(&Happening::Held { corte });
+                self.stage.make_room(&self.intake);
                 Outcome::Held { corte }
             }
             Taken::Mended => {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 
-use super::ledger::{Entry, Ledger, SUMS};
+use super::ledger::{Entry, Ledger, SUMS, twice};
 use crate::base::digest::Digest;
 use crate::corte::{CorteId, Sums};
 
@@ -36,8 +36,8 @@ pub(super) struct Index {
     pub own: HashMap<CorteId, Vec<Digest>>,
     /// Bytes of the lists.
     pub lists: HashMap<CorteId, u64>,
-    /// An entry or a list could not be read: what only it refers to must stay.
-    pub is_partial: bool,
+    /// A corte whose entry or list cannot be read: what only it refers to must stay, so nothing is removed.
+    pub unread: Option<CorteId>,
 }
 
 #[derive(Debug, Default)]
@@ -49,7 +49,7 @@ pub(super) struct Blob {
 
 /// The list of an accepted corte.
 pub(super) fn list(ledger: &Ledger, entry: &Entry, most: u64) -> io::Result<(Sums, u64)> {
-    let text = ledger.disk.read(&ledger.at(entry.corte).join(SUMS), most)?;
+    let text = twice(|| ledger.disk.read(&ledger.at(entry.corte).join(SUMS), most))?;
     let sums = Sums::parse(&text).map_err(io::Error::other)?;
     Ok((sums, text.len() as u64))
 }
@@ -65,8 +65,8 @@ pub(super) fn distinct(sums: &Sums) -> impl Iterator<Item = Digest> {
 impl Index {
     /// Reads all lists, and removes what none of them refers to: a crash has left it, and it was never synced.
     pub fn build(ledger: &Ledger, sums_bytes: u64) -> io::Result<Index> {
-        let is_corte = |(name, _): &(String, String)| name.parse::<CorteId>().is_ok();
-        let mut index = Index { is_partial: ledger.unreadable.iter().any(is_corte), ..Index::default() };
+        let unreadable = ledger.unreadable.iter().find_map(|(name, _)| name.parse().ok());
+        let mut index = Index { unread: unreadable, ..Index::default() };
         for entry in &ledger.entries {
             match list(ledger, entry, sums_bytes) {
                 Ok((sums, bytes)) => {
@@ -74,7 +74,7 @@ impl Index {
                     let own = [Some(entry.sums), sums.corte_json].into_iter().flatten();
                     index.own.entry(entry.corte).or_default().extend(own);
                 }
-                Err(_) => index.is_partial = true,
+                Err(_) => index.unread = Some(entry.corte),
             }
         }
         // What is removed below must have no entry after a power cut either.
@@ -82,13 +82,13 @@ impl Index {
         for (digest, bytes) in ledger.blobs.list()? {
             match index.blobs.get_mut(&digest) {
                 Some(blob) => blob.bytes = Some(bytes),
-                None if index.is_partial => {}
+                None if index.unread.is_some() => {}
                 None => ledger.blobs.remove(&digest)?,
             }
         }
         let own: HashSet<Digest> = index.own.values().flatten().copied().collect();
         for (digest, bytes) in ledger.coded.list()? {
-            match index.blobs.contains_key(&digest) || own.contains(&digest) || index.is_partial {
+            match index.blobs.contains_key(&digest) || own.contains(&digest) || index.unread.is_some() {
                 true => _ = index.coded.insert(digest, bytes),
                 false => ledger.coded.remove(&digest)?,
             }
@@ -137,12 +137,14 @@ impl Index {
     }
 }
 
-/// The earliest that may go, if one has to: never the one that is shown.
+/// The earliest that may go, if one has to: never the one that is shown, nor the one before it, which is shown should that
+/// one be damaged.
 pub(super) fn next_to_go(entries: &[Entry], shown: Option<CorteId>, bytes: u64, policy: &Policy) -> Option<CorteId> {
     let is_over = bytes > policy.bytes || policy.cortes.is_some_and(|most| entries.len() > most);
     let may_go = entries.len().saturating_sub(policy.at_least.max(1));
-    let mut early = entries.iter().take(may_go).map(|entry| entry.corte);
-    early.find(|corte| Some(*corte) != shown).filter(|_| is_over)
+    let at_shown = entries.iter().position(|entry| Some(entry.corte) == shown);
+    let is_needed = |n: usize| at_shown.is_some_and(|shown| n == shown || n + 1 == shown);
+    (0..may_go).find(|n| is_over && !is_needed(*n)).map(|n| entries[n].corte)
 }
 
 #[cfg(test)]
@@ -160,6 +162,8 @@ mod tests {
         assert_eq!(go(3, policy(100, None, 1)), None);
         assert_eq!(go(3, policy(99, None, 1)), Some(id(0)));
         assert_eq!(go(0, policy(99, None, 1)), Some(id(1)), "an earlier one is shown after a rollback");
+        assert_eq!(go(2, policy(99, None, 1)), Some(id(0)));
+        assert_eq!(go(1, policy(99, None, 1)), Some(id(2)), "the one before it stays, too");
         assert_eq!(go(0, policy(99, None, 3)), None);
         assert_eq!(go(3, policy(99, None, 4)), None, "the last ones stay whatever they weigh");
         assert_eq!(go(3, policy(100, Some(3), 1)), Some(id(0)));

@@ -113,7 +113,9 @@ impl Vault {
         let kept = pool::each(new.len(), || (), put).and_then(|_| commit(ledger, root, verified, &entry));
         if let Err(error) = kept {
             // Nothing refers to what was written; on a full disk it must not stay.
-            for (digest, _) in new.iter().filter(|(digest, _)| !index.is_partial && !index.blobs.contains_key(digest)) {
+            for (digest, _) in
+                new.iter().filter(|(digest, _)| index.unread.is_none() && !index.blobs.contains_key(digest))
+            {
                 let _ = ledger.blobs.remove(digest);
             }
             return Err(error.into());
@@ -170,7 +172,15 @@ impl Vault {
 
     /// Removes the earliest cortes as far as the policy wants.
     pub fn retain(&mut self, policy: &Policy, now: Timestamp) -> io::Result<Retained> {
+        if self.index.as_ref().is_some_and(|index| index.unread.is_some()) {
+            self.index = None;
+        }
         self.index()?;
+        if let Some(corte) = self.index.as_ref().and_then(|index| index.unread) {
+            let path = self.ledger.at(corte);
+            let why = "cannot be read, so nothing is removed; have the authority send it again, or remove it by hand";
+            return Err(io::Error::other(format!("{} {why}", path.display())));
+        }
         let mut retained = Retained::default();
         let shown = self.ledger.head.as_ref().map(|head| head.corte);
         while let Some(index) = &self.index
@@ -218,7 +228,11 @@ impl Vault {
     /// Reads all lists, once: not at the start, when readers wait.
     fn index(&mut self) -> io::Result<()> {
         if self.index.is_none() {
-            self.index = Some(Index::build(&self.ledger, self.sums_bytes)?);
+            let index = Index::build(&self.ledger, self.sums_bytes)?;
+            for entry in self.ledger.entries.iter_mut().filter(|entry| Some(entry.corte) == index.unread) {
+                entry.is_damaged = true;
+            }
+            self.index = Some(index);
         }
         Ok(())
     }

@@ -116,28 +116,27 @@ impl Setup {
     /// Starts it, and waits until it listens.
     pub fn start(self) -> Site {
         let settings = self.write();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_difusor"));
-        command.args(["serve", "--config"]).arg(settings).env_remove("RUST_LOG").env_remove("NOTIFY_SOCKET");
-        for name in PROXIES {
-            command.env_remove(name).env_remove(name.to_ascii_uppercase());
-        }
-        command.envs(self.env);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let log = Arc::new(Log::default());
-        let (stderr, told) = (child.stderr.take().unwrap(), log.clone());
-        std::thread::spawn(move || told.read(stderr));
-        let mut site = Site { dir: self.dir, child, log, http: None, https: None, admin: None };
-        let ready = site.log_line(&[" ready "]);
-        let listening = ready.split('"').find(|part| part.contains("://")).unwrap();
-        let admin = ready.split_once("admin=\"https://").and_then(|(_, rest)| rest.split('"').next());
-        site.admin = admin.map(|address| address.parse().unwrap());
-        for url in listening.split(' ') {
-            let (scheme, address) = url.split_once("://").unwrap();
-            let address = Some(address.parse().unwrap());
-            if scheme == "https" { site.https = address } else { site.http = address }
-        }
+        let env = self.env;
+        let (child, log) = launch(&settings, &env);
+        let mut site = Site { dir: self.dir, env, child, log, http: None, https: None, admin: None };
+        site.listens();
         site
     }
+}
+
+/// Starts the real binary, whose log is read from then on.
+fn launch(settings: &Path, env: &[(&'static str, String)]) -> (Child, Arc<Log>) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_difusor"));
+    command.args(["serve", "--config"]).arg(settings).env_remove("RUST_LOG").env_remove("NOTIFY_SOCKET");
+    for name in PROXIES {
+        command.env_remove(name).env_remove(name.to_ascii_uppercase());
+    }
+    command.envs(env.iter().map(|(name, value)| (name, value)));
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let log = Arc::new(Log::default());
+    let (stderr, told) = (child.stderr.take().unwrap(), log.clone());
+    std::thread::spawn(move || told.read(stderr));
+    (child, log)
 }
 
 /// What the server has said so far, and whether that was all.
@@ -175,6 +174,7 @@ impl Log {
 /// A running server; it ends with this.
 pub struct Site {
     pub dir: TempDir,
+    env: Vec<(&'static str, String)>,
     child: Child,
     log: Arc<Log>,
     http: Option<SocketAddr>,
@@ -246,6 +246,27 @@ impl Site {
 
     pub fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id().try_into().unwrap()).unwrap()
+    }
+
+    /// Waits until it says where it listens.
+    fn listens(&mut self) {
+        let ready = self.log_line(&[" ready "]);
+        let listening = ready.split('"').find(|part| part.contains("://")).unwrap();
+        let admin = ready.split_once("admin=\"https://").and_then(|(_, rest)| rest.split('"').next());
+        self.admin = admin.map(|address| address.parse().unwrap());
+        for url in listening.split(' ') {
+            let (scheme, address) = url.split_once("://").unwrap();
+            let address = Some(address.parse().unwrap());
+            if scheme == "https" { self.https = address } else { self.http = address }
+        }
+    }
+
+    /// SIGKILL, now, and the same settings once more. The ports may be others.
+    pub fn kill_and_start(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        (self.child, self.log) = launch(&self.path("difusor.toml"), &self.env);
+        self.listens();
     }
 
     /// SIGTERM, and no waiting.

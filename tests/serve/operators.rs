@@ -44,7 +44,7 @@ fn what_is_shown_is_held_released_and_rolled_back_and_all_of_it_is_written_down(
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
     let unknown = ask(&site, &["rollback", "20240602_1900", "--reason", "x"]);
-    assert!(unknown.code == 1 && unknown.err.contains("No se puede") && unknown.out.is_empty(), "{unknown:?}");
+    assert!(unknown.code == 1 && unknown.err.contains("is not in the vault") && unknown.out.is_empty(), "{unknown:?}");
     for args in [&["rollback", "ayer", "--reason", "x"][..], &["hold"], &["hold", "--reason", "x", "--config", "none"]]
     {
         assert_eq!(ask(&site, args).code, 2, "{args:?}");

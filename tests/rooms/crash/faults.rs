@@ -11,10 +11,8 @@ use crate::common::now;
 
 /// So often is tried what a fault has hindered once.
 const TRIES: usize = 4;
-/// Of the operations one in so many is made to take its time.
-const DELAYED: u64 = 5;
-/// Of the nights in which any operation fails, one in so many is played to its end.
-const WHOLE: u64 = 5;
+/// Of the operations of a whole night one in so many fails or takes its time.
+const SOME: u64 = 7;
 const DELAY: Duration = Duration::from_secs(7 * 60);
 
 /// Starts it, as systemd does, until it runs.
@@ -35,72 +33,102 @@ fn after_restart(reference: &Reference, machine: &Machine, seed: u64) -> [Seen; 
     })
 }
 
-/// The night, each step until it is done. One that is played `until` an operation ends with the step after that one.
-fn play(reference: &Reference, mut machine: Machine, seed: u64, until: Option<u64>) {
-    for step in 0..reference.night.steps.len() {
-        let (before, after) = (&reference.seen[step], &reference.seen[step + 1]);
-        let is_last = until.is_some_and(|n| machine.twin.operations() > n);
-        for tried in 1.. {
-            machine.step(&reference.night, step);
-            let seen = machine.seen(&reference.night);
-            if seen == *after && machine.has_taken(&reference.night, step) {
-                break;
-            }
-            assert!(seen == *before || seen == *after, "what was live stays live, step {step}\n{:#?}", machine.log);
-            let then = after_restart(reference, &machine, seed);
-            assert!(then.iter().all(|then| then == before || then == after), "{step}: {then:?}\n{:#?}", machine.log);
-            assert!(tried < TRIES, "step {step} does not come to {after:?}\n{:#?}", machine.log);
-            machine.time.hands.advance(PATIENCE);
-        }
-        if is_last {
-            assert!(after_restart(reference, &machine, seed).iter().all(|then| then == after));
+/// Does a step until it is done.
+fn insist(reference: &Reference, machine: &mut Machine, step: usize, seed: u64) {
+    let (before, after) = (&reference.seen[step], &reference.seen[step + 1]);
+    for tried in 1.. {
+        machine.step(&reference.night, step);
+        let seen = machine.seen(&reference.night);
+        if seen == *after && machine.has_taken(&reference.night, step) {
             return;
         }
+        assert!(seen == *before || seen == *after, "what was live stays live, step {step}\n{:#?}", machine.log);
+        let then = after_restart(reference, machine, seed);
+        assert!(then.iter().all(|then| then == before || then == after), "{step}: {then:?}\n{:#?}", machine.log);
+        assert!(tried < TRIES, "step {step} does not come to {after:?}\n{:#?}", machine.log);
+        machine.time.hands.advance(PATIENCE);
     }
-    assert_eq!(machine.kept(), reference.kept, "{:#?}", machine.log);
+}
+
+/// The whole night, each step until it is done.
+fn play(reference: &Reference, mut machine: Machine, seed: u64) {
+    (0..reference.night.steps.len()).for_each(|step| insist(reference, &mut machine, step, seed));
+    reference.has_kept(&machine);
     let last = reference.seen.last().unwrap();
     assert!(after_restart(reference, &machine, seed).iter().all(|then| then == last));
 }
 
-fn one_fails(kind: ErrorKind, is_operation: bool) {
+#[test]
+fn an_operation_may_fail_once_in_the_night() {
     machine::one_processor();
     let reference = Reference::new();
-    let nights = if is_operation { reference.operations() } else { reference.changes() };
+    let nights = reference.operations() / SOME;
     each(nights, |n| {
-        let _case = Case(format!("{kind:?} at {n}"));
-        let twin = Machine::new();
-        if is_operation {
-            twin.at(n, At::Fail(kind))
-        } else {
-            twin.at_change(n, At::Fail(kind))
-        }
-        let until = (is_operation && !n.is_multiple_of(WHOLE)).then_some(n);
-        play(&reference, start(&twin, &Time::at(now())), n, until);
+        let _case = Case(format!("a failure of operation {}", n * SOME));
+        let twin = Machine::empty_disk();
+        twin.at(n * SOME, At::Fail(ErrorKind::Other));
+        play(&reference, start(&twin, &Time::at(now())), n);
     });
-    eprintln!("{nights} nights with {kind:?}");
-}
-
-#[test]
-fn any_operation_may_fail_once() {
-    one_fails(ErrorKind::Other, true);
+    eprintln!("{nights} nights");
 }
 
 #[test]
 fn any_change_may_find_the_disk_full() {
-    one_fails(ErrorKind::StorageFull, false);
+    machine::one_processor();
+    let reference = Reference::new();
+    let nights = reference.changes();
+    each(nights, |n| {
+        let _case = Case(format!("no room for change {n}"));
+        let twin = Machine::empty_disk();
+        twin.at_change(n, At::Fail(ErrorKind::StorageFull));
+        play(&reference, start(&twin, &Time::at(now())), n);
+    });
+    eprintln!("{nights} nights");
+}
+
+/// Every operation of a start with an empty incoming folder, and of the step after it.
+#[test]
+fn any_operation_may_fail_once_after_a_start() {
+    machine::one_processor();
+    let reference = Reference::new();
+    let mut night = start(&Machine::empty_disk(), &Time::at(now()));
+    for step in 0..reference.night.steps.len() {
+        let (seen, time) = (&reference.seen[step], night.time.after(PATIENCE));
+        night.empty();
+        let (_, disk) = night.twin.copy();
+        let play = |twin: &Twin, seed: u64| {
+            let mut machine = start(twin, &time);
+            assert_eq!(machine.seen(&reference.night), *seen, "what was announced is shown\n{:#?}", machine.log);
+            machine.work();
+            insist(&reference, &mut machine, step, seed);
+            let then = after_restart(&reference, &machine, seed);
+            assert!(then.iter().all(|then| *then == reference.seen[step + 1]), "{then:?}\n{:#?}", machine.log);
+        };
+        let (_, twin) = disk.copy();
+        play(&twin, 0);
+        let operations = twin.operations();
+        each(operations, |n| {
+            let _case = Case(format!("a failure of operation {n} of a start and step {step}"));
+            let (_, twin) = disk.copy();
+            twin.at(n, At::Fail(ErrorKind::Other));
+            play(&twin, n);
+        });
+        eprintln!("{operations} starts before step {step}");
+        night.step(&reference.night, step);
+    }
 }
 
 #[test]
 fn any_operation_may_take_minutes() {
     machine::one_processor();
     let reference = Reference::new();
-    let nights = reference.operations() / DELAYED;
+    let nights = reference.operations() / SOME;
     each(nights, |n| {
-        let _case = Case(format!("a delay at operation {}", n * DELAYED));
-        let (twin, time) = (Machine::new(), Time::at(now()));
+        let _case = Case(format!("a delay at operation {}", n * SOME));
+        let (twin, time) = (Machine::empty_disk(), Time::at(now()));
         let hands = time.hands.clone();
-        twin.at(n * DELAYED, At::Call(Box::new(move || hands.advance(DELAY))));
-        play(&reference, start(&twin, &time), n, Some(n * DELAYED));
+        twin.at(n * SOME, At::Call(Box::new(move || hands.advance(DELAY))));
+        play(&reference, start(&twin, &time), n);
     });
     eprintln!("{nights} nights with a delay");
 }
@@ -109,10 +137,10 @@ fn any_operation_may_take_minutes() {
 fn all_operations_may_take_minutes() {
     machine::one_processor();
     let reference = Reference::new();
-    let (twin, time) = (Machine::new(), Time::at(now()));
+    let (twin, time) = (Machine::empty_disk(), Time::at(now()));
     for n in 0..reference.operations() * 2 {
         let hands = time.hands.clone();
         twin.at(n, At::Call(Box::new(move || hands.advance(DELAY))));
     }
-    play(&reference, start(&twin, &time), 0, None);
+    play(&reference, start(&twin, &time), 0);
 }

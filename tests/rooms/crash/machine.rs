@@ -26,6 +26,8 @@ use crate::common::room::intake;
 use crate::common::server::DEADLINE;
 use crate::common::wire::decode;
 
+/// Cortes that the vault keeps at most.
+pub const CORTES: usize = 3;
 /// Longer than a package has to be quiet before it is tried.
 const QUIET: Duration = Duration::from_millis(200);
 /// Longer than whatever is tried again or given up has to wait.
@@ -64,7 +66,7 @@ fn root() -> PathBuf {
 }
 
 fn told(disk: &Disk) -> Intake {
-    let policy = Policy { bytes: 1 << 30, cortes: Some(3), at_least: 1 };
+    let policy = Policy { bytes: 1 << 30, cortes: Some(CORTES), at_least: 1 };
     Intake { policy, ..intake(disk, Path::new("/")) }
 }
 
@@ -108,7 +110,7 @@ impl Machine {
     }
 
     /// A new disk with an empty incoming folder.
-    pub fn new() -> Twin {
+    pub fn empty_disk() -> Twin {
         let (_, twin) = Disk::twin();
         twin.put(Path::new("/incoming/.keep"), b"").unwrap();
         twin
@@ -247,9 +249,16 @@ impl Machine {
 
     /// The cortes in the vault, as its ledger has them.
     pub fn kept(&self) -> Vec<CorteId> {
-        let ledger = Ledger::read(&self.twin.disk(), &root()).unwrap();
+        // A look from outside, which is none of this disk's operations.
+        let (disk, _) = self.twin.copy();
+        let ledger = Ledger::read(&disk, &root()).unwrap();
         assert!(ledger.unreadable.is_empty(), "{:?}", ledger.unreadable);
         ledger.entries().iter().map(|entry| entry.corte).collect()
+    }
+
+    /// The corte that the vault has as announced.
+    pub fn announced(&self) -> Option<CorteId> {
+        Ledger::read(&self.twin.disk(), &root()).unwrap().head().map(|head| head.corte)
     }
 
     /// The codes of what was refused, of which a copy is kept. What a power cut has torn is nobody's loss.
@@ -310,7 +319,8 @@ fn holds(night: &Night, snapshot: &Snapshot) {
 
 /// What was decoded before need not be again: most of the time of thousands of nights would go into it.
 fn decoded(rep: &Representation) -> Vec<u8> {
-    static KNOWN: LazyLock<Mutex<HashMap<(&str, Bytes), Vec<u8>>>> = LazyLock::new(Mutex::default);
+    type Decoded = HashMap<(&'static str, Bytes), Vec<u8>>;
+    static KNOWN: LazyLock<Mutex<Decoded>> = LazyLock::new(Mutex::default);
     let key = (rep.coding.name(), rep.body.clone());
     let mut known = KNOWN.lock().unwrap();
     known.entry(key).or_insert_with(|| decode(rep.coding.name(), &rep.body)).clone()

@@ -14,8 +14,10 @@ use crate::common::now;
 /// The night until after so many steps, and then a start with nothing in the incoming folder.
 fn after(night: &Night, steps: usize, damage: impl FnOnce(&Machine)) -> Machine {
     one_processor();
-    let mut machine = Machine::start(&Machine::new(), &Time::at(now()), None).unwrap();
-    (0..steps).for_each(|step| drop(machine.step(night, step)));
+    let mut machine = Machine::start(&Machine::empty_disk(), &Time::at(now()), None).unwrap();
+    for step in 0..steps {
+        machine.step(night, step);
+    }
     damage(&machine);
     machine.empty();
     let mut machine = Machine::start(&machine.twin, &machine.time.after(PATIENCE), None).unwrap();
@@ -81,6 +83,26 @@ fn an_entry_that_cannot_be_read_keeps_its_files() {
 }
 
 #[test]
+fn nothing_is_removed_while_a_list_cannot_be_read() {
+    let night = Night::new();
+    let mut machine = after(&night, 4, |_| {});
+    machine.twin.spoil(&of(&machine, &night.packages[1], "SHA256SUMS")).unwrap();
+    for n in [4, 5] {
+        machine.put(&night.packages[n], true);
+        machine.work();
+    }
+    // With the first corte a photograph would go that the second has, too.
+    assert_eq!((shown(&machine, &night), machine.kept().len()), ("1910".into(), 5));
+    assert!(machine.alarms()[0].contains("1840"), "{:#?}", machine.log);
+    machine.put(&night.packages[1], true);
+    machine.put(&night.packages[6], true);
+    machine.work();
+    machine.put(&night.packages[7], true);
+    machine.work();
+    assert_eq!((shown(&machine, &night), machine.kept().len()), ("1930".into(), 3), "{:#?}", machine.log);
+}
+
+#[test]
 fn a_damaged_corte_does_not_keep_a_hold_from_ending() {
     let night = Night::new();
     let mut machine = after(&night, 8, |_| {});
@@ -125,6 +147,7 @@ fn a_corte_is_mended_as_often_as_it_is_damaged() {
         machine.twin.spoil(&of(&machine, package, "SHA256SUMS")).unwrap();
         assert!(!machine.wish(Wish::Hold { reason: reason() }), "it is found to be damaged");
     }
+    assert!(!machine.log.iter().any(|line| line.starts_with("Waiting")), "{:#?}", machine.log);
 }
 
 #[test]
@@ -132,7 +155,7 @@ fn what_was_compressed_goes_with_its_corte() {
     one_processor();
     let night = Night::new();
     let (events, inbox) = sync_channel(64);
-    let mut machine = Machine::start(&Machine::new(), &Time::at(now()), Some(events)).unwrap();
+    let mut machine = Machine::start(&Machine::empty_disk(), &Time::at(now()), Some(events)).unwrap();
     for step in 0..night.steps.len() {
         machine.step(&night, step);
         machine.improve(&inbox);
