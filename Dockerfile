@@ -3,7 +3,7 @@
 #   docker build -t difusor .
 #   docker run -d --name difusor --restart always -p 80:80 -p 443:443 --ulimit nofile=65536 \
 #       --read-only --cap-drop ALL --security-opt no-new-privileges --stop-timeout 40 \
-#       -v /etc/difusor:/etc/difusor:ro -v /var/lib/difusor/incoming:/var/lib/difusor/incoming:ro difusor
+#       -v /etc/difusor:/etc/difusor:ro -v /var/lib/difusor:/var/lib/difusor difusor
 #
 # Tried without any engine by `make image` (scripts/try-image.sh).
 
@@ -24,7 +24,7 @@ FROM scratch
 COPY --from=builder /out/ /
 # Settings, signers, certificates: read only. Keys have to be readable by this user (chgrp 65532, chmod 640).
 WORKDIR /etc/difusor
-# Packages arrive in /var/lib/difusor/incoming; they are only read.
+# Packages arrive in /var/lib/difusor/incoming and are only read; the vault lies beside it (`state = "/var/lib/difusor"`).
 VOLUME ["/var/lib/difusor"]
 # A number, for there is no /etc/passwd here. Ports below 1024 need no capability: since 20.10 Docker sets
 # net.ipv4.ip_unprivileged_port_start=0 in each container's own network. With `--network host`, which has none, set that

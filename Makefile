@@ -13,7 +13,7 @@ BENCH_ARGS ?=
 INNER_ARGS ?=
 BENCH_PROFILE ?= release
 
-.PHONY: help demo test lint bench bench-inner bench-side fuzz fuzz-smoke image
+.PHONY: help demo test lint bench bench-inner bench-intake bench-side fuzz fuzz-smoke image
 
 help:
 	@echo 'make demo         an election night on this machine, from signed packages to a page in your browser'
@@ -21,6 +21,7 @@ help:
 	@echo 'make lint         rustfmt and clippy, as CI runs them'
 	@echo 'make bench        the inner parts by criterion, then side by side with nginx and bare hyper'
 	@echo 'make bench-inner  the former alone'
+	@echo 'make bench-intake what a corte costs, how soon a restart and a transfer are live; some minutes'
 	@echo 'make bench-side   the latter alone'
 	@echo 'make fuzz         fuzzes each target for 10 minutes; make fuzz-smoke for 20 s'
 	@echo 'make image        builds the image of the Dockerfile and tries it, without any engine; needs root and some minutes'
@@ -40,11 +41,15 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
 
-bench: bench-inner bench-side
+bench: bench-inner bench-intake bench-side
 
 bench-inner:
 	@scripts/setup.sh build
 	cargo bench --profile $(BENCH_PROFILE) --bench inner -- $(INNER_ARGS)
+
+bench-intake:
+	@scripts/setup.sh build test
+	cargo bench --profile $(BENCH_PROFILE) --bench intake
 
 bench-side:
 	@scripts/setup.sh build bench
