@@ -40,8 +40,8 @@ pub struct Running {
     sources: Sources,
 }
 
-/// How long the threads of sources get to end once there is nothing left to wait for. Whoever is connecting is left behind.
-const SOURCES_END: Duration = Duration::from_millis(500);
+/// How long a slow disk may take to keep what a source has fetched in part.
+const SOURCES_END: Duration = Duration::from_secs(5);
 
 impl Running {
     /// Starts answering first, then taking packages in: whoever comes early is told that there is nothing yet.

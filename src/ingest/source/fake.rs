@@ -1,6 +1,5 @@
 //! For tests: a server that is a function, and a source that polls it on a disk that is a twin.
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use http::header::HeaderName;
 
 use super::address::Address;
 use super::fault::Fault;
-use super::fetch::{Polled, Poller};
+use super::fetch::{Polled, Poller, Signals};
 use super::part::Place;
 use super::settings::Settings;
 use super::wire::{Answer, Body, Wire};
@@ -140,7 +139,7 @@ impl Bench {
     }
 
     pub fn poll_and(&mut self, outcome: &Outcome) -> Result<Option<Vec<u8>>, Fault> {
-        match self.poller.poll(&AtomicBool::new(false))? {
+        match self.poller.poll(&Signals::default())? {
             Polled::Unchanged => Ok(None),
             Polled::Package(arrival) => {
                 // A disk that fails once may fail here, which is not what is tested.

@@ -24,6 +24,15 @@ const REDIRECTS_MAX: usize = 5;
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 64 << 10;
 
+/// What a poll and those who wait for its end tell each other.
+#[derive(Debug, Default)]
+pub struct Signals {
+    /// Ends a poll at the next bytes; what has come until then is kept.
+    pub stop: AtomicBool,
+    /// Something is arriving that has yet to be kept.
+    pub is_receiving: AtomicBool,
+}
+
 /// What a poll has found.
 #[derive(Debug)]
 pub enum Polled {
@@ -87,12 +96,12 @@ impl<W: Wire> Poller<W> {
         Ok(())
     }
 
-    /// Asks once. `stop` ends it at the next bytes; what has come until then is kept.
-    pub fn poll(&mut self, stop: &AtomicBool) -> Result<Polled, Fault> {
+    /// Asks once.
+    pub fn poll(&mut self, signals: &Signals) -> Result<Polled, Fault> {
         let Some(named) = self.named()? else { return Ok(Polled::Unchanged) };
         match self.known.as_ref().filter(|known| Some(known.digest) == named.sha256) {
             Some(_) => Ok(Polled::Unchanged),
-            None => self.package(&named, stop),
+            None => self.package(&named, signals),
         }
     }
 
@@ -161,7 +170,7 @@ impl<W: Wire> Poller<W> {
     }
 
     /// Fetches the package, or what is missing of it.
-    fn package(&mut self, named: &Named, stop: &AtomicBool) -> Result<Polled, Fault> {
+    fn package(&mut self, named: &Named, signals: &Signals) -> Result<Polled, Fault> {
         let started = Monotonic::now();
         let address = &named.address;
         loop {
@@ -177,7 +186,11 @@ impl<W: Wire> Poller<W> {
                 // Once at the most: without a part there is nothing that might not fit.
                 Meaning::StartOver => self.discard()?,
                 Meaning::Bytes { from, whole, validators } => {
-                    return self.receive(named, Arriving { answer, from, whole, validators, at }, stop);
+                    signals.is_receiving.store(true, Ordering::Release);
+                    let arriving = Arriving { answer, from, whole, validators, at };
+                    let received = self.receive(named, arriving, &signals.stop);
+                    signals.is_receiving.store(false, Ordering::Release);
+                    return received;
                 }
             }
         }

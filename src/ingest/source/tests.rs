@@ -1,10 +1,11 @@
 //! Polls against a server that is a function, on a disk that is a twin.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
 use super::document::Pointers;
 use super::fake::{Asked, Bench, Said, URL, file, moved, plain, settings};
+use super::fetch::Signals;
 use super::settings::Settings;
 use crate::base::digest::Digest;
 use crate::base::disk::{At, Disk};
@@ -244,16 +245,15 @@ fn documents_that_name_nothing_are_told_apart() {
 
 #[test]
 fn stopping_keeps_what_has_come() {
-    let stop = Arc::new(AtomicBool::new(false));
-    let told = stop.clone();
+    let signals = Arc::new(Signals::default());
+    let told = signals.clone();
     let mut bench = Bench::new(settings(URL), move |asked| {
         // Told to stop while the head is read: the first piece is taken for the end of the world.
-        told.store(asked.field("range").is_some(), Relaxed);
+        told.stop.store(asked.field("range").is_some(), Relaxed);
         file(asked, "\"1\"", b"0123456789", if asked.field("range").is_some() { None } else { Some(4) })
     });
-    assert!(bench.poller.poll(&stop).is_err() && bench.poller.poll(&stop).is_err());
+    assert!(bench.poller.poll(&signals).is_err() && bench.poller.poll(&signals).is_err());
     assert_eq!(bench.staged(), [".pull-iec.part", ".pull-iec.part.json"]);
-    stop.store(false, Relaxed);
     let mut after = Bench::on(bench.disk.clone(), settings(URL), |asked| file(asked, "\"1\"", b"0123456789", None));
     assert_eq!(after.poll().unwrap().as_deref(), Some(&b"0123456789"[..]));
 }

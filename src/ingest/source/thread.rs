@@ -3,14 +3,14 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use super::client::{Client, Interrupt};
 use super::fault::Fault;
-use super::fetch::{Polled, Poller};
+use super::fetch::{Polled, Poller, Signals};
 use super::pace::{FLOOR, Pace, Trouble, Turn};
 use super::part::Place;
 use super::proxy::Proxies;
@@ -36,7 +36,7 @@ struct Running {
 /// What wakes a source before its time.
 #[derive(Default)]
 struct Bell {
-    is_stopping: AtomicBool,
+    signals: Signals,
     rung: Mutex<Rung>,
     heard: Condvar,
 }
@@ -89,18 +89,18 @@ impl Sources {
     /// Ends all polls, wherever they are. What has arrived in part is kept.
     pub fn stop(&self) {
         for source in &self.0 {
-            source.bell.is_stopping.store(true, Ordering::Relaxed);
+            source.bell.signals.stop.store(true, Ordering::Relaxed);
             source.bell.ring(Rung { stop: true, ..Rung::default() });
             source.interrupt.now();
         }
     }
 
-    /// Waits for the threads, once the operator is gone; not for one that is still looking up a name or connecting.
+    /// Waits until what has arrived is kept, once the operator is gone; not for one who looks up a name or connects.
     pub fn join(self, patience: Duration) {
         const LOOK_EVERY: Duration = Duration::from_millis(5);
         let started = Monotonic::now();
         for source in self.0 {
-            while !source.thread.is_finished() && started.elapsed() < patience {
+            while source.bell.signals.is_receiving.load(Ordering::Acquire) && started.elapsed() < patience {
                 std::thread::sleep(LOOK_EVERY);
             }
             if source.thread.is_finished() {
@@ -174,12 +174,13 @@ impl Watch {
 
     /// One poll, and what comes of it. How long to wait; `None` at the end.
     fn turn<W: Wire>(&mut self, poller: &mut Poller<W>) -> Option<Duration> {
-        let stop = &self.bell.is_stopping;
-        let polled = catch_unwind(AssertUnwindSafe(|| poller.poll(stop))).unwrap_or_else(|_| {
+        let signals = &self.bell.signals;
+        let polled = catch_unwind(AssertUnwindSafe(|| poller.poll(signals))).unwrap_or_else(|_| {
             poller.recover();
+            signals.is_receiving.store(false, Ordering::Release);
             Err(Fault::Ours)
         });
-        if stop.load(Ordering::Relaxed) {
+        if signals.stop.load(Ordering::Relaxed) {
             return None;
         }
         let turn = match polled {
