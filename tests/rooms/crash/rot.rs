@@ -8,7 +8,8 @@ use std::time::Duration;
 use difusor::base::disk::Twin;
 use difusor::corte::CorteId;
 
-use super::machine::{Machine, PATIENCE, Seen, Time, one_processor};
+use super::machine::{Machine, PATIENCE, Time, one_processor};
+use super::seen::Seen;
 use super::{Case, Reference, each};
 use crate::common::now;
 
@@ -39,7 +40,7 @@ impl Damage {
 /// The night until after so many steps, with all that is compressed in the vault.
 fn until(reference: &Reference, steps: usize) -> Machine {
     let (events, inbox) = sync_channel(64);
-    let mut machine = Machine::start(&Machine::new(), &Time::at(now()), Some(events)).unwrap();
+    let mut machine = Machine::start(&Machine::disk(), &Time::at(now()), Some(events)).unwrap();
     for step in 0..steps {
         machine.step(&reference.night, step);
         machine.improve(&inbox);

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use difusor::base::disk::{At, Twin};
 
-use super::machine::{Machine, PATIENCE, Seen, Time, one_processor};
+use super::machine::{Machine, PATIENCE, Time, one_processor};
+use super::seen::Seen;
 use super::{Case, Reference};
 use crate::common::now;
 
 /// The disks as they are found after each step of the night, and what must be seen then.
 fn disks(reference: &Reference) -> Vec<(Twin, Time, Seen)> {
-    let mut machine = Machine::start(&Machine::new(), &Time::at(now()), None).unwrap();
+    let mut machine = Machine::start(&Machine::disk(), &Time::at(now()), None).unwrap();
     let after = |step: usize| {
         machine.step(&reference.night, step);
         let (_, twin) = machine.twin.copy();
@@ -66,13 +67,13 @@ fn what_was_kept_and_not_announced_is_shown_once_it_can_be() {
     one_processor();
     let reference = Reference::new();
     // The last change but for the history before a corte is seen is that of the head: before it all is kept.
-    let (twin, time) = (Machine::new(), Time::at(now()));
+    let (twin, time) = (Machine::disk(), Time::at(now()));
     let mut machine = Machine::start(&twin, &time, None).unwrap();
     machine.step(&reference.night, 0);
     let before = twin.changes();
     for n in before..reference.changes[2] {
         let _case = Case(format!("a cut at change {n}"));
-        let twin = Machine::new();
+        let twin = Machine::disk();
         let mut machine = Machine::start(&twin, &time.after(PATIENCE), None).unwrap();
         machine.step(&reference.night, 0);
         twin.at_change(n, At::PowerCut);
