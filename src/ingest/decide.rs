@@ -44,8 +44,11 @@ impl Stage {
                 format!("corte {corte} is not in the vault (reason given: {reason}); `difusor cortes` lists them");
             return Err(WishFault::Refused(why));
         }
-        let entries = self.vault.ledger().entries().iter().map(|entry| entry.corte);
-        let later: Vec<CorteId> = entries.filter(|other| *other > corte).collect();
+        let ledger = self.vault.ledger();
+        // What cannot be read now may be mended later, and is withdrawn all the same.
+        let unreadable = ledger.unreadable.iter().filter_map(|(name, _)| name.parse().ok());
+        let all = ledger.entries().iter().map(|entry| entry.corte).chain(unreadable);
+        let later: Vec<CorteId> = all.filter(|other| *other > corte).collect();
         let rollback = Rollback { to: corte, withdrawn: latest, at: self.clock.now(), reason: reason.clone() };
         self.decide(intake, corte, Shown::Rollback, &reason, |head| {
             head.rollback = (corte < latest).then_some(rollback);

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 
+use super::head::Head;
 use super::ledger::{Entry, Ledger, SUMS, twice};
 use crate::base::digest::Digest;
 use crate::corte::{CorteId, Sums};
@@ -137,14 +138,16 @@ impl Index {
     }
 }
 
-/// The earliest that may go, if one has to: never the one that is shown, nor the one before it, which is shown should that
-/// one be damaged.
-pub(super) fn next_to_go(entries: &[Entry], shown: Option<CorteId>, bytes: u64, policy: &Policy) -> Option<CorteId> {
+/// The earliest that may go, if one has to: never the one that is shown, nor the one before it that nobody has withdrawn,
+/// which is shown should that one be damaged.
+pub(super) fn next_to_go(entries: &[Entry], head: Option<&Head>, bytes: u64, policy: &Policy) -> Option<CorteId> {
     let is_over = bytes > policy.bytes || policy.cortes.is_some_and(|most| entries.len() > most);
     let may_go = entries.len().saturating_sub(policy.at_least.max(1));
-    let at_shown = entries.iter().position(|entry| Some(entry.corte) == shown);
-    let is_needed = |n: usize| at_shown.is_some_and(|shown| n == shown || n + 1 == shown);
-    (0..may_go).find(|n| is_over && !is_needed(*n)).map(|n| entries[n].corte)
+    let mut cortes = entries.iter().map(|entry| entry.corte);
+    let before = head.and_then(|head| cortes.rfind(|corte| *corte < head.corte && !head.has_withdrawn(*corte)));
+    let is_needed = |corte: CorteId| head.is_some_and(|head| head.corte == corte) || before == Some(corte);
+    let mut early = entries.iter().take(may_go).map(|entry| entry.corte);
+    early.find(|corte| is_over && !is_needed(*corte))
 }
 
 #[cfg(test)]
@@ -158,7 +161,18 @@ mod tests {
         let entries = ids.map(|id| entry(id, b""));
         let id = |n: usize| ids[n].parse::<CorteId>().unwrap();
         let policy = |bytes, cortes, at_least| Policy { bytes, cortes, at_least };
-        let go = |shown, policy| next_to_go(&entries, Some(id(shown)), 100, &policy);
+        let at: jiff::Timestamp = "2026-06-08T03:00:00Z".parse().unwrap();
+        let head = |shown: usize, withdrawn| Head {
+            corte: id(shown),
+            since: at,
+            last_modified: at,
+            withdrawn,
+            rollback: None,
+            hold: None,
+        };
+        let go = |shown, policy| next_to_go(&entries, Some(&head(shown, vec![])), 100, &policy);
+        let withdrawn = head(3, vec![id(2), id(1)]);
+        assert_eq!(next_to_go(&entries, Some(&withdrawn), 100, &policy(99, None, 1)), Some(id(1)), "0 may be needed");
         assert_eq!(go(3, policy(100, None, 1)), None);
         assert_eq!(go(3, policy(99, None, 1)), Some(id(0)));
         assert_eq!(go(0, policy(99, None, 1)), Some(id(1)), "an earlier one is shown after a rollback");

@@ -182,9 +182,8 @@ impl Vault {
             return Err(io::Error::other(format!("{} {why}", path.display())));
         }
         let mut retained = Retained::default();
-        let shown = self.ledger.head.as_ref().map(|head| head.corte);
         while let Some(index) = &self.index
-            && let Some(corte) = next_to_go(&self.ledger.entries, shown, index.bytes(), policy)
+            && let Some(corte) = next_to_go(&self.ledger.entries, self.ledger.head.as_ref(), index.bytes(), policy)
         {
             self.remove(corte)?;
             self.tell(&Moment { at: now, what: Shown::Removed, corte, reason: None });

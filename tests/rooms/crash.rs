@@ -40,7 +40,7 @@ struct Reference {
 impl Reference {
     fn new() -> Reference {
         let night = Night::new();
-        let mut machine = Machine::start(&Machine::disk(), &Time::at(now()), None).unwrap();
+        let mut machine = Machine::start(&Machine::empty_disk(), &Time::at(now()), None).unwrap();
         let mut reference = Reference {
             seen: vec![machine.seen(&night)],
             changes: vec![machine.twin.changes()],

@@ -346,6 +346,24 @@ fn a_document_leads_to_the_newest_and_its_sum_is_held() {
 }
 
 #[test]
+fn secrets_are_told_to_nobody_else() {
+    let other = Origin::start(|heard, to| file(to, heard, "\"1\"", &package(ONE), None));
+    let location = format!("Location: {}\r\n", other.url("/corte.tar"));
+    let home = Origin::start(move |_, to| answer(to, "302 Found", &location, Some(0), b""));
+    let mut settings = at("iec", &home.url("/ultimo"));
+    settings.hosts = vec![other.address.to_string()];
+    settings.authorization = Some("Bearer abc".parse().unwrap());
+    settings.fields = vec![("x-api-key".parse().unwrap(), "7".parse().unwrap())];
+    let room = Room::new(vec![settings]);
+    assert_eq!(room.next(), format!("live {ONE}"));
+    let shown = |origin: &Origin| {
+        let heard = &origin.heard()[0];
+        [heard.field("authorization").is_some(), heard.field("x-api-key").is_some()]
+    };
+    assert_eq!((shown(&home), shown(&other)), ([true; 2], [false; 2]));
+}
+
+#[test]
 fn whoever_is_asked_to_poll_now_does_so() {
     let origin = Origin::start(|heard, to| file(to, heard, "\"1\"", &package(ONE), None));
     let rare = source::Settings { every: Duration::from_secs(3600), ..at("iec", &origin.url("/a.tar")) };

@@ -55,6 +55,7 @@ fn what_is_shown_is_held_released_and_rolled_back_and_all_of_it_is_written_down(
 fn a_transfer_that_is_over_is_told_and_one_that_failed_is_not() {
     let mut site = Setup::clear().start();
     let socket = site.path("state/admin.sock");
+    // The group, which rsyncd is in, may only notify.
     assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o660);
     let said = ask(&site, &["notify", "--config", "difusor.toml"]);
     assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (0, "", ""));

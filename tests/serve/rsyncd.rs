@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 
 use difusor::base::digest::Digest;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::common::rsyncd::{Daemon, setup};
 use crate::common::server::{LOOK_EVERY, Setup, Site, until};
@@ -23,11 +24,16 @@ fn noise(id: &str, len: usize) -> Vec<u8> {
     (0..len.div_ceil(32)).flat_map(block).take(len).collect()
 }
 
-/// A package in which every file says of which corte it is; one name is in no other.
+/// Bytes of a file that arrives in some hundred milliseconds, throttled as here; and of one that takes so long that
+/// whatever is to happen meanwhile does. rsyncd writes 256 KiB at a time.
+const SHORT: usize = 400_000;
+const LONG: usize = 2_000_000;
+
+/// A package in which every file says of which corte it is; one name is in no other. Those of the 3rd take long.
 fn package(id: &str) -> Tree {
     let text = |name: &str| format!("<p>{id} {name}").into_bytes();
     let (own, body) = (format!("datos/{id}.json"), format!("{{\"corte\": \"{id}\"}}").into_bytes());
-    let large = noise(id, 400_000);
+    let large = noise(id, if id.starts_with("20240603") { LONG } else { SHORT });
     let mut files: Vec<(&str, &[u8])> = vec![("datos/acta.mp4", &large), (&own, &body)];
     let names = ["index.html", "a.html", "z.html", "datos/b.html"];
     let texts = names.map(text);
@@ -187,12 +193,12 @@ fn a_transfer_that_is_cut_is_nothing_and_resumed_it_is_all() {
         ("--inplace", "ID.zip", "", "ID.zip", "ID.zip"),
         ("--partial", "ID", "ID/sitio/datos", "acta.mp4", "ID/sitio/datos/acta.mp4"),
         ("--inplace", "ID", "ID/sitio/datos", "acta.mp4", "ID/sitio/datos/acta.mp4"),
-        ("--delay-updates", "ID", "ID/sitio/datos/.~tmp~", "acta.mp4", "ID"),
+        ("--delay-updates", "ID", "ID/sitio/datos", "acta.mp4", "ID/sitio"),
         ("--times", "ID", "ID/sitio/datos", "acta.mp4", "ID/sitio"),
     ];
     let mut sent = vec!["20240602_2000".to_owned()];
     for (n, (option, what, folder, name, left)) in cuts.into_iter().enumerate() {
-        let id = format!("20240602_21{n}0");
+        let id = format!("20240603_21{n}0");
         let [what, folder, name, left] = [what, folder, name, left].map(|text| text.replace("ID", &id));
         outbox(&site, &id);
         let throttled = format!("-a {option} --bwlimit=100 out/{what} TO/");
@@ -243,14 +249,16 @@ fn a_slow_one_is_overtaken_by_a_later_corte() {
     let site = setup().start();
     let daemon = Daemon::before(&site);
     let reader = Reader::of(&site);
-    let (slow, quick) = ("20240602_2000", "20240602_2010");
+    let (slow, quick) = ("20240603_2000", "20240603_2010");
     outbox(&site, slow);
     outbox(&site, quick);
-    let mut client = daemon.client(&site, &format!("-a --bwlimit=150 out/{slow} TO/")).spawn().unwrap();
+    let mut client = daemon.client(&site, &format!("-a --bwlimit=400 out/{slow} TO/")).spawn().unwrap();
     is_arriving(&site, &format!("{slow}/sitio/datos"), "acta.mp4");
+    let signal = |signal| kill_process(Pid::from_child(&client), signal).unwrap();
+    signal(Signal::STOP);
     daemon.push(&site, &format!("-a out/{quick} TO/"));
     is_served(&site, quick);
-    assert!(client.try_wait().unwrap().is_none(), "the slow one is still on its way");
+    signal(Signal::CONT);
     assert!(client.wait().unwrap().success());
     site.log_line(&["refused", "P081", slow]);
     is_served(&site, quick);
@@ -343,7 +351,7 @@ fn the_end_of_a_transfer_is_told_to_the_service() {
         let at = site.path(&format!("out/{id}"));
         fs::create_dir_all(&at).unwrap();
         fs::write(at.join("index.html"), format!("<p>{id}")).unwrap();
-        fs::write(at.join("acta.mp4"), noise(id, 400_000)).unwrap();
+        fs::write(at.join("acta.mp4"), noise(id, LONG)).unwrap();
         fs::write(at.join("total.json"), format!("{{\"corte\": \"2024-06-02 {hour}\"}}")).unwrap();
     };
     tree("uno", "20:00");
@@ -352,7 +360,7 @@ fn the_end_of_a_transfer_is_told_to_the_service() {
     // Cut in the middle, it is not told: rsyncd's own exit status says so.
     tree("dos", "20:10");
     let client = daemon.client(&site, "-ac --delete --bwlimit=100 --inplace out/dos/ TO/").spawn().unwrap();
-    let whole = noise("dos", 400_000);
+    let whole = noise("dos", LONG);
     let begun = || fs::read(site.incoming().join("acta.mp4")).ok().filter(|bytes| bytes[..60_000] == whole[..60_000]);
     until(begun).expect("it is arriving");
     is_killed(client);
@@ -409,13 +417,16 @@ fn no_more_transfers_at_once_than_are_allowed() {
     let Some(_) = tool("rsync") else { return };
     let site = setup().with("rsync", "connections = 1").start();
     let daemon = Daemon::before(&site);
-    outbox(&site, "20240602_2000");
-    let mut client = daemon.client(&site, "-a --bwlimit=200 out/20240602_2000 TO/").spawn().unwrap();
-    is_arriving(&site, "20240602_2000/sitio/datos", "acta.mp4");
-    assert!(refusal(&daemon, &site, "-a out/20240602_2000.tar TO/").contains("max connections"));
+    outbox(&site, "20240603_2000");
+    let mut client = daemon.client(&site, "-a --bwlimit=800 out/20240603_2000 TO/").spawn().unwrap();
+    is_arriving(&site, "20240603_2000/sitio/datos", "acta.mp4");
+    let signal = |signal| kill_process(Pid::from_child(&client), signal).unwrap();
+    signal(Signal::STOP);
+    assert!(refusal(&daemon, &site, "-a out/20240603_2000.tar TO/").contains("max connections"));
+    signal(Signal::CONT);
     let mut told = String::new();
     client.stderr.take().unwrap().read_to_string(&mut told).unwrap();
     assert!(client.wait().unwrap().success(), "{told}");
-    is_served(&site, "20240602_2000");
+    is_served(&site, "20240603_2000");
     assert_eq!(get(site.http(), "/").status, 200);
 }

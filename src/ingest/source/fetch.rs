@@ -99,8 +99,16 @@ impl<W: Wire> Poller<W> {
     /// What became of the package that the last poll found.
     pub fn told(&mut self, outcome: &Outcome) {
         let handed = self.handed.take();
-        let may_heal = matches!(outcome, Outcome::Refused { heals: true, .. });
-        self.known = handed.filter(|_| !may_heal);
+        self.known = match outcome {
+            Outcome::Refused { heals: true, .. } => None,
+            // It may be one half of a good one: the next answer is to be compared, not spared.
+            Outcome::Refused { .. } => handed.map(|known| match known.is_whole {
+                true => known,
+                false => Known { validators: Validators::default(), ..known },
+            }),
+            // What was proven is whole.
+            _ => handed.map(|known| Known { is_whole: true, ..known }),
+        };
     }
 
     /// Everything is fetched anew at the next poll, whether it has changed or not.
@@ -282,9 +290,10 @@ impl<W: Wire> Poller<W> {
         if let Some(before) = self.known.as_ref().filter(|before| before.digest == digest) {
             // A tag that has stayed while the date went on is made of the content, and can be gone by.
             let is_fresh = known.validators.is_fresh && before.validators.etag != known.validators.etag;
-            let validators = Validators { is_fresh, ..known.validators };
+            let is_whole = known.is_whole || before.is_whole;
+            let validators = if is_whole { Validators { is_fresh, ..known.validators } } else { Validators::default() };
             own.remove(&draft.path)?;
-            self.known = Some(Known { validators, ..known });
+            self.known = Some(Known { validators, is_whole, ..known });
             return Ok(Polled::Unchanged);
         }
         let asked = named.address.file_name();

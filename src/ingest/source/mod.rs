@@ -7,6 +7,8 @@ pub mod address;
 mod client;
 pub mod document;
 pub mod exchange;
+#[cfg(test)]
+mod fake;
 pub mod fault;
 mod fetch;
 pub mod fields;

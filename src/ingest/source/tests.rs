@@ -2,171 +2,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use http::HeaderMap;
-use http::header::HeaderName;
-
-use super::address::Address;
 use super::document::Pointers;
-use super::fault::Fault;
-use super::fetch::{Polled, Poller};
-use super::part::Place;
+use super::fake::{Asked, Bench, Said, URL, file, moved, plain, settings};
 use super::settings::Settings;
-use super::wire::{Answer, Body, Wire};
 use crate::base::digest::Digest;
 use crate::base::disk::{At, Disk};
 use crate::ingest::handle::Outcome;
-
-/// What the server says: status, fields, and a body that breaks after its last byte if `is_cut`.
-#[derive(Clone, Default)]
-struct Said {
-    status: u16,
-    fields: Vec<(&'static str, String)>,
-    body: Vec<u8>,
-    is_cut: bool,
-}
-
-type Script = Arc<Mutex<dyn FnMut(&Asked) -> Said + Send>>;
-
-/// A request as it was sent.
-struct Asked(String, Vec<(HeaderName, String)>);
-
-impl Asked {
-    fn field(&self, name: &str) -> Option<&str> {
-        self.1.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
-    }
-}
-
-#[derive(Clone)]
-struct Fake {
-    script: Script,
-    log: Arc<Mutex<Vec<String>>>,
-}
-
-impl Wire for Fake {
-    fn get(&self, address: &Address, fields: &[(HeaderName, String)], _: Duration) -> Result<Answer, Fault> {
-        let asked = Asked(address.to_string(), fields.to_vec());
-        self.log.lock().unwrap().push(fields.iter().fold(asked.0.clone(), |all, (n, v)| format!("{all} {n}: {v}")));
-        let Said { status, fields, body, is_cut } = (self.script.lock().unwrap())(&asked);
-        let fields: HeaderMap =
-            fields.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect();
-        Ok(Answer { status, fields, body: Box::new(Pieces { left: body, is_cut }) })
-    }
-}
-
-/// Two bytes at a time.
-struct Pieces {
-    left: Vec<u8>,
-    is_cut: bool,
-}
-
-impl Body for Pieces {
-    fn read(&mut self, into: &mut [u8]) -> Result<usize, Fault> {
-        if self.left.is_empty() && self.is_cut {
-            return Err(Fault::Broken { why: "cut".into() });
-        }
-        let n = self.left.len().min(2);
-        into[..n].copy_from_slice(&self.left[..n]);
-        self.left.drain(..n);
-        Ok(n)
-    }
-}
-
-/// A file as servers have it, with a strong tag and ranges; cut after so many bytes.
-fn file(asked: &Asked, etag: &str, bytes: &[u8], cut: Option<usize>) -> Said {
-    if asked.field("if-none-match") == Some(etag) {
-        return Said { status: 304, ..Said::default() };
-    }
-    let from = asked.field("range").filter(|_| asked.field("if-range") == Some(etag));
-    let from = from.map(|range| range["bytes=".len()..].trim_end_matches('-').parse::<usize>().unwrap());
-    let at = from.unwrap_or(0);
-    let body: Vec<u8> = bytes[at..].iter().copied().take(cut.unwrap_or(usize::MAX)).collect();
-    let mut fields = vec![("etag", etag.to_owned()), ("content-length", (bytes.len() - at).to_string())];
-    fields.extend(from.map(|at| ("content-range", format!("bytes {at}-{}/{}", bytes.len() - 1, bytes.len()))));
-    let is_cut = body.len() < bytes.len() - at;
-    Said { status: if from.is_some() { 206 } else { 200 }, fields, body, is_cut }
-}
-
-fn moved(to: &str) -> Said {
-    Said { status: 302, fields: vec![("location", to.to_owned())], ..Said::default() }
-}
-
-fn plain(body: &[u8]) -> Said {
-    let fields = vec![("content-length", body.len().to_string())];
-    Said { status: 200, fields, body: body.to_vec(), is_cut: false }
-}
-
-const URL: &str = "https://prep.example/20260607_2010.tar";
-
-struct Bench {
-    disk: Disk,
-    fake: Fake,
-    poller: Poller<Fake>,
-}
-
-fn settings(url: &str) -> Settings {
-    Settings {
-        name: "iec".into(),
-        address: Address::parse(url).unwrap(),
-        pointers: None,
-        every: Duration::from_secs(20),
-        timeout: Duration::from_secs(60),
-        hosts: vec!["cdn.example".into()],
-        fields: Vec::new(),
-        authorization: None,
-        roots: Vec::new(),
-    }
-}
-
-fn place(disk: &Disk) -> Place {
-    Place { disk: disk.clone(), folder: "/state/staging".into(), name: "iec".into() }
-}
-
-impl Bench {
-    fn new(settings: Settings, script: impl FnMut(&Asked) -> Said + Send + 'static) -> Bench {
-        Bench::on(Disk::twin().0, settings, script)
-    }
-
-    fn on(disk: Disk, settings: Settings, script: impl FnMut(&Asked) -> Said + Send + 'static) -> Bench {
-        let fake = Fake { script: Arc::new(Mutex::new(script)), log: Arc::default() };
-        let mut poller = Poller::new(settings, fake.clone(), place(&disk), 100);
-        // As the thread does: until it goes, if it ever does.
-        let _ = (0..3).any(|_| poller.begin().is_ok());
-        Bench { disk, fake, poller }
-    }
-
-    /// Polls: the bytes of a package, nothing new, or the code of a fault. What is found is taken for good.
-    fn poll(&mut self) -> Result<Option<Vec<u8>>, Fault> {
-        self.poll_and(&Outcome::Same { corte: "20260607_2010".parse().unwrap() })
-    }
-
-    fn poll_and(&mut self, outcome: &Outcome) -> Result<Option<Vec<u8>>, Fault> {
-        match self.poller.poll(&AtomicBool::new(false))? {
-            Polled::Unchanged => Ok(None),
-            Polled::Package(arrival) => {
-                // A disk that fails once may fail here, which is not what is tested.
-                let bytes = (0..2).find_map(|_| self.disk.read(&arrival.path, 1000).ok()).unwrap();
-                (0..2).find_map(|_| self.disk.remove(&arrival.path).ok()).unwrap();
-                self.poller.told(outcome);
-                Ok(Some(bytes))
-            }
-        }
-    }
-
-    fn code(&mut self) -> &'static str {
-        self.poll().unwrap_err().code()
-    }
-
-    fn asked(&self) -> Vec<String> {
-        std::mem::take(&mut *self.fake.log.lock().unwrap())
-    }
-
-    fn staged(&self) -> Vec<String> {
-        let folder = self.disk.folder("/state/staging".as_ref()).unwrap();
-        folder.names().unwrap().into_iter().map(|(name, _)| name).collect()
-    }
-}
 
 #[test]
 fn a_version_comes_once() {
@@ -299,15 +141,28 @@ fn the_limit_holds_whether_it_was_announced_or_not() {
 fn a_body_without_an_announced_end_is_not_known_for_good() {
     // Some cut it, and nobody could tell: the refusal of one half must not stand for the whole.
     let refused = Outcome::Refused { code: "P003", why: String::new(), heals: false };
-    let bodies = [&b"0123"[..], b"0123", b"0123456789"];
-    let mut n = 0;
-    let mut bench = Bench::new(settings(URL), move |_| {
-        n += 1;
-        Said { status: 200, body: bodies[n - 1].to_vec(), ..Said::default() }
-    });
-    assert!(bench.poll_and(&refused).unwrap().is_some());
-    assert_eq!(bench.poll_and(&refused).unwrap(), None);
-    assert_eq!(bench.poll().unwrap().map(|bytes| bytes.len()), Some(10));
+    let bodies = [&b"0123"[..], b"0123", b"0123456789", b""];
+    let script = |etag: &'static str| {
+        let mut n = 0;
+        move |asked: &Asked| {
+            if asked.0.ends_with(".json") {
+                return file(asked, "\"json\"", b"{\"ultimo\": \"a.tar\"}", None);
+            }
+            n += 1;
+            let status = if asked.field("if-none-match").is_some() { 304 } else { 200 };
+            let fields = if etag.is_empty() { vec![] } else { vec![("etag", etag.to_owned())] };
+            Said { status, fields, body: bodies[n - 1].to_vec(), is_cut: false }
+        }
+    };
+    let mut document = with_document();
+    document.pointers.as_mut().unwrap().sha256 = None;
+    for (settings, etag) in [(settings(URL), ""), (settings(URL), "\"1\""), (document.clone(), ""), (document, "\"1\"")]
+    {
+        let mut bench = Bench::new(settings, script(etag));
+        assert!(bench.poll_and(&refused).unwrap().is_some());
+        assert_eq!(bench.poll_and(&refused).unwrap(), None);
+        assert_eq!(bench.poll().unwrap().map(|bytes| bytes.len()), Some(10), "{etag}");
+    }
 }
 
 #[test]

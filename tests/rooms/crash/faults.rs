@@ -66,7 +66,7 @@ fn an_operation_may_fail_once_in_the_night() {
     let nights = reference.operations() / SOME;
     each(nights, |n| {
         let _case = Case(format!("a failure of operation {}", n * SOME));
-        let twin = Machine::disk();
+        let twin = Machine::empty_disk();
         twin.at(n * SOME, At::Fail(ErrorKind::Other));
         play(&reference, start(&twin, &Time::at(now())), n);
     });
@@ -80,7 +80,7 @@ fn any_change_may_find_the_disk_full() {
     let nights = reference.changes();
     each(nights, |n| {
         let _case = Case(format!("no room for change {n}"));
-        let twin = Machine::disk();
+        let twin = Machine::empty_disk();
         twin.at_change(n, At::Fail(ErrorKind::StorageFull));
         play(&reference, start(&twin, &Time::at(now())), n);
     });
@@ -92,7 +92,7 @@ fn any_change_may_find_the_disk_full() {
 fn any_operation_may_fail_once_after_a_start() {
     machine::one_processor();
     let reference = Reference::new();
-    let mut night = start(&Machine::disk(), &Time::at(now()));
+    let mut night = start(&Machine::empty_disk(), &Time::at(now()));
     for step in 0..reference.night.steps.len() {
         let (seen, time) = (&reference.seen[step], night.time.after(PATIENCE));
         night.empty();
@@ -126,7 +126,7 @@ fn any_operation_may_take_minutes() {
     let nights = reference.operations() / SOME;
     each(nights, |n| {
         let _case = Case(format!("a delay at operation {}", n * SOME));
-        let (twin, time) = (Machine::disk(), Time::at(now()));
+        let (twin, time) = (Machine::empty_disk(), Time::at(now()));
         let hands = time.hands.clone();
         twin.at(n * SOME, At::Call(Box::new(move || hands.advance(DELAY))));
         play(&reference, start(&twin, &time), n);
@@ -138,7 +138,7 @@ fn any_operation_may_take_minutes() {
 fn all_operations_may_take_minutes() {
     machine::one_processor();
     let reference = Reference::new();
-    let (twin, time) = (Machine::disk(), Time::at(now()));
+    let (twin, time) = (Machine::empty_disk(), Time::at(now()));
     for n in 0..reference.operations() * 2 {
         let hands = time.hands.clone();
         twin.at(n, At::Call(Box::new(move || hands.advance(DELAY))));

@@ -99,7 +99,7 @@ impl Machine {
     }
 
     /// A new disk with an empty incoming folder.
-    pub fn disk() -> Twin {
+    pub fn empty_disk() -> Twin {
         let (_, twin) = Disk::twin();
         twin.put(Path::new("/incoming/.keep"), b"").unwrap();
         twin

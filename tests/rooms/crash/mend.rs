@@ -14,7 +14,7 @@ use crate::common::now;
 /// The night until after so many steps, and then a start with nothing in the incoming folder.
 fn after(night: &Night, steps: usize, damage: impl FnOnce(&Machine)) -> Machine {
     one_processor();
-    let mut machine = Machine::start(&Machine::disk(), &Time::at(now()), None).unwrap();
+    let mut machine = Machine::start(&Machine::empty_disk(), &Time::at(now()), None).unwrap();
     for step in 0..steps {
         machine.step(night, step);
     }
@@ -155,7 +155,7 @@ fn what_was_compressed_goes_with_its_corte() {
     one_processor();
     let night = Night::new();
     let (events, inbox) = sync_channel(64);
-    let mut machine = Machine::start(&Machine::disk(), &Time::at(now()), Some(events)).unwrap();
+    let mut machine = Machine::start(&Machine::empty_disk(), &Time::at(now()), Some(events)).unwrap();
     for step in 0..night.steps.len() {
         machine.step(&night, step);
         machine.improve(&inbox);

@@ -26,7 +26,7 @@ struct Cut {
 
 /// The night until the nth change; nothing where there are not so many.
 fn cut(reference: &Reference, n: u64) -> Cut {
-    let (twin, time) = (Machine::disk(), Time::at(now()));
+    let (twin, time) = (Machine::empty_disk(), Time::at(now()));
     twin.at_change(n, At::PowerCut);
     let Ok(mut machine) = Machine::start(&twin, &time, None) else {
         return Cut { twin, time, step: 0, may_be_seen: vec![Seen::default()] };

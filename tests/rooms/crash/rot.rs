@@ -40,7 +40,7 @@ impl Damage {
 /// The night until after so many steps, with all that is compressed in the vault.
 fn until(reference: &Reference, steps: usize) -> Machine {
     let (events, inbox) = sync_channel(64);
-    let mut machine = Machine::start(&Machine::disk(), &Time::at(now()), Some(events)).unwrap();
+    let mut machine = Machine::start(&Machine::empty_disk(), &Time::at(now()), Some(events)).unwrap();
     for step in 0..steps {
         machine.step(&reference.night, step);
         machine.improve(&inbox);

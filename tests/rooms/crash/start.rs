@@ -11,7 +11,7 @@ use crate::common::now;
 
 /// The disks as they are found after each step of the night, and what must be seen then.
 fn disks(reference: &Reference) -> Vec<(Twin, Time, Seen)> {
-    let mut machine = Machine::start(&Machine::disk(), &Time::at(now()), None).unwrap();
+    let mut machine = Machine::start(&Machine::empty_disk(), &Time::at(now()), None).unwrap();
     let after = |step: usize| {
         machine.step(&reference.night, step);
         let (_, twin) = machine.twin.copy();
@@ -67,13 +67,13 @@ fn what_was_kept_and_not_announced_is_shown_once_it_can_be() {
     one_processor();
     let reference = Reference::new();
     // The last change but for the history before a corte is seen is that of the head: before it all is kept.
-    let (twin, time) = (Machine::disk(), Time::at(now()));
+    let (twin, time) = (Machine::empty_disk(), Time::at(now()));
     let mut machine = Machine::start(&twin, &time, None).unwrap();
     machine.step(&reference.night, 0);
     let before = twin.changes();
     for n in before..reference.changes[2] {
         let _case = Case(format!("a cut at change {n}"));
-        let twin = Machine::disk();
+        let twin = Machine::empty_disk();
         let mut machine = Machine::start(&twin, &time.after(PATIENCE), None).unwrap();
         machine.step(&reference.night, 0);
         twin.at_change(n, At::PowerCut);
