@@ -153,7 +153,7 @@ impl Desk {
         let room = Room::new(intake.transport.as_ref().map(|transport| transport.complete));
         Ok(Desk {
             stage: Stage::new(vault, live, clock.clone(), report.clone(), events),
-            quarantine: Quarantine::new(&intake.disk, intake.state.join("refused"), intake.refused_bytes),
+            quarantine: Quarantine::new(&intake.disk, &intake.state, intake.refused_bytes, intake.reserve),
             intake,
             clock,
             report,

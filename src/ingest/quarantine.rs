@@ -17,6 +17,8 @@ const FILES_MAX: usize = 20_000;
 const DEPTH_MAX: usize = 64;
 /// From one refused package that is kept to the next: whoever sends rubbish without end must not wear the disk out.
 const EVERY: Duration = Duration::from_secs(5);
+/// What a file takes of the disk, at least.
+const BLOCK: u64 = 4 << 10;
 /// Bytes of a package's name that are taken over.
 const NAME_MAX: usize = 80;
 
@@ -24,15 +26,17 @@ pub struct Quarantine {
     disk: Disk,
     folder: PathBuf,
     most: u64,
+    /// Bytes of the disk that are left to the vault, and to everybody else.
+    reserve: u64,
     /// What is kept, earliest first, with its bytes; `None` until the folder was looked at.
     kept: Option<VecDeque<(String, u64)>>,
     last: Option<Duration>,
 }
 
 impl Quarantine {
-    /// At most `most` bytes below `folder`; 0 keeps nothing.
-    pub fn new(disk: &Disk, folder: PathBuf, most: u64) -> Quarantine {
-        Quarantine { disk: disk.clone(), folder, most, kept: None, last: None }
+    /// At most `most` bytes below `state`; 0 keeps nothing.
+    pub fn new(disk: &Disk, state: &Path, most: u64, reserve: u64) -> Quarantine {
+        Quarantine { disk: disk.clone(), folder: state.join("refused"), most, reserve, kept: None, last: None }
     }
 
     /// Keeps a copy of what lies at the candidate's path, and why it was refused. Whether that works changes nothing.
@@ -43,7 +47,10 @@ impl Quarantine {
         self.last = Some(now);
         let name = format!("{}-{code}-{}", at.strftime("%Y%m%dT%H%M%SZ"), plain(candidate.name));
         let folder = self.folder.join(&name);
-        let mut copy = Copy { disk: &self.disk, bytes_left: self.most, files_left: FILES_MAX };
+        let free = self.folder.parent().and_then(|state| self.disk.space(state).ok()).map_or(0, |space| space.free);
+        // Half of what the vault could take, too, so that the next corte finds room.
+        let most = self.most.min(free.saturating_sub(self.reserve) / 2);
+        let mut copy = Copy { disk: &self.disk, bytes_left: most, files_left: FILES_MAX };
         let kept = copy.package(candidate.path, &folder);
         let note = json!({
             "codigo": code, "motivo": why, "paquete": candidate.name, "origen": candidate.source, "hora": at,
@@ -51,7 +58,7 @@ impl Quarantine {
         });
         let written = self.disk.create(&folder.join("refused.json"));
         let _ = written.and_then(|mut file| file.write_all(format!("{note:#}\n").as_bytes()));
-        let bytes = self.most - copy.bytes_left;
+        let bytes = most - copy.bytes_left;
         // Best effort throughout: the refusal itself is told elsewhere.
         let _ = self.make_room(name, bytes);
     }
@@ -85,7 +92,7 @@ impl Quarantine {
 fn size(disk: &Disk, path: &Path, depth: usize) -> io::Result<u64> {
     let stat = disk.stat(path)?;
     if stat.kind != Kind::Folder || depth > DEPTH_MAX {
-        return Ok(stat.len);
+        return Ok(stat.len.max(BLOCK));
     }
     let names = disk.folder(path)?.names()?;
     names.into_iter().map(|(name, _)| size(disk, &path.join(name), depth + 1)).sum()
@@ -135,11 +142,50 @@ impl Copy<'_> {
         self.files_left = self.files_left.checked_sub(1).ok_or_else(|| io::Error::other("it has too many files"))?;
         let mut file = self.disk.create(to)?;
         let copied = io::copy(&mut ReadAt::of(from).take(self.bytes_left), &mut file)?;
-        self.bytes_left -= copied;
+        self.bytes_left = self.bytes_left.saturating_sub(copied.max(BLOCK));
         if self.bytes_left == 0 { Err(io::Error::other("it is larger than what is kept")) } else { Ok(()) }
     }
 }
 
 fn name_of(path: &Path) -> String {
     path.file_name().map_or_else(|| "package".into(), |name| name.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is kept after these packages were refused, each a folder of so many files of so many bytes.
+    fn kept(packages: &[(usize, usize)], most: u64, reserve: u64, room: u64) -> (Vec<PathBuf>, u64) {
+        let (disk, twin) = Disk::twin();
+        twin.put(Path::new("/state/lock"), b"").unwrap();
+        twin.has_room_for(room);
+        let mut quarantine = Quarantine::new(&disk, Path::new("/state"), most, reserve);
+        for (n, (files, bytes)) in packages.iter().enumerate() {
+            let path = PathBuf::from(format!("/incoming/{n}"));
+            for file in 0..*files {
+                twin.put(&path.join(file.to_string()), &vec![b'x'; *bytes]).unwrap();
+            }
+            let candidate = Candidate { name: "p", path: &path, source: "incoming", mark: None };
+            let at = Timestamp::from_second(1_700_000_000 + n as i64 * 60).unwrap();
+            quarantine.keep(&candidate, "P063", "why", at, EVERY * n as u32);
+        }
+        (twin.files(Path::new("/state/refused")), disk.space(Path::new("/state")).unwrap().free)
+    }
+
+    #[test]
+    fn files_without_bytes_count_too() {
+        let (files, _) = kept(&[(10, 0); 20], 30 * BLOCK, 0, 1 << 30);
+        assert_eq!(files.len(), 33, "the last three packages, each with its note");
+        let (files, _) = kept(&[(100, 0)], 30 * BLOCK, 0, 1 << 30);
+        assert_eq!(files.len(), 31);
+    }
+
+    #[test]
+    fn what_is_reserved_stays_free() {
+        let (files, free) = kept(&[(1, 100_000); 5], 1 << 20, 50_000, 220_000);
+        assert!(!files.is_empty() && free > 50_000, "{free} bytes are left, {files:?}");
+        let (_, free) = kept(&[(1, 100_000)], 1 << 20, 50_000, 50_600);
+        assert!(free > 49_000, "{free}");
+    }
 }

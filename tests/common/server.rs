@@ -28,6 +28,8 @@ pub struct Setup {
     /// What may come several times, as it is written.
     several: String,
     env: Vec<(&'static str, String)>,
+    /// A command that runs it, with its arguments.
+    through: Vec<String>,
 }
 
 /// What the environment may say of proxies; tests speak to this machine only.
@@ -45,7 +47,7 @@ impl Setup {
         fs::create_dir(dir.path().join("incoming")).unwrap();
         let signers = format!("iec {}\n", key().public_key().to_openssh().unwrap());
         fs::write(dir.path().join("signers"), signers).unwrap();
-        let setup = Setup { dir, sections: Vec::new(), several: String::new(), env: Vec::new() };
+        let setup = Setup { dir, sections: Vec::new(), several: String::new(), env: Vec::new(), through: Vec::new() };
         setup
             .with(
                 "",
@@ -101,6 +103,12 @@ impl Setup {
         self
     }
 
+    /// A command that runs it in the end: `nsenter` and its like.
+    pub fn through(mut self, command: Vec<String>) -> Setup {
+        self.through = command;
+        self
+    }
+
     /// Writes the settings file.
     pub fn write(&self) -> PathBuf {
         let mut text = String::new();
@@ -116,18 +124,19 @@ impl Setup {
     /// Starts it, and waits until it listens.
     pub fn start(self) -> Site {
         let settings = self.write();
-        let env = self.env;
-        let (child, log) = launch(&settings, &env);
-        let mut site = Site { dir: self.dir, env, child, log, http: None, https: None, admin: None };
+        let (env, through) = (self.env, self.through);
+        let (child, log) = launch(&settings, &env, &through);
+        let mut site = Site { dir: self.dir, env, through, child, log, http: None, https: None, admin: None };
         site.listens();
         site
     }
 }
 
 /// Starts the real binary, whose log is read from then on.
-fn launch(settings: &Path, env: &[(&'static str, String)]) -> (Child, Arc<Log>) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_difusor"));
-    command.args(["serve", "--config"]).arg(settings).env_remove("RUST_LOG").env_remove("NOTIFY_SOCKET");
+fn launch(settings: &Path, env: &[(&'static str, String)], through: &[String]) -> (Child, Arc<Log>) {
+    let mut all = through.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_difusor"), "serve", "--config"]);
+    let mut command = Command::new(all.next().unwrap());
+    command.args(all).arg(settings).env_remove("RUST_LOG").env_remove("NOTIFY_SOCKET");
     for name in PROXIES {
         command.env_remove(name).env_remove(name.to_ascii_uppercase());
     }
@@ -156,12 +165,13 @@ impl Log {
         self.more.notify_all();
     }
 
-    /// The first line with all of these parts, unless the log ends or the time is over before it comes.
-    fn wait(&self, deadline: Duration, parts: &[&str]) -> Option<String> {
+    /// The first line with all parts of one of these, unless the log ends or the time is over before it comes.
+    fn wait(&self, deadline: Duration, any: &[&[&str]]) -> Option<String> {
         let started = Monotonic::now();
         let mut lines = self.lines.lock().unwrap();
         loop {
-            let found = lines.0.iter().find(|line| parts.iter().all(|part| line.contains(part)));
+            let is_one = |line: &&String| any.iter().any(|parts| parts.iter().all(|part| line.contains(part)));
+            let found = lines.0.iter().find(is_one);
             let left = deadline.saturating_sub(started.elapsed());
             if found.is_some() || lines.1 || left.is_zero() {
                 return found.cloned();
@@ -175,6 +185,7 @@ impl Log {
 pub struct Site {
     pub dir: TempDir,
     env: Vec<(&'static str, String)>,
+    through: Vec<String>,
     child: Child,
     log: Arc<Log>,
     http: Option<SocketAddr>,
@@ -210,8 +221,14 @@ impl Site {
     }
 
     pub fn log_line_within(&self, deadline: Duration, parts: &[&str]) -> String {
-        let found = self.log.wait(deadline, parts);
+        let found = self.log.wait(deadline, &[parts]);
         found.unwrap_or_else(|| panic!("no line with {parts:?} in the log"))
+    }
+
+    /// Waits for the first line with all parts of one of these.
+    pub fn log_line_of_any(&self, any: &[&[&str]]) -> String {
+        let found = self.log.wait(DEADLINE, any);
+        found.unwrap_or_else(|| panic!("no line with any of {any:?} in the log"))
     }
 
     /// The lines so far with all of these parts.
@@ -265,7 +282,7 @@ impl Site {
     pub fn kill_and_start(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        (self.child, self.log) = launch(&self.path("difusor.toml"), &self.env);
+        (self.child, self.log) = launch(&self.path("difusor.toml"), &self.env, &self.through);
         self.listens();
     }
 

@@ -12,11 +12,16 @@ mod night;
 mod power;
 #[path = "crash/rot.rs"]
 mod rot;
+#[path = "crash/seen.rs"]
+mod seen;
 #[path = "crash/start.rs"]
 mod start;
 
-use machine::{Machine, Seen, Time};
+use std::convert::Infallible;
+
+use machine::{Machine, Time};
 use night::Night;
+use seen::Seen;
 
 use crate::common::now;
 
@@ -92,11 +97,11 @@ impl Drop for Case {
 
 /// Does all cases on all processors, each of them on one.
 fn each(cases: u64, case: impl Fn(u64) + Sync) {
-    let done: Result<_, std::convert::Infallible> =
-        difusor::base::pool::each(cases as usize, machine::one_processor, |(), n| {
-            case(n as u64);
-            Ok(())
-        });
+    let one = |(): &mut (), n: usize| {
+        case(n as u64);
+        Ok::<(), Infallible>(())
+    };
+    let done = difusor::base::pool::each(cases as usize, machine::one_processor, one);
     let Ok(_) = done;
 }
 

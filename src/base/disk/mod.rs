@@ -200,8 +200,8 @@ impl Disk {
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(MODE).open(path)?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {
-                file.set_len(0)?;
-                io::Write::write_all(&mut file, holder.as_bytes())?;
+                // Who holds it is for people: on a full disk it is held all the same.
+                let _ = file.set_len(0).and_then(|()| io::Write::write_all(&mut file, holder.as_bytes()));
                 Ok(Some(Lock { _held: Some(file) }))
             }
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
@@ -218,3 +218,22 @@ impl fmt::Debug for Disk {
 
 /// The flag under which a name is looked at itself.
 const NO_LINK: AtFlags = AtFlags::SYMLINK_NOFOLLOW;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_held_once_and_tells_by_whom_if_there_is_room_to() {
+        let (disk, dir) = (Disk::machine(), tempfile::tempdir().unwrap());
+        let path = dir.path().join("lock");
+        let first = disk.lock(&path, "one").unwrap();
+        assert!(first.is_some() && disk.lock(&path, "two").unwrap().is_none());
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        drop(first);
+        assert!(disk.lock(&path, "2").unwrap().is_some());
+        assert_eq!(fs::read(&path).unwrap(), b"2");
+        // A file that takes nothing, as on a full disk.
+        assert!(disk.lock(Path::new("/dev/full"), "three").unwrap().is_some());
+    }
+}

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use difusor::base::disk::{At, Twin};
 
-use super::machine::{Machine, PATIENCE, Seen, Time};
+use super::machine::{Machine, PATIENCE, Time};
+use super::seen::Seen;
 use super::{Case, Reference, each, machine};
 use crate::common::now;
 

@@ -1,30 +1,28 @@
 //! A machine in memory: a disk that can fail, a clock that stands until it is moved, and an operator's desk that does
 //! one thing at a time. Going without threads, it does the same in every run.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, channel};
-use std::sync::{Arc, LazyLock, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use bytes::Bytes;
 use difusor::base::clock::{Clock, Hands};
 use difusor::base::digest::Digest;
 use difusor::base::disk::{Disk, Twin};
 use difusor::corte::CorteId;
 use difusor::ingest::{Arrival, Desk, Event, Happening, Intake, Outcome, Wish};
-use difusor::snapshot::{Live, Representation, Snapshot};
+use difusor::snapshot::Live;
 use difusor::store::{Ledger, Policy, Vault};
 use jiff::Timestamp;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::sync::oneshot;
 
 use super::night::{Night, Package, SPOILT, Step};
+use super::seen::Seen;
 use crate::common::ELECTION;
 use crate::common::room::intake;
 use crate::common::server::DEADLINE;
-use crate::common::wire::decode;
 
 /// Cortes that the vault keeps at most.
 pub const CORTES: usize = 3;
@@ -34,15 +32,6 @@ const QUIET: Duration = Duration::from_millis(200);
 pub const PATIENCE: Duration = Duration::from_secs(11);
 /// What may be due at once: every package, every corte of the vault.
 const TURNS: usize = 24;
-
-/// What everybody can see.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Seen {
-    pub shown: Option<CorteId>,
-    /// The latest corte that was withdrawn, while an earlier one is shown in its place.
-    pub withdrawn: Option<String>,
-    pub is_held: bool,
-}
 
 /// The clock of a machine, and what moves it.
 #[derive(Clone)]
@@ -223,17 +212,7 @@ impl Machine {
 
     /// What everybody sees now, each byte of it held against the packages.
     pub fn seen(&self, night: &Night) -> Seen {
-        let edition = self.live.load();
-        let Some(edition) = edition.as_deref() else { return Seen::default() };
-        edition.all().for_each(|snapshot| holds(night, snapshot));
-        let about: serde_json::Value = serde_json::from_slice(&own(edition.live(), ".prep/corte.json")).unwrap();
-        let decisions = about["decisiones"].as_array().cloned().unwrap_or_default();
-        let of = |what: &str| decisions.iter().find(|decision| decision["accion"] == what);
-        Seen {
-            shown: Some(edition.live().corte().id),
-            withdrawn: of("reversion").map(|decision| decision["retirado"].as_str().unwrap().to_owned()),
-            is_held: of("retencion").is_some(),
-        }
+        self.live.load().as_deref().map_or_else(Seen::default, |edition| Seen::of(edition, night))
     }
 
     /// Whether the package of this step, if it brings a good one, was taken in.
@@ -288,40 +267,4 @@ impl Machine {
     pub fn vault(&self) -> Vec<PathBuf> {
         self.twin.files(&root())
     }
-}
-
-fn own(snapshot: &Snapshot, path: &str) -> Vec<u8> {
-    snapshot.files().find(|(other, _)| *other == path).unwrap().1.identity().body.to_vec()
-}
-
-/// Every file of a corte is there, and no other; every byte of every coding is its package's.
-fn holds(night: &Night, snapshot: &Snapshot) {
-    let package = night.package(snapshot.corte().id);
-    let mut found = 0;
-    for (path, content) in snapshot.files() {
-        let expected = match path {
-            "" => continue,
-            ".prep/SHA256SUMS" => package.tree.bytes("SHA256SUMS"),
-            ".prep/SHA256SUMS.sig" => package.tree.bytes("SHA256SUMS.sig"),
-            ".prep/corte.original.json" => package.tree.bytes("corte.json"),
-            _ if path.starts_with(".prep/") => continue,
-            _ => {
-                found += 1;
-                package.files.get(path).unwrap_or_else(|| panic!("{path} is not in {}", package.id))
-            }
-        };
-        for rep in content.representations() {
-            assert!(decoded(rep) == *expected, "{} {path} {:?}", package.id, rep.coding);
-        }
-    }
-    assert_eq!(found, package.files.len(), "{}", package.id);
-}
-
-/// What was decoded before need not be again: most of the time of thousands of nights would go into it.
-fn decoded(rep: &Representation) -> Vec<u8> {
-    type Decoded = HashMap<(&'static str, Bytes), Vec<u8>>;
-    static KNOWN: LazyLock<Mutex<Decoded>> = LazyLock::new(Mutex::default);
-    let key = (rep.coding.name(), rep.body.clone());
-    let mut known = KNOWN.lock().unwrap();
-    known.entry(key).or_insert_with(|| decode(rep.coding.name(), &rep.body)).clone()
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use difusor::base::disk::{At, Twin};
 
-use super::machine::{Machine, Seen, Time};
+use super::machine::{Machine, Time};
+use super::seen::Seen;
 use super::{Case, Reference, each};
 use crate::common::now;
 

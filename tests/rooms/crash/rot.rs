@@ -8,7 +8,8 @@ use std::time::Duration;
 use difusor::base::disk::Twin;
 use difusor::corte::CorteId;
 
-use super::machine::{Machine, PATIENCE, Seen, Time, one_processor};
+use super::machine::{Machine, PATIENCE, Time, one_processor};
+use super::seen::Seen;
 use super::{Case, Reference, each};
 use crate::common::now;
 

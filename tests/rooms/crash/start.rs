@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use difusor::base::disk::{At, Twin};
 
-use super::machine::{Machine, PATIENCE, Seen, Time, one_processor};
+use super::machine::{Machine, PATIENCE, Time, one_processor};
+use super::seen::Seen;
 use super::{Case, Reference};
 use crate::common::now;
 
