@@ -216,6 +216,19 @@ fn change() -> impl Strategy<Value = (usize, Vec<u8>)> {
     (any::<usize>(), bytes)
 }
 
+#[test]
+fn headers_that_describe_nothing_or_the_same_twice() {
+    let package = package();
+    for kind in [b'K', b'x', b'L'] {
+        let bytes: &[u8] = if kind == b'x' { &pax("comment", "nada") } else { b"nada\0" };
+        let describing = entry(kind, b"x", bytes);
+        let mut twice = tar_with(&package, &[&describing[..], &describing[..]].concat());
+        assert_eq!(code(read::tar_from(&twice[..], &Limits::default(), &Nothing)), "P003", "{}", kind as char);
+        twice = tar_with(&package, &describing);
+        assert_eq!(code(read::tar_from(&twice[..], &Limits::default(), &Nothing)), "P003", "{}", kind as char);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     /// What is verified holds the files of the package by its sums; whoever reads it otherwise must not find other ones.

@@ -194,7 +194,7 @@ fn walk<R: Read, K: Keep>(
             return Ok(folders);
         }
     }
-    if described.take_name().is_some() {
+    if !described.pending.is_empty() {
         return Err(fault("it ends where an entry was announced"));
     }
     tar.into_inner().fault().map_err(broken)?.map_or(Ok(folders), |why| Err(fault(why)))
@@ -205,6 +205,8 @@ fn walk<R: Read, K: Keep>(
 struct Described {
     long_name: Option<Vec<u8>>,
     pax_path: Option<Vec<u8>>,
+    /// Kinds of the headers that wait for the entry that they describe.
+    pending: Vec<EntryType>,
     entries: usize,
 }
 
@@ -220,12 +222,19 @@ impl Described {
             EntryType::GNULongLink => PAX_BYTES,
             _ => {
                 self.entries = 0;
+                self.pending.clear();
                 return Ok(false);
             }
         };
         self.entries += 1;
         if size > most || self.entries > 4 {
             return Err(fault("a header that describes the next entry is too long"));
+        }
+        if kind != EntryType::XGlobalHeader {
+            if self.pending.contains(&kind) {
+                return Err(fault("two headers of one kind describe the next entry"));
+            }
+            self.pending.push(kind);
         }
         // Readers differ on which of two names counts.
         if self.long_name.is_some() || self.pax_path.is_some() {
