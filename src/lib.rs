@@ -16,5 +16,6 @@ pub mod ingest;
 pub mod portal;
 pub mod record;
 pub mod rehearse;
+pub mod schedule;
 pub mod snapshot;
 pub mod store;
