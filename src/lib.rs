@@ -3,7 +3,7 @@
 //! The library exists for this project's own binary, tests, benches and fuzz targets; its API is not
 //! a promise to others. ARCHITECTURE.md tells what lives where. A module imports only from floors below.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod admin;
 pub mod app;

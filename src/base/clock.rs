@@ -1,11 +1,18 @@
 //! The one clock. Everything that asks for the time asks here, so that a rehearsal can shift it and a
 //! test can script it; clippy.toml bans the standard library's clocks elsewhere.
+//!
+//! It reads the machine's wall clock once and then counts by monotonic time. `Clock::check` looks whether the wall clock
+//! still agrees, and `reckoning` says what to believe if it does not: so a wall clock that jumps moves nothing here.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use rustix::time::{ClockId, clock_gettime};
+
+use super::reckoning::{Doubt, Reading, Reckoning};
+use super::timex;
 
 /// Election time. Cheap to clone; reading it takes no lock.
 #[derive(Clone, Debug)]
@@ -16,9 +23,17 @@ pub struct Clock {
 
 #[derive(Clone, Debug)]
 enum Kind {
-    Machine,
-    Shifted { from: Timestamp, started: Timestamp, pace: Pace },
+    Machine(Arc<Machine>),
+    Shifted { from: Timestamp, pace: Pace },
     Scripted { from: i64, millis: Arc<AtomicI64> },
+}
+
+/// The machine's time, as it is believed.
+#[derive(Debug)]
+struct Machine {
+    /// Nanoseconds since 1970 when the clock was made.
+    origin: AtomicI64,
+    reckoning: Mutex<Reckoning>,
 }
 
 /// How fast a shifted clock runs: `election` passes in `machine`. Both longer than nothing.
@@ -41,14 +56,36 @@ impl Pace {
 pub struct Hands(Arc<AtomicI64>);
 
 impl Clock {
-    /// The machine's own wall clock.
+    /// The machine's own clock.
     pub fn machine() -> Clock {
-        Clock::of(Kind::Machine)
+        let made = Monotonic::now();
+        let reckoning = Reckoning::new(read(made));
+        let origin = AtomicI64::new(reckoning.origin());
+        Clock { kind: Kind::Machine(Arc::new(Machine { origin, reckoning: Mutex::new(reckoning) })), made }
+    }
+
+    /// Looks whether the machine's wall clock still agrees, and what is to be told of it. To be called every second or
+    /// so, by one only.
+    pub fn check(&self) -> Option<Doubt> {
+        let Kind::Machine(machine) = &self.kind else { return None };
+        let mut reckoning = machine.reckoning.lock().unwrap_or_else(PoisonError::into_inner);
+        let doubt = reckoning.check(read(self.made));
+        machine.origin.store(reckoning.origin(), Ordering::Release);
+        doubt
+    }
+
+    /// At a start: it was this late already when something was written down. Counts where nobody keeps the machine's
+    /// clock right.
+    pub fn not_before(&self, known: Timestamp) {
+        let Kind::Machine(machine) = &self.kind else { return };
+        let mut reckoning = machine.reckoning.lock().unwrap_or_else(PoisonError::into_inner);
+        reckoning.not_before(known, self.made.elapsed());
+        machine.origin.store(reckoning.origin(), Ordering::Release);
     }
 
     /// A clock that shows `from` now and goes on at its own pace.
     pub fn shifted(from: Timestamp, pace: Pace) -> Clock {
-        Clock::of(Kind::Shifted { from, started: machine_now(), pace })
+        Clock::of(Kind::Shifted { from, pace })
     }
 
     /// A clock that stands at `from` until its hands are moved.
@@ -63,9 +100,9 @@ impl Clock {
 
     pub fn now(&self) -> Timestamp {
         match &self.kind {
-            Kind::Machine => machine_now(),
-            Kind::Shifted { from, started, pace } => {
-                let passed = machine_now().duration_since(*started);
+            Kind::Machine(machine) => machine.now(self.made),
+            Kind::Shifted { from, pace } => {
+                let passed = SignedDuration::try_from(self.made.elapsed()).unwrap_or(SignedDuration::MAX);
                 from.checked_add(Pace::scale(passed, pace.election, pace.machine)).unwrap_or(Timestamp::MAX)
             }
             Kind::Scripted { millis, .. } => {
@@ -77,11 +114,19 @@ impl Clock {
     /// Seconds since 1970: of election time, and of the machine's, which caches go by. One reading where both are one.
     pub fn seconds(&self) -> (i64, i64) {
         match &self.kind {
-            Kind::Machine => {
-                let now = machine_now().as_second();
+            Kind::Machine(machine) => {
+                let now = machine.now(self.made).as_second();
                 (now, now)
             }
             Kind::Shifted { .. } | Kind::Scripted { .. } => (self.now().as_second(), machine_now().as_second()),
+        }
+    }
+
+    /// Seconds of the election in one of the machine.
+    pub fn pace(&self) -> f64 {
+        match &self.kind {
+            Kind::Shifted { pace, .. } => pace.election.as_secs_f64() / pace.machine.as_secs_f64(),
+            Kind::Machine(_) | Kind::Scripted { .. } => 1.0,
         }
     }
 
@@ -89,14 +134,14 @@ impl Clock {
     pub fn outside(&self, election: SignedDuration) -> SignedDuration {
         match &self.kind {
             Kind::Shifted { pace, .. } => Pace::scale(election, pace.machine, pace.election),
-            Kind::Machine | Kind::Scripted { .. } => election,
+            Kind::Machine(_) | Kind::Scripted { .. } => election,
         }
     }
 
     /// Time since this clock was made, which never steps back: the machine's, or what a scripted one's hands were moved by.
     pub fn elapsed(&self) -> Duration {
         match &self.kind {
-            Kind::Machine | Kind::Shifted { .. } => self.made.elapsed(),
+            Kind::Machine(_) | Kind::Shifted { .. } => self.made.elapsed(),
             Kind::Scripted { from, millis } => {
                 Duration::from_millis(u64::try_from(millis.load(Ordering::Acquire) - from).unwrap_or(0))
             }
@@ -105,7 +150,29 @@ impl Clock {
 
     /// True where the time shown is not the machine's.
     pub fn is_shifted(&self) -> bool {
-        !matches!(self.kind, Kind::Machine)
+        !matches!(self.kind, Kind::Machine(_))
+    }
+}
+
+impl Machine {
+    fn now(&self, made: Monotonic) -> Timestamp {
+        let passed = i64::try_from(made.elapsed().as_nanos()).unwrap_or(i64::MAX);
+        let nanos = self.origin.load(Ordering::Acquire).saturating_add(passed);
+        Timestamp::from_nanosecond(i128::from(nanos)).unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// What the machine's clocks say at this moment.
+fn read(made: Monotonic) -> Reading {
+    let [monotonic, since_boot] = [ClockId::Monotonic, ClockId::Boottime].map(|id| {
+        let time = clock_gettime(id);
+        Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+    });
+    Reading {
+        wall: machine_now(),
+        elapsed: made.elapsed(),
+        suspended: since_boot.saturating_sub(monotonic),
+        is_synchronised: timex::is_synchronised(),
     }
 }
 

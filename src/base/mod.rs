@@ -5,5 +5,8 @@ pub mod digest;
 pub mod disk;
 pub mod months;
 pub mod pool;
+pub mod reckoning;
 pub mod shown;
+#[expect(unsafe_code, reason = "one call of the kernel, which no maintained crate wraps")]
+mod timex;
 pub mod units;
