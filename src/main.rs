@@ -29,6 +29,8 @@ enum Verb {
     Rollback(cli::ask::Rollback),
     Hold(cli::ask::Hold),
     Release(cli::ask::Release),
+    Final(cli::ask::Final),
+    Resume(cli::ask::Resume),
 }
 
 fn main() -> ExitCode {
@@ -46,5 +48,7 @@ fn main() -> ExitCode {
         Verb::Rollback(args) => cli::ask::rollback(&args),
         Verb::Hold(args) => cli::ask::hold(&args),
         Verb::Release(args) => cli::ask::release(&args),
+        Verb::Final(args) => cli::ask::last(&args),
+        Verb::Resume(args) => cli::ask::resume(&args),
     }
 }

@@ -148,10 +148,12 @@ impl Night {
     /// Started by the command that `prepare` gives, which is followed by the program's arguments.
     fn start(prepare: impl FnOnce(&Path) -> Command) -> Night {
         let dir = folder();
-        let settings = "election = \"prueba\"\nkind = \"simulacro\"\nsigners = \"allowed_signers\"\n\
+        let settings = "election = \"prueba\"\nsigners = \"allowed_signers\"\n\
                         incoming = \"incoming\"\nthreads = 2\n[listen]\nhttp = [\"127.0.0.1:0\"]\n\
                         https = [\"127.0.0.1:0\"]\nredirect = false\n\
-                        [[certificate]]\nchain = \"fullchain.pem\"\nkey = \"privkey.pem\"\n";
+                        [[certificate]]\nchain = \"fullchain.pem\"\nkey = \"privkey.pem\"\n\
+                        [[window]]\nkind = \"simulacro\"\nopens = \"2000-01-01T00:00\"\n\
+                        closes = \"2100-01-01T00:00\"\ncortes_end = \"10m\"\n";
         fs::write(dir.path().join("difusor.toml"), settings).unwrap();
         let mut command = prepare(dir.path());
         let args = ["serve", "--config", "difusor.toml"];

@@ -85,7 +85,7 @@ impl Room {
             state: dir.join("state"),
             incoming: Some(dir.join("incoming")),
             election: ELECTION.into(),
-            kind: Tipo::Oficial,
+            calendar: always(Tipo::Oficial),
             trust: Trust::Signed,
             transport: None,
             signers: Signers::parse(&signers_line()).unwrap(),

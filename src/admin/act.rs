@@ -55,6 +55,8 @@ pub fn wish(what: &What, body: &[u8]) -> Result<Wish, Problem> {
         (What::Rollback, None) => Err(malformed("the body: `corte` is missing".into())),
         (_, Some(_)) => Err(malformed("the body: `corte` is for a rollback".into())),
         (What::Hold, None) => Ok(Wish::Hold { reason }),
+        (What::Final, None) => Ok(Wish::Final { reason }),
+        (What::Resume, None) => Ok(Wish::Resume { reason }),
         (_, None) => Ok(Wish::Release { reason }),
     }
 }
@@ -71,6 +73,8 @@ pub async fn act(shared: &Arc<Shared>, wish: Wish, who: &Who) -> Result<Response
             Wish::Rollback { corte, reason } => ("A001", Some(*corte), reason),
             Wish::Hold { reason } => ("A002", None, reason),
             Wish::Release { reason } => ("A003", None, reason),
+            Wish::Final { reason } => ("A005", None, reason),
+            Wish::Resume { reason } => ("A006", None, reason),
         };
         let (code, detail) = match &done {
             Ok(_) => (code, format!("reason: {reason}")),
@@ -148,6 +152,8 @@ mod tests {
         assert_eq!(rollback, Ok(Wish::Rollback { corte: id, reason: "mal árbol".into() }));
         assert_eq!(wish(&What::Hold, br#"{"reason":"x"}"#), Ok(Wish::Hold { reason: "x".into() }));
         assert_eq!(wish(&What::Release, br#"{"reason":"x"}"#), Ok(Wish::Release { reason: "x".into() }));
+        assert_eq!(wish(&What::Final, br#"{"reason":"x"}"#), Ok(Wish::Final { reason: "x".into() }));
+        assert_eq!(wish(&What::Resume, br#"{"reason":"x"}"#), Ok(Wish::Resume { reason: "x".into() }));
         let long = format!("{{\"reason\":\"{}\"}}", "á".repeat(REASON_MAX + 1));
         for (what, bad) in [
             (What::Hold, ""),

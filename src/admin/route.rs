@@ -27,6 +27,8 @@ pub enum What {
     Rollback,
     Hold,
     Release,
+    Final,
+    Resume,
     Metrics,
     State,
     Upload(Name),
@@ -63,6 +65,8 @@ pub fn route(method: &Method, path: &str, door: Door) -> Result<What, Problem> {
         "/rollback" => (What::Rollback, "POST"),
         "/hold" => (What::Hold, "POST"),
         "/release" => (What::Release, "POST"),
+        "/final" => (What::Final, "POST"),
+        "/resume" => (What::Resume, "POST"),
         "/metrics" => (What::Metrics, "GET"),
         "/state" => (What::State, "GET"),
         _ => match path.strip_prefix("/packages/") {

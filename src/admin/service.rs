@@ -120,7 +120,7 @@ where
             let asked = shared.clone();
             Ok(json(StatusCode::OK, &shared.blocking(move || act::state(&asked)).await?))
         }
-        what @ (What::Rollback | What::Hold | What::Release) => {
+        what @ (What::Rollback | What::Hold | What::Release | What::Final | What::Resume) => {
             let wish = act::wish(&what, &act::small(body).await?)?;
             act::act(shared, wish, &who).await
         }

@@ -6,15 +6,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
-
 use super::{limits, notebook};
 use crate::admin::{self, Admin, Company};
 use crate::base::clock::Clock;
 use crate::config::Settings;
 use crate::http::{Listen, Rhythm, Server, Site, StartError};
 use crate::ingest::source::proxy::Proxies;
-use crate::ingest::{self, Operator, Reporter, Sources};
+use crate::ingest::{self, Gate, Operator, Plan, Reporter, Sources, Waiting};
 use crate::record::{Journal, Metrics};
 use crate::snapshot::Live;
 
@@ -29,11 +27,14 @@ pub enum StartFault {
     Admin(#[from] admin::StartFault),
     #[error("a source cannot be started: {0}")]
     Source(io::Error),
+    #[error("the election's clock cannot be started: {0}")]
+    Gate(io::Error),
 }
 
 /// Everything that runs, until it is stopped.
 pub struct Running {
     server: Server,
+    gate: Waiting,
     operator: Operator,
     admin: Admin,
     journal: Arc<Journal>,
@@ -47,17 +48,20 @@ impl Running {
     /// Starts answering first, then taking packages in: whoever comes early is told that there is nothing yet.
     pub fn start(settings: Settings, clock: Clock, report: Reporter) -> Result<Running, StartFault> {
         let live = Arc::new(Live::default());
-        let interval = SignedDuration::try_from(settings.interval).unwrap_or(SignedDuration::MAX);
-        let site = Site { live: live.clone(), rhythm: Rhythm { clock: clock.clone(), interval } };
-        let mut http = settings.http;
-        http.connections_max = limits::connections(http.connections_max);
-        let server = Server::start(&http, Arc::new(site))?;
         let (disk, state) = (settings.intake.disk.clone(), settings.intake.state.clone());
         let limit = settings.intake.limits.total_bytes;
         let metrics = Arc::new(Metrics::new());
         metrics.started(clock.now());
         let journal = Arc::new(Journal::new(disk.clone(), &state, clock.clone(), metrics.clone()));
         let report = notebook::keep(report, journal.clone(), metrics.clone(), live.clone(), clock.clone());
+        let (election, calendar) = (settings.intake.election.clone(), settings.intake.calendar.clone());
+        let plan = Plan { election, calendar, looks: settings.looks };
+        let gate = Gate::new(plan, live.clone(), clock.clone(), report.clone());
+        let site = Site { public: gate.public(), rhythm: Rhythm { clock: clock.clone() } };
+        let mut http = settings.http;
+        http.connections_max = limits::connections(http.connections_max);
+        let server = Server::start(&http, Arc::new(site))?;
+        let waiting = gate.start().map_err(StartFault::Gate)?;
         // The operator first: he makes the state folder, and holds its lock.
         let operator = Operator::start(settings.intake, live.clone(), clock.clone(), report.clone())?;
         let proxies = Proxies::of(|name| std::env::var(name).ok());
@@ -66,7 +70,7 @@ impl Running {
         let company = Company { desk, live, journal: journal.clone(), metrics, clock, disk };
         let private = admin::Settings { state, package_bytes: limit, https: settings.admin };
         let admin = Admin::start(&private, company)?;
-        Ok(Running { server, operator, sources: fetched.map_err(StartFault::Source)?, admin, journal })
+        Ok(Running { server, gate: waiting, operator, sources: fetched.map_err(StartFault::Source)?, admin, journal })
     }
 
     /// Where the operators' side listens with HTTPS.
@@ -109,5 +113,6 @@ impl Running {
         self.admin.stop();
         self.journal.close();
         self.server.stop();
+        self.gate.stop();
     }
 }

@@ -1,4 +1,4 @@
-//! `difusor notify`, `rollback`, `hold`, `release`: what is asked of the service that runs on this machine.
+//! `difusor notify`, `rollback`, `hold`, `release`, `final`, `resume`: what is asked of the service that runs on this machine.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -51,6 +51,20 @@ pub struct Release {
     why: Why,
 }
 
+/// Say that the corte that is shown is the last one: from now on it does not count as late
+#[derive(clap::Args)]
+pub struct Final {
+    #[command(flatten)]
+    why: Why,
+}
+
+/// Show the last corte again although transmission is interrupted, for as long as if it had come just now
+#[derive(clap::Args)]
+pub struct Resume {
+    #[command(flatten)]
+    why: Why,
+}
+
 #[derive(clap::Args)]
 struct Why {
     /// For the journal, and for everybody: it is published with the corte
@@ -96,6 +110,14 @@ pub fn hold(args: &Hold) -> ExitCode {
 
 pub fn release(args: &Release) -> ExitCode {
     wish("release", &args.why.service, &json!({"reason": args.why.reason}))
+}
+
+pub fn last(args: &Final) -> ExitCode {
+    wish("final", &args.why.service, &json!({"reason": args.why.reason}))
+}
+
+pub fn resume(args: &Resume) -> ExitCode {
+    wish("resume", &args.why.service, &json!({"reason": args.why.reason}))
 }
 
 fn wish(verb: &str, service: &Service, body: &serde_json::Value) -> ExitCode {

@@ -10,10 +10,11 @@ use jiff::tz::{Offset, TimeZone};
 use serde_json::{Value, json};
 
 use super::{FAILED, WRONG_USE};
+use crate::base::clock::Clock;
 use crate::base::disk::Disk;
 use crate::base::units;
 use crate::config::{self, Settings};
-use crate::corte::CorteId;
+use crate::corte::{CorteId, Tipo};
 use crate::store::{Entry, Ledger, Moment, Shown, Vault};
 
 /// List the cortes in the vault, the latest first
@@ -57,7 +58,7 @@ pub(super) fn open(config: &std::path::Path, verb: &str) -> Result<(Ledger, Sett
         ExitCode::from(WRONG_USE)
     })?;
     let intake = &settings.intake;
-    let root = Vault::root(&intake.state, &intake.election, intake.kind);
+    let root = Vault::root(&intake.state, &intake.election, kind(&settings));
     match Ledger::read(&Disk::machine(), &root) {
         Ok(ledger) => Ok((ledger, settings)),
         Err(error) => {
@@ -65,6 +66,12 @@ pub(super) fn open(config: &std::path::Path, verb: &str) -> Result<(Ledger, Sett
             Err(ExitCode::from(FAILED))
         }
     }
+}
+
+/// The kind of cortes that are taken in now.
+pub(super) fn kind(settings: &Settings) -> Tipo {
+    let calendar = &settings.intake.calendar;
+    calendar.windows()[calendar.governing(Clock::machine().now())].kind
 }
 
 /// Where a corte stands.

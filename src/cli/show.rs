@@ -42,7 +42,7 @@ pub fn run(args: &Args) -> ExitCode {
     let expected = Expectations {
         trust: entry.facts.trust,
         eleccion: Some(intake.election.clone()),
-        tipo: Some(intake.kind),
+        tipo: Some(super::cortes::kind(&settings)),
         signers: &intake.signers,
         identity: intake.identity.clone(),
         now: entry.facts.verified,

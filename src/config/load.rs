@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+#[cfg(test)]
+use std::sync::Arc;
 
 use toml::Spanned;
 use toml::de::DeTable;
@@ -16,9 +18,11 @@ use super::typed::{Given, Section};
 use crate::admin::socket_path;
 use crate::base::disk::Disk;
 use crate::base::{pool, units};
-use crate::corte::{Limits, Signers, Tipo, Trust};
+use crate::corte::{Limits, Signers, Trust};
 use crate::http::{self, Listen, tls};
 use crate::ingest::{ContentCheck, Intake};
+#[cfg(test)]
+use crate::schedule::Calendar;
 use crate::store::Policy;
 
 /// Most serving threads; more than any machine that this runs on has cores.
@@ -63,6 +67,16 @@ pub fn parse(text: &str, file: &str, folder: &Path) -> Result<Settings, Faults> 
     settings.ok_or_else(|| Faults { file: file.to_owned(), list: Vec::new() })
 }
 
+/// The calendar of a settings file that has nothing else.
+#[cfg(test)]
+pub(super) fn parse_calendar(text: &str) -> Result<Arc<Calendar>, Faults> {
+    let notes = RefCell::new(Notes::new(text));
+    let document = document(text, &notes);
+    let calendar = super::schedule::calendar(&Section::top(document.get_ref(), &notes));
+    notes.into_inner().into_faults("d.toml")?;
+    Ok(calendar.expect("a fault that was not noted"))
+}
+
 fn document<'t>(text: &'t str, notes: &RefCell<Notes<'t>>) -> Spanned<DeTable<'t>> {
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in errors {
@@ -78,19 +92,18 @@ fn needed(top: &Section, folder: &Path) -> Option<Settings> {
     // A source that is faulty is one that is meant.
     let is_fed = sources.as_ref().is_none_or(|sources| !sources.is_empty());
     let intake = intake(top, folder, is_fed);
-    let interval = top.section("cortes").text("interval", units::duration);
+    let looks = super::looks::looks(&top.section("difusor"), folder);
     let http = http(top, folder);
     let admin = super::admin::https(&top.section("admin"), folder);
     let rsync = super::rsync::rsync(&top.section("rsync"), folder);
-    let (intake, interval) = (intake?, interval?.value);
-    Some(Settings { intake, sources: sources?, interval, http: http?, admin: admin?, rsync: rsync? })
+    Some(Settings { intake: intake?, sources: sources?, looks: looks?, http: http?, admin: admin?, rsync: rsync? })
 }
 
 /// `is_fed`: packages come from elsewhere too.
 fn intake(top: &Section, folder: &Path, is_fed: bool) -> Option<Intake> {
     let path = |text: &str| Ok(folder.join(text));
     let election = top.text("election", election);
-    let kind = top.text("kind", kind);
+    let calendar = super::schedule::calendar(top);
     let trust = top.text("trust", trust);
     let signers = top.text("signers", path);
     let signers = match (signers, &trust) {
@@ -132,7 +145,7 @@ fn intake(top: &Section, folder: &Path, is_fed: bool) -> Option<Intake> {
         state: state?,
         incoming,
         election: election?.value,
-        kind: kind?.value,
+        calendar: calendar?,
         trust: trust?.value,
         transport: match transport {
             Some(transport) => Some(transport?),
@@ -221,14 +234,6 @@ fn election(text: &str) -> Result<String, String> {
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     let is_name = (1..=64).contains(&text.len()) && text.bytes().all(fits);
     is_name.then(|| text.to_owned()).ok_or_else(String::new)
-}
-
-fn kind(text: &str) -> Result<Tipo, String> {
-    match text {
-        "oficial" => Ok(Tipo::Oficial),
-        "simulacro" => Ok(Tipo::Simulacro),
-        _ => Err(String::new()),
-    }
 }
 
 fn trust(text: &str) -> Result<Trust, String> {
@@ -322,7 +327,7 @@ mod tests {
     fn the_least_that_is_needed_has_all_defaults() {
         let dir = folder();
         let settings = parse(&format!("{LEAST}[listen]\nhttp = [\"[::]:80\"]\n"), "d.toml", dir.path()).unwrap();
-        assert_eq!((settings.intake.kind, settings.intake.keep, settings.interval.as_secs()), (Tipo::Oficial, 6, 600));
+        assert_eq!((settings.intake.calendar.windows().len(), settings.intake.keep), (4, 6));
         assert_eq!(settings.intake.incoming, Some(dir.path().join("incoming")));
         assert_eq!(settings.http.listen, [Listen { address: "[::]:80".parse().unwrap(), is_tls: false }]);
         assert_eq!(settings.intake.limits.total_bytes, Limits::default().total_bytes);
@@ -333,14 +338,14 @@ mod tests {
     #[test]
     fn all_faults_are_told_at_once_where_they_stand() {
         let text = "electin = \"e\"\nsigners = \"nobody\"\nthreads = \"two\"\n[listen]\nhttp = [\"80\"]\n[cortes]\n\
-                    interval = \"soon\"\nkep = 3\n[limits]\nconnections = 0\n";
+                    settle = \"soon\"\nkep = 3\n[limits]\nconnections = 0\n";
         let told = faults(text);
         for expected in [
             "d.toml:1:1: `electin` is no setting; did you mean `election`?",
             "d.toml:2:11: `signers`:",
             "d.toml:3:11: `threads`: expected a whole number, such as 0",
             "d.toml:5:9: `listen.http`: `80` is not \"ADDRESS:PORT\"",
-            "d.toml:7:12: `cortes.interval`: `soon` is not a duration",
+            "d.toml:7:10: `cortes.settle`: `soon` is not a duration",
             "d.toml:8:1: `cortes.kep` is no setting; did you mean `cortes.keep`?",
             "d.toml:10:15: `limits.connections`: expected 1 to 1000000",
             "d.toml: `election` is missing",

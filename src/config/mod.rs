@@ -4,8 +4,10 @@
 mod admin;
 mod faults;
 mod load;
+mod looks;
 mod rsync;
 pub mod rsyncd;
+mod schedule;
 mod settings;
 mod source;
 pub mod table;

@@ -1,11 +1,10 @@
 //! The settings as needed: checked, with defaults filled in, paths resolved, signers read.
 
-use std::time::Duration;
-
 use super::Rsync;
 use crate::admin::Https;
 use crate::http;
 use crate::ingest::{Intake, source};
+use crate::snapshot::Looks;
 
 /// Everything that `serve` needs.
 #[derive(Debug)]
@@ -13,8 +12,7 @@ pub struct Settings {
     pub intake: Intake,
     /// Where packages are fetched from.
     pub sources: Vec<source::Settings>,
-    /// From one corte to the next.
-    pub interval: Duration,
+    pub looks: Looks,
     pub http: http::Settings,
     /// The operators' door that others reach.
     pub admin: Option<Https>,

@@ -32,13 +32,6 @@ pub static TABLE: &[Setting] = &[
         "the election; packages of any other are refused",
     ),
     setting(
-        "kind",
-        "\"oficial\" or \"simulacro\"",
-        Some("\"oficial\""),
-        "\"oficial\"",
-        "the real thing or a drill; packages of the other kind are refused",
-    ),
-    setting(
         "trust",
         "\"signed\", \"checksums\" or \"transport\"",
         Some("\"signed\""),
@@ -98,7 +91,6 @@ pub static TABLE: &[Setting] = &[
     ),
     setting("certificate.chain", "a path", None, "\"fullchain.pem\"", "PEM, the server's own certificate first"),
     setting("certificate.key", "a path", None, "\"privkey.pem\"", "PEM, the key of that certificate"),
-    setting("cortes.interval", "a duration", Some("\"10m\""), "\"10m\"", "from one corte to the next"),
     setting("cortes.keep", "a whole number", Some("6"), "6", "cortes before the live one that stay reachable"),
     setting(
         "cortes.settle",
@@ -297,6 +289,102 @@ pub static TABLE: &[Setting] = &[
         "\"token\"",
         "a file whose one line is sent as `Authorization` to the host of `url`, such as `Bearer ...`",
     ),
+    setting(
+        "schedule.zone",
+        "an IANA name",
+        Some("\"America/Monterrey\""),
+        "\"America/Monterrey\"",
+        "the zone in which people here read times, whatever this machine's is",
+    ),
+    setting(
+        "schedule.countdown",
+        "a duration",
+        Some("\"24h\""),
+        "\"24h\"",
+        "how long before its opening a window takes the place of the one before: countdown, and its packages taken in",
+    ),
+    setting(
+        "window.kind",
+        "\"oficial\" or \"simulacro\"",
+        Some("\"oficial\""),
+        "\"oficial\"",
+        "the real thing or a drill; packages of the other kind are refused. Without windows, the call's own are meant",
+    ),
+    setting(
+        "window.opens",
+        "a date and hour",
+        None,
+        "\"2026-06-07T18:30\"",
+        "when results become public, by the zone's clocks or with an offset; not one byte of them before",
+    ),
+    setting("window.closes", "a date and hour", None, "\"2026-06-14T23:59:59\"", "until when they are at least"),
+    setting("window.interval", "a duration", Some("\"10m\""), "\"10m\"", "from one corte to the next"),
+    setting(
+        "window.grace",
+        "a duration",
+        Some("\"60s\""),
+        "\"60s\"",
+        "what a corte may be late before anybody is told",
+    ),
+    setting(
+        "window.periods",
+        "a whole number",
+        Some("3"),
+        "3",
+        "cortes that must be missing before transmission counts as interrupted",
+    ),
+    setting(
+        "window.cortes_end",
+        "a duration",
+        Some("\"24h\""),
+        "\"24h\"",
+        "how long after the opening cortes are awaited; then the last one is final",
+    ),
+    setting(
+        "window.on_interrupted",
+        "\"notice\" or \"banner\"",
+        Some("\"notice\""),
+        "\"notice\"",
+        "a notice instead of results, as the call wants it; or results under a notice",
+    ),
+    setting(
+        "window.closed",
+        "\"keep\" or \"page\"",
+        Some(""),
+        "\"keep\"",
+        "afterwards: the last results, or a page that says that it is over; without it, \"page\" for drills",
+    ),
+    setting(
+        "window.name",
+        "a host name",
+        Some(""),
+        "\"prep.eldiario.example\"",
+        "where it is published; settings that name it are for production, and `serve --clock` refuses them",
+    ),
+    setting(
+        "difusor.name",
+        "a text of 1 to 120 characters",
+        Some(""),
+        "\"El Diario\"",
+        "who publishes, on our own pages",
+    ),
+    setting(
+        "difusor.support",
+        "a text of 1 to 120 characters",
+        Some(""),
+        "\"844 000 0000, prep@eldiario.example\"",
+        "where readers turn to for help while transmission is interrupted",
+    ),
+    setting("difusor.colour", "a colour as #rrggbb", Some(""), "\"#12395b\"", "the background of our bars"),
+    setting("difusor.on_colour", "a colour as #rrggbb", Some(""), "\"#ffffff\"", "the text on it"),
+    setting("difusor.logo", "a path", Some(""), "\"logo.svg\"", "an image of at most 64 KiB for our own pages"),
+    setting(
+        "difusor.frame_ancestors",
+        "a list of origins",
+        Some("[]"),
+        "[\"https://www.eldiario.example\"]",
+        "sites that may show us in a frame; without it, all may",
+    ),
     setting("stop.grace", "a duration", Some("\"30s\""), "\"30s\"", "how long connections may finish after SIGTERM"),
 ];
 
@@ -306,9 +394,9 @@ pub fn row(key: &str) -> Option<&'static Setting> {
 }
 
 /// Sections that are a fault where they are not needed.
-const OPTIONAL: [&str; 2] = ["transport", "source"];
+const OPTIONAL: [&str; 3] = ["transport", "source", "window"];
 /// Sections that may occur several times.
-const SEVERAL: [&str; 2] = ["certificate", "source"];
+const SEVERAL: [&str; 3] = ["certificate", "source", "window"];
 
 /// A settings file with every setting in it, at its default or an example, and its meaning above it.
 pub fn example() -> String {

@@ -43,6 +43,11 @@ impl<'d, 't> Section<'d, 't> {
         section
     }
 
+    /// A section with nothing in it but its defaults.
+    pub fn absent(&self, name: &'static str) -> Section<'d, 't> {
+        Section { name, table: None, notes: self.notes, span: None }
+    }
+
     /// Every `[[name]]`.
     pub fn sections(&self, name: &'static str) -> Vec<Section<'d, 't>> {
         let Some(given) = self.table.and_then(|t| t.get(name)) else { return Vec::new() };

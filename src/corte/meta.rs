@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
 use jiff::civil::DateTime;
-use jiff::tz::Offset;
+use jiff::tz::{Offset, TimeZone};
+use jiff::{Timestamp, ZonedDateTime};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{CorteId, Refusal};
@@ -99,6 +99,14 @@ impl Corte {
         }
         let Typed { eleccion, fecha_hora, tipo, is_final, actas, .. } = typed;
         Ok(Corte { eleccion, id, fecha_hora, instant, tipo, is_final, actas })
+    }
+
+    /// The stamp in the offset that the authority wrote.
+    pub fn as_written(&self) -> ZonedDateTime {
+        let (local, instant) = rfc3339(&self.fecha_hora).unwrap_or_default();
+        let east = TimeZone::UTC.to_timestamp(local).map_or(0, |utc| utc.duration_since(instant).as_secs());
+        let offset = i32::try_from(east).ok().and_then(|east| Offset::from_seconds(east).ok()).unwrap_or(Offset::UTC);
+        self.instant.to_zoned_datetime(TimeZone::fixed(offset))
     }
 
     /// Writes a `corte.json` that reads back as this.

@@ -1,18 +1,20 @@
-//! The pure core under every protocol: a request and an edition in, what to answer out. No I/O, no clock.
+//! The pure core under every protocol: a request and what is shown in, what to answer out. No I/O, no clock.
 
 use std::ops::Range;
 
 use http::header::HeaderValue;
 use http::{Method, StatusCode};
+use jiff::Timestamp;
 
 use super::conditional::{self, Outcome};
 use super::fields::Fields;
 use super::freshness::Freshness;
 use super::negotiate::Accepted;
+use super::preferred::wants_json;
 use super::range::{self, Wanted};
 use super::target::{self, TARGET_MAX_BYTES};
 use crate::portal::Notice;
-use crate::snapshot::{Content, Edition, Entry, OWN, Representation, Snapshot};
+use crate::snapshot::{Content, CorteFields, Entry, OWN, Representation, Showing, Snapshot};
 
 /// Under this prefix the cortes that are kept are reachable by their IDs: `/.prep/c/20260607_2010/index.html`.
 const PINNED: &str = "c/";
@@ -28,12 +30,15 @@ pub struct Request<'r> {
     pub host_is_known: bool,
 }
 
-/// What to answer, borrowed from the edition; `respond` gives it a protocol's form.
+/// What to answer, borrowed from what is shown; `respond` gives it a protocol's form.
 #[derive(Debug)]
 pub struct Answer<'e> {
-    /// Whose corte the response carries: the live one, or the one that the URL names.
-    pub snapshot: Option<&'e Snapshot>,
+    pub showing: &'e Showing,
+    /// The corte that the response carries: the one that is shown, or the one that the URL names.
+    pub corte: Option<&'e CorteFields>,
     pub freshness: Freshness,
+    /// Somebody who cannot have what he asked for is told in JSON.
+    pub wants_json: bool,
     pub what: What<'e>,
 }
 
@@ -55,50 +60,69 @@ pub enum What<'e> {
     Notice(StatusCode, Notice),
 }
 
+impl<'e> Answer<'e> {
+    /// One that has nothing of a file.
+    pub fn other(showing: &'e Showing, what: What<'e>) -> Answer<'e> {
+        Answer { showing, corte: showing.corte(), freshness: Freshness::None, wants_json: false, what }
+    }
+}
+
 /// The answer where everybody is sent to `location`; what would be refused there is refused here.
-pub fn elsewhere<'e>(request: &Request, edition: Option<&'e Edition>, location: String) -> Answer<'e> {
+pub fn elsewhere<'e>(request: &Request, showing: &'e Showing, location: String) -> Answer<'e> {
     let what = match screen(request) {
         Err((status, reason)) => What::Notice(status, reason),
         Ok(()) if request.method == Method::OPTIONS => What::Options,
         Ok(()) => What::Moved(location),
     };
-    Answer { snapshot: edition.map(|e| &**e.live()), freshness: Freshness::None, what }
+    Answer::other(showing, what)
 }
 
-/// The answer to `request` from `edition`; `None` before the first corte.
-pub fn answer<'e>(request: &Request, edition: Option<&'e Edition>) -> Answer<'e> {
-    let live = edition.map(|e| &**e.live());
-    let notice =
-        |status, notice| Answer { snapshot: live, freshness: Freshness::None, what: What::Notice(status, notice) };
+/// The answer to `request` from what is shown.
+pub fn answer<'e>(request: &Request, showing: &'e Showing) -> Answer<'e> {
+    let mut answer = decide(request, showing);
+    if let What::Notice(..) = answer.what {
+        answer.wants_json = wants_json(&request.fields.accept, request.path);
+    }
+    answer
+}
+
+fn decide<'e>(request: &Request, showing: &'e Showing) -> Answer<'e> {
+    let notice = |status, notice| Answer::other(showing, What::Notice(status, notice));
     if let Err((status, reason)) = screen(request) {
         return notice(status, reason);
     }
     if request.method == Method::OPTIONS {
-        return Answer { snapshot: live, freshness: Freshness::None, what: What::Options };
+        return Answer::other(showing, What::Options);
     }
     let Ok(path) = target::decode(request.path) else {
         return notice(StatusCode::BAD_REQUEST, Notice::BadRequest);
     };
-    let (Some(edition), Some(live)) = (edition, live) else {
-        return notice(StatusCode::SERVICE_UNAVAILABLE, Notice::NoCorteYet);
+    let own = path.strip_prefix(OWN);
+    if let Some(content) = own.and_then(|name| showing.own(name)) {
+        let what = from_content(request, content, None);
+        let freshness = if is_kept(&what) { Freshness::Own } else { Freshness::None };
+        return Answer { freshness, ..Answer::other(showing, what) };
+    }
+    let Some(results) = showing.results() else {
+        let why = showing.why_not();
+        let status = if why == Notice::Closed { StatusCode::GONE } else { StatusCode::SERVICE_UNAVAILABLE };
+        return notice(status, why);
     };
-    let pinned = path.strip_prefix(OWN).and_then(|own| own.strip_prefix(PINNED));
-    match pinned {
-        None => from_snapshot(request, live, &path, current(live)),
+    match own.and_then(|own| own.strip_prefix(PINNED)) {
+        None => from_snapshot(request, showing, results.live(), &path, Freshness::Current(showing.timing())),
         Some(rest) => {
             let (id, path) = rest.split_once('/').unwrap_or((rest, ""));
-            match edition.pinned(id) {
-                Some(_) if !rest.contains('/') => moved(request, live, Freshness::Pinned),
-                Some(snapshot) => from_snapshot(request, snapshot, path, Freshness::Pinned),
+            match results.pinned(id) {
+                Some(snapshot) if !rest.contains('/') => {
+                    let what = moved(request);
+                    let (corte, freshness) = (Some(snapshot.fields()), Freshness::Pinned);
+                    Answer { corte, freshness, ..Answer::other(showing, what) }
+                }
+                Some(snapshot) => from_snapshot(request, showing, snapshot, path, Freshness::Pinned),
                 None => notice(StatusCode::NOT_FOUND, Notice::CorteGone),
             }
         }
     }
-}
-
-fn current(live: &Snapshot) -> Freshness {
-    let corte = live.corte();
-    Freshness::Current { stamp: corte.instant, is_final: corte.is_final }
 }
 
 /// What is refused before anybody looks at the path.
@@ -119,32 +143,34 @@ fn screen(request: &Request) -> Result<(), (StatusCode, Notice)> {
     Ok(())
 }
 
-fn from_snapshot<'e>(request: &Request, snapshot: &'e Snapshot, path: &str, freshness: Freshness) -> Answer<'e> {
-    match snapshot.get(path) {
-        Some(Entry::File(content)) => {
-            let what = from_content(request, snapshot, content);
-            let freshness = match what {
-                What::Notice(..) | What::Unsatisfiable(_) => Freshness::None,
-                _ => freshness,
-            };
-            Answer { snapshot: Some(snapshot), freshness, what }
-        }
-        Some(Entry::FolderWithoutSlash) => moved(request, snapshot, freshness),
-        None => Answer {
-            snapshot: Some(snapshot),
-            freshness: Freshness::None,
-            what: What::Notice(StatusCode::NOT_FOUND, Notice::NotFound),
-        },
-    }
+fn from_snapshot<'e>(
+    request: &Request,
+    showing: &'e Showing,
+    snapshot: &'e Snapshot,
+    path: &str,
+    freshness: Freshness,
+) -> Answer<'e> {
+    let what = match snapshot.get(path) {
+        Some(Entry::File(content)) => from_content(request, content, Some(snapshot.fields().last_modified_at)),
+        Some(Entry::FolderWithoutSlash) => moved(request),
+        None => What::Notice(StatusCode::NOT_FOUND, Notice::NotFound),
+    };
+    let freshness = if is_kept(&what) { freshness } else { Freshness::None };
+    Answer { corte: Some(snapshot.fields()), freshness, ..Answer::other(showing, what) }
 }
 
-fn from_content<'e>(request: &Request, snapshot: &Snapshot, content: &'e Content) -> What<'e> {
+/// Whether caches may keep it.
+fn is_kept(what: &What) -> bool {
+    !matches!(what, What::Notice(..) | What::Unsatisfiable(_) | What::Options)
+}
+
+fn from_content<'e>(request: &Request, content: &'e Content, last_modified: Option<Timestamp>) -> What<'e> {
     let fields = &request.fields;
     let accepted = Accepted::read(fields.accept_encoding.iter());
     let Some(chosen) = accepted.choose(content).and_then(|coding| content.get(coding)) else {
         return What::Notice(StatusCode::NOT_ACCEPTABLE, Notice::NotAcceptable);
     };
-    match conditional::evaluate(fields, &accepted, content, &chosen.etag, snapshot.fields().last_modified_at) {
+    match conditional::evaluate(fields, &accepted, content, &chosen.etag, last_modified) {
         Outcome::Proceed => {}
         Outcome::NotModified(etag) => return What::NotModified(content, etag),
         Outcome::Failed => return What::Notice(StatusCode::PRECONDITION_FAILED, Notice::PreconditionFailed),
@@ -164,7 +190,7 @@ fn from_content<'e>(request: &Request, snapshot: &Snapshot, content: &'e Content
 
 /// To the same path with a slash at its end. The path is sent back as it came, so it needs no encoding; it names a
 /// folder of the package, so it cannot begin with two slashes and lead to another host.
-fn moved<'e>(request: &Request, snapshot: &'e Snapshot, freshness: Freshness) -> Answer<'e> {
+fn moved<'e>(request: &Request) -> What<'e> {
     let query = request.query.map(|q| format!("?{q}")).unwrap_or_default();
-    Answer { snapshot: Some(snapshot), freshness, what: What::Moved(format!("{}/{query}", request.path)) }
+    What::Moved(format!("{}/{query}", request.path))
 }

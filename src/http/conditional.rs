@@ -20,19 +20,20 @@ pub enum Outcome {
 }
 
 /// Evaluates the conditional fields against `content`; `selected` is the tag of the representation that would be sent.
+/// What has no date is compared by its tag alone.
 pub fn evaluate(
     fields: &Fields,
     accepted: &Accepted,
     content: &Content,
     selected: &HeaderValue,
-    last_modified: Timestamp,
+    last_modified: Option<Timestamp>,
 ) -> Outcome {
     if !fields.if_match.is_none() {
         if !tags(&fields.if_match).any(|tag| tag.is_any() || is_one_of(content, tag)) {
             return Outcome::Failed;
         }
     } else if let Some(since) = date(&fields.if_unmodified_since)
-        && last_modified.as_second() > since
+        && last_modified.is_some_and(|at| at.as_second() > since)
     {
         return Outcome::Failed;
     }
@@ -40,7 +41,9 @@ pub fn evaluate(
         return none_match(&fields.if_none_match, accepted, content, selected);
     }
     match date(&fields.if_modified_since) {
-        Some(since) if last_modified.as_second() <= since => Outcome::NotModified(selected.clone()),
+        Some(since) if last_modified.is_some_and(|at| at.as_second() <= since) => {
+            Outcome::NotModified(selected.clone())
+        }
         _ => Outcome::Proceed,
     }
 }
@@ -172,7 +175,7 @@ mod tests {
             &Accepted::read(fields.accept_encoding.iter()),
             &content,
             &selected,
-            MODIFIED.parse().unwrap(),
+            Some(MODIFIED.parse().unwrap()),
         )
     }
 

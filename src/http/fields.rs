@@ -1,7 +1,7 @@
 //! The fields of a request that an answer depends on, whichever parser has read them.
 
 use http::header::{
-    ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+    ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
     IF_UNMODIFIED_SINCE, RANGE,
 };
 
@@ -50,6 +50,7 @@ impl<'r> Lines<'r> {
 /// See the names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fields<'r> {
+    pub accept: Lines<'r>,
     pub accept_encoding: Lines<'r>,
     pub if_match: Lines<'r>,
     pub if_modified_since: Lines<'r>,
@@ -62,6 +63,7 @@ pub struct Fields<'r> {
 impl<'r> Fields<'r> {
     pub fn of(headers: &'r HeaderMap) -> Fields<'r> {
         Fields {
+            accept: Lines::of(headers, ACCEPT),
             accept_encoding: Lines::of(headers, ACCEPT_ENCODING),
             if_match: Lines::of(headers, IF_MATCH),
             if_modified_since: Lines::of(headers, IF_MODIFIED_SINCE),

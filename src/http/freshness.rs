@@ -4,37 +4,45 @@ use std::cell::RefCell;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use crate::base::clock::Clock;
+use crate::snapshot::Timing;
 
 /// Longest freshness while the next corte is overdue: it may come at any moment.
 const OVERDUE_MAX_AGE_S: i64 = 15;
 /// A reload just after a swap may show the corte before while the new one is fetched, for as long as one may be late.
 const STALE_WHILE_REVALIDATE_S: i64 = 15;
-/// Should this difusor be out of reach, caches in between may show the last corte, with its date and hour, for a day.
+/// Should this difusor be out of reach, caches in between may show the last corte, with its date and hour, for a day;
+/// but no longer than we would: our own notice that transmission is interrupted must get through (the call, III).
 const STALE_IF_ERROR_S: i64 = 86_400;
+/// What may come at any moment is asked for again so soon.
+const RETRY_SOON_S: i64 = 15;
+/// Nobody waits longer than this between two looks at the clock.
+const RETRY_MAX_S: i64 = 3600;
 /// What has its corte in its URL never changes; the publication lasts a week (the call, I).
 const PINNED: HeaderValue = HeaderValue::from_static("public, max-age=604800, immutable");
+/// Our own files change with the corte, and many ask for them: a moment is enough for caches to carry a crowd.
+const OWN: HeaderValue = HeaderValue::from_static("public, max-age=2");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// Which rule holds for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// Current results, of the corte with this stamp: fresh until the next one.
-    Current { stamp: Timestamp, is_final: bool },
+    /// Current results: fresh until the next corte.
+    Current(Timing),
     /// A URL that names its corte.
     Pinned,
+    /// Our own files, which say what is current.
+    Own,
     /// Errors and notices: asked for again each time.
     None,
 }
 
-/// The pace at which cortes come.
+/// What answers say of time.
 #[derive(Clone, Debug)]
 pub struct Rhythm {
     pub clock: Clock,
-    /// From one corte to the next; 10 minutes in the call.
-    pub interval: SignedDuration,
 }
 
 /// What is printed anew once a second and thread, and shared by all answers in between.
@@ -76,13 +84,14 @@ impl Rhythm {
         let (election, machine) = self.clock.seconds();
         DIAL.with_borrow_mut(|dial| {
             // Only what is current is printed; an answer of another freshness leaves that in place.
-            let asked = if matches!(freshness, Freshness::Current { .. }) { freshness } else { dial.at.2 };
+            let asked = if matches!(freshness, Freshness::Current(_)) { freshness } else { dial.at.2 };
             if dial.at != (election, machine, asked) {
                 *dial = self.print(election, machine, asked);
             }
             match freshness {
-                Freshness::Current { .. } => take(&dial.current, &dial.date),
+                Freshness::Current(_) => take(&dial.current, &dial.date),
                 Freshness::Pinned => take(&PINNED, &dial.date),
+                Freshness::Own => take(&OWN, &dial.date),
                 Freshness::None => take(&NO_CACHE, &dial.date),
             }
         })
@@ -90,15 +99,16 @@ impl Rhythm {
 
     fn print(&self, election: i64, machine: i64, freshness: Freshness) -> Dial {
         let current = match freshness {
-            Freshness::Current { stamp, is_final } => {
-                let max_age = self.max_age(stamp, is_final);
+            Freshness::Current(timing) => {
+                let (max_age, stale) = self.ages(&timing);
                 let text = format!(
-                    "public, max-age={max_age}, stale-while-revalidate={STALE_WHILE_REVALIDATE_S}, \
-                     stale-if-error={STALE_IF_ERROR_S}"
+                    "public, max-age={max_age}, stale-while-revalidate={}, \
+                     stale-if-error={stale}",
+                    STALE_WHILE_REVALIDATE_S.min(stale)
                 );
                 HeaderValue::try_from(text).unwrap_or(NO_CACHE)
             }
-            Freshness::Pinned | Freshness::None => NO_CACHE,
+            Freshness::Pinned | Freshness::Own | Freshness::None => NO_CACHE,
         };
         let since = Duration::from_secs(u64::try_from(machine).unwrap_or(0));
         let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since);
@@ -106,15 +116,27 @@ impl Rhythm {
         Dial { at: (election, machine, freshness), current, date }
     }
 
-    /// Seconds that current results stay fresh, for caches, which live in machine time.
-    fn max_age(&self, stamp: Timestamp, is_final: bool) -> i64 {
-        let left = match is_final {
-            true => self.interval,
-            false => (stamp + self.interval).duration_since(self.clock.now()).min(self.interval),
-        };
-        match self.clock.outside(left).as_secs() {
+    /// Seconds that current results stay fresh, and that they may be shown beyond that, for caches, which live in machine
+    /// time.
+    fn ages(&self, timing: &Timing) -> (i64, i64) {
+        let now = self.clock.now();
+        let left = timing.due.map_or(timing.interval, |due| due.duration_since(now).min(timing.interval));
+        let max_age = match self.clock.outside(left).as_secs() {
             left if left > 0 => left,
-            _ => OVERDUE_MAX_AGE_S.min(self.clock.outside(self.interval).as_secs()).max(1),
+            _ => OVERDUE_MAX_AGE_S.min(self.clock.outside(timing.interval).as_secs()).max(1),
+        };
+        let until = timing.until.map_or(SignedDuration::MAX, |until| until.duration_since(now));
+        let until = self.clock.outside(until).as_secs().max(0);
+        let max_age = max_age.min(until.max(1));
+        (max_age, (until - max_age).clamp(0, STALE_IF_ERROR_S))
+    }
+
+    /// Seconds after which to ask again for what there is not yet.
+    pub fn retry_after(&self, timing: &Timing) -> i64 {
+        let left = timing.opens.map_or(SignedDuration::ZERO, |opens| opens.duration_since(self.clock.now()));
+        match self.clock.outside(left).as_secs() {
+            left if left > 0 => left.min(RETRY_MAX_S),
+            _ => RETRY_SOON_S,
         }
     }
 }
@@ -122,28 +144,55 @@ impl Rhythm {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::Timestamp;
 
     #[test]
-    fn fresh_until_the_next_corte_is_due() {
+    fn fresh_until_the_next_corte_is_due_and_never_shown_longer_than_here() {
         let stamp: Timestamp = "2026-06-08T02:10:00Z".parse().unwrap();
         let (clock, hands) = Clock::scripted(stamp);
-        let rhythm = Rhythm { clock, interval: SignedDuration::from_mins(10) };
-        let current = Freshness::Current { stamp, is_final: false };
-        let max_age =
-            |freshness| rhythm.cache_control(freshness).to_str().unwrap().split(", ").nth(1).unwrap().to_owned();
-        assert_eq!(max_age(current), "max-age=600");
+        let rhythm = Rhythm { clock };
+        let after = |minutes| Some(stamp + SignedDuration::from_mins(minutes));
+        let interval = SignedDuration::from_mins(10);
+        let timing = Timing { interval, due: after(10), until: after(31), opens: None };
+        let current = Freshness::Current(timing);
+        let said = |freshness| {
+            let value = rhythm.cache_control(freshness);
+            let parts: Vec<&str> = value.to_str().unwrap().split(", ").collect();
+            let number = |n: usize| parts[n].split_once('=').unwrap().1.parse::<i64>().unwrap();
+            (number(1), number(2), number(3))
+        };
+        assert_eq!(said(current), (600, 15, 1260));
         hands.advance(Duration::from_secs(90));
-        assert_eq!(max_age(current), "max-age=510");
+        assert_eq!(said(current).0, 510);
         hands.advance(Duration::from_secs(509));
-        assert_eq!(max_age(current), "max-age=1");
+        assert_eq!(said(current).0, 1);
         hands.advance(Duration::from_secs(1));
-        assert_eq!(max_age(current), "max-age=15", "overdue");
+        assert_eq!(said(current), (15, 15, 1245), "overdue");
+        hands.advance(Duration::from_secs(1252));
+        assert_eq!(said(current), (8, 0, 0), "the notice comes in 8 s");
         hands.advance(Duration::from_secs(86_400));
-        assert_eq!(max_age(current), "max-age=15", "long overdue");
-        assert_eq!(max_age(Freshness::Current { stamp, is_final: true }), "max-age=600");
+        assert_eq!(said(current), (1, 0, 0), "long overdue");
+        let last = Timing { due: None, until: None, ..timing };
+        assert_eq!(said(Freshness::Current(last)), (600, 15, 86_400));
         assert_eq!(rhythm.cache_control(Freshness::Pinned), "public, max-age=604800, immutable");
         assert_eq!(rhythm.cache_control(Freshness::None), "no-cache");
         hands.set("2026-06-08T02:05:00Z".parse().unwrap());
-        assert_eq!(max_age(current), "max-age=600", "a stamp ahead of the clock is not fresh for longer");
+        assert_eq!(said(current).0, 600, "a stamp ahead of the clock is not fresh for longer");
+    }
+
+    #[test]
+    fn who_comes_early_is_told_when_to_come_again() {
+        let now: Timestamp = "2026-06-08T00:00:00Z".parse().unwrap();
+        let (clock, hands) = Clock::scripted(now);
+        let rhythm = Rhythm { clock };
+        let opens = Some(now + SignedDuration::from_mins(30));
+        let timing = Timing { interval: SignedDuration::from_mins(10), due: None, until: None, opens };
+        assert_eq!(rhythm.retry_after(&timing), 1800);
+        hands.advance(Duration::from_secs(1799));
+        assert_eq!(rhythm.retry_after(&timing), 1);
+        hands.advance(Duration::from_secs(10));
+        assert_eq!(rhythm.retry_after(&timing), RETRY_SOON_S);
+        hands.set("2026-06-01T00:00:00Z".parse().unwrap());
+        assert_eq!(rhythm.retry_after(&timing), RETRY_MAX_S);
     }
 }

@@ -1,7 +1,7 @@
 //! Floor 6: the counter. Listeners, TLS, protocols, and the pure `answer` under all of them.
 //!
-//! A request: accept -> TLS -> protocol -> one load of the edition -> `answer` -> `respond` -> vectored write.
-//! Nothing here knows where an edition comes from: no import of `store`, `ingest` or `corte`.
+//! A request: accept -> TLS -> protocol -> one load of what is shown -> `answer` -> `respond` -> vectored write.
+//! Nothing here knows where what is shown comes from: no import of `store`, `ingest` or `corte`.
 
 pub mod answer;
 mod batch;
@@ -15,6 +15,7 @@ mod listen;
 mod multiplexed;
 pub mod negotiate;
 mod plain;
+pub mod preferred;
 pub mod range;
 pub mod recognise;
 mod respond;

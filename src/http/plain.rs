@@ -1,7 +1,6 @@
 //! HTTP/1.1 without hyper, for the plain request: read, recognise, answer, one vectored write.
 //!
-//! Answers are 200 and 304, and a refusal of what is no request; for any other the request, untouched, and the
-//! connection go to hyper. Both paths answer by
+//! Answers are 200, 304 and notices; for any other the request, untouched, and the connection go to hyper. Both paths answer by
 //! the same `answer`, and a test holds their bytes against each other.
 
 use std::io::{self, IoSlice};
@@ -98,19 +97,23 @@ async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<
 
 /// A whole response to what is no request.
 fn refusal(service: &Service, status: StatusCode, notice: Notice) -> Vec<u8> {
-    let edition = service.site.live.load();
-    let snapshot = edition.as_deref().map(|edition| &**edition.live());
-    let answer = Answer { snapshot, freshness: Freshness::None, what: What::Notice(status, notice) };
+    let showing = service.site.public.load();
+    let (mut out, says_close) = (Vec::new(), true);
+    let body = write(Answer::other(&showing, What::Notice(status, notice)), service, says_close, &mut out);
+    out.extend(body);
+    out
+}
+
+/// Writes the head of an answer that is asked for seldom, and returns the body.
+fn write(answer: Answer, service: &Service, says_close: bool, out: &mut Vec<u8>) -> Bytes {
     let (head, body) = respond(answer, &Method::GET, &service.site.rhythm).into_parts();
-    let mut out = format!("HTTP/1.1 {status}\r\n").into_bytes();
     let date = (DATE, service.site.rhythm.date());
-    let fields = head.headers.iter().chain([(&date.0, &date.1)]);
-    for (name, value) in fields {
+    out.extend_from_slice(format!("HTTP/1.1 {}\r\n", head.status).as_bytes());
+    for (name, value) in head.headers.iter().chain([(&date.0, &date.1)]) {
         out.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
     }
-    out.extend_from_slice(b"connection: close\r\n\r\n");
-    out.extend(body.into_bytes().unwrap_or_default());
-    out
+    out.extend_from_slice(if says_close { b"connection: close\r\n\r\n" } else { b"\r\n" });
+    body.into_bytes().unwrap_or_default()
 }
 
 enum Next {
@@ -178,21 +181,20 @@ impl Outbox {
             fields: plain.fields.clone(),
             host_is_known: true,
         };
-        let edition = service.site.live.load();
-        let Some(body) = self.head(&answer(&asked, edition.as_deref()), service) else { return false };
+        let showing = service.site.public.load();
+        let Some(body) = self.head(answer(&asked, &showing), service) else { return false };
         self.parts.push((self.heads.len(), if plain.is_head { Bytes::new() } else { body }));
         true
     }
 
     /// Writes the head, and returns the body.
-    fn head(&mut self, answer: &Answer, service: &Service) -> Option<Bytes> {
-        let corte = answer.snapshot?.fields();
+    fn head(&mut self, answer: Answer, service: &Service) -> Option<Bytes> {
+        self.says_close |= service.seat.is_draining();
         let out = &mut self.heads;
         let body = match &answer.what {
             What::Whole(_, chosen) => {
                 out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
                 out.extend_from_slice(&chosen.head);
-                out.extend_from_slice(&corte.last_modified_head);
                 chosen.body.clone()
             }
             What::NotModified(content, etag) => {
@@ -201,13 +203,21 @@ impl Outbox {
                 out.extend_from_slice(if content.is_negotiated() { b"\r\nvary: accept-encoding\r\n" } else { b"\r\n" });
                 Bytes::new()
             }
+            // A crowd that waits for the opening asks for nothing else.
+            What::Notice(..) => return Some(write(answer, service, self.says_close, out)),
             _ => return None,
         };
-        out.extend_from_slice(&corte.head);
+        let is_dated = matches!(answer.freshness, Freshness::Current(_) | Freshness::Pinned);
+        if let Some(corte) = answer.corte {
+            if is_dated && matches!(answer.what, What::Whole(..)) {
+                out.extend_from_slice(&corte.last_modified_head);
+            }
+            out.extend_from_slice(&corte.head);
+        }
+        out.extend_from_slice(&answer.showing.signs(answer.freshness == Freshness::Pinned).head);
         service.site.rhythm.write(answer.freshness, out);
-        if service.seat.is_draining() {
+        if self.says_close {
             out.extend_from_slice(b"connection: close\r\n");
-            self.says_close = true;
         }
         out.extend_from_slice(b"\r\n");
         Some(body)

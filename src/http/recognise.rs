@@ -90,6 +90,7 @@ fn fields<'b>(headers: &[httparse::Header<'b>]) -> Option<Fields<'b>> {
             17 if is("if-modified-since") => once(&mut fields.if_modified_since, header.value)?,
             5 if is("range") => return None,
             6 if is("expect") => return None,
+            6 if is("accept") => once(&mut fields.accept, header.value)?,
             7 if is("upgrade") => return None,
             8 if is("if-match") || is("if-range") => return None,
             14 if is("content-length") => return None,

@@ -2,15 +2,16 @@
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, LOCATION, RETRY_AFTER, VARY,
+    ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_MAX_AGE, ALLOW,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
+    HeaderValue, LAST_MODIFIED, LOCATION, RETRY_AFTER, VARY,
 };
 use http::{Method, Response, StatusCode};
 
 use super::answer::{Answer, What};
 use super::body::Body;
-use super::freshness::Rhythm;
-use crate::portal::page;
+use super::freshness::{Freshness, Rhythm};
+use crate::portal::Notice;
 use crate::snapshot::{Coding, Content, Representation};
 
 /// The corte that a response belongs to, on every response: `20260607_2010`.
@@ -22,22 +23,28 @@ const BYTES: HeaderValue = HeaderValue::from_static("bytes");
 const VARY_ENCODING: HeaderValue = HeaderValue::from_static("accept-encoding");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
-/// Before the first corte: ask again soon, it may come at any moment.
-const RETRY_SOON: HeaderValue = HeaderValue::from_static("15");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const VARY_ACCEPT: HeaderValue = HeaderValue::from_static("accept");
+const ANY: HeaderValue = HeaderValue::from_static("*");
+/// Seconds that a browser may remember what OPTIONS said (Fetch, CORS-preflight); they keep it no longer anyway.
+const PREFLIGHT_S: HeaderValue = HeaderValue::from_static("7200");
 /// Fields that a plain response has, so that the map need not grow.
-const USUAL_FIELDS: usize = 12;
+const USUAL_FIELDS: usize = 16;
 
 /// Gives an answer the form that hyper sends. `method` tells whether the body goes along.
 pub fn respond(answer: Answer, method: &Method, rhythm: &Rhythm) -> Response<Body> {
     let mut fields = HeaderMap::with_capacity(USUAL_FIELDS);
     fields.insert(CACHE_CONTROL, rhythm.cache_control(answer.freshness));
-    if let Some(snapshot) = answer.snapshot {
-        let corte = snapshot.fields();
+    let is_dated = matches!(answer.freshness, Freshness::Current(_) | Freshness::Pinned);
+    if let Some(corte) = answer.corte {
         fields.insert(CORTE, corte.id.clone());
         fields.insert(CORTE_FECHA_HORA, corte.fecha_hora.clone());
-        if matches!(answer.what, What::Whole(..) | What::Part(..)) {
+        if is_dated && matches!(answer.what, What::Whole(..) | What::Part(..)) {
             fields.insert(LAST_MODIFIED, corte.last_modified.clone());
         }
+    }
+    for (name, value) in &answer.showing.signs(answer.freshness == Freshness::Pinned).fields {
+        fields.insert(name, value.clone());
     }
     let (status, body) = match answer.what {
         What::Whole(content, chosen) => {
@@ -64,21 +71,26 @@ pub fn respond(answer: Answer, method: &Method, rhythm: &Rhythm) -> Response<Bod
         }
         What::Options => {
             fields.insert(ALLOW, METHODS);
+            fields.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+            fields.insert(ACCESS_CONTROL_ALLOW_HEADERS, ANY);
+            fields.insert(ACCESS_CONTROL_MAX_AGE, PREFLIGHT_S);
             (StatusCode::NO_CONTENT, Bytes::new())
         }
         What::Unsatisfiable(len) => {
             fields.insert(CONTENT_RANGE, printed(format!("bytes */{len}")));
-            let notice = crate::portal::Notice::RangeNotSatisfiable;
-            (StatusCode::RANGE_NOT_SATISFIABLE, notice_page(&mut fields, &answer.snapshot, notice))
+            (StatusCode::RANGE_NOT_SATISFIABLE, notice_page(&mut fields, &answer, Notice::RangeNotSatisfiable))
         }
         What::Notice(status, notice) => {
             match status {
                 StatusCode::METHOD_NOT_ALLOWED => drop(fields.insert(ALLOW, METHODS)),
-                StatusCode::SERVICE_UNAVAILABLE => drop(fields.insert(RETRY_AFTER, RETRY_SOON)),
-                StatusCode::NOT_ACCEPTABLE => drop(fields.insert(VARY, VARY_ENCODING)),
+                StatusCode::SERVICE_UNAVAILABLE => {
+                    let retry = rhythm.retry_after(&answer.showing.timing());
+                    fields.insert(RETRY_AFTER, HeaderValue::from(retry));
+                }
+                StatusCode::NOT_ACCEPTABLE => drop(fields.append(VARY, VARY_ENCODING)),
                 _ => {}
             }
-            (status, notice_page(&mut fields, &answer.snapshot, notice))
+            (status, notice_page(&mut fields, &answer, notice))
         }
     };
     let body = if *method == Method::HEAD { Body::empty() } else { Body::of(body) };
@@ -105,18 +117,13 @@ fn vary(fields: &mut HeaderMap, content: &Content) {
     }
 }
 
-fn notice_page(
-    fields: &mut HeaderMap,
-    snapshot: &Option<&crate::snapshot::Snapshot>,
-    notice: crate::portal::Notice,
-) -> Bytes {
-    let page = match snapshot {
-        Some(snapshot) => snapshot.notice(notice),
-        None => Bytes::from(page(notice, None)),
-    };
-    fields.insert(CONTENT_TYPE, HTML);
-    fields.insert(CONTENT_LENGTH, HeaderValue::from(page.len()));
-    page
+fn notice_page(fields: &mut HeaderMap, answer: &Answer, notice: Notice) -> Bytes {
+    let page = answer.showing.page(notice);
+    let (body, media) = if answer.wants_json { (&page.json, JSON) } else { (&page.html, HTML) };
+    fields.insert(CONTENT_TYPE, media);
+    fields.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    fields.append(VARY, VARY_ACCEPT);
+    body.clone()
 }
 
 /// A value that was printed from numbers, or from a request target that an HTTP parser let through.

@@ -1,4 +1,4 @@
-//! What a connection asks for each request: load the edition once, answer, respond.
+//! What a connection asks for each request: load what is shown once, answer, respond.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -14,11 +14,11 @@ use super::fields::Fields;
 use super::freshness::Rhythm;
 use super::respond::respond;
 use super::watch::Seat;
-use crate::snapshot::Live;
+use crate::snapshot::Public;
 
 /// Everything that answering needs; one for all threads.
 pub struct Site {
-    pub live: Arc<Live>,
+    pub public: Arc<Public>,
     pub rhythm: Rhythm,
 }
 
@@ -32,12 +32,11 @@ pub struct Service {
 
 impl Site {
     fn answer<B>(&self, request: &Request<B>, https_port: Option<u16>) -> Response<Body> {
-        let guard = self.live.load();
-        let edition = guard.as_deref();
+        let showing = self.public.load();
         // Where no usable host is named, nobody can be sent on: then the ordinary answer has to do.
         let answer = match https_port.and_then(|port| https_location(request, port)) {
-            Some(location) => elsewhere(&asked(request), edition, location),
-            None => answer(&asked(request), edition),
+            Some(location) => elsewhere(&asked(request), &showing, location),
+            None => answer(&asked(request), &showing),
         };
         respond(answer, request.method(), &self.rhythm)
     }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use jiff::SignedDuration;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
@@ -12,15 +11,14 @@ use super::service::{Service, Site};
 use super::watch::Seats;
 use super::{Rhythm, connection};
 use crate::base::clock::Clock;
-use crate::snapshot::specimen::{STAMP, snapshot};
-use crate::snapshot::{Coding, Edition, Entry, Live};
+use crate::snapshot::specimen::{STAMP, showing, snapshot};
+use crate::snapshot::{Coding, Entry, Public};
 
 fn site() -> Arc<Site> {
-    let live = Arc::new(Live::default());
-    live.publish(Edition::first(Arc::new(snapshot())));
+    let public = Arc::new(Public::new(showing(snapshot())));
     // The clock stands still, so that both paths answer in the same second of the election.
     let (clock, _) = Clock::scripted(STAMP.parse().unwrap());
-    Arc::new(Site { live, rhythm: Rhythm { clock, interval: SignedDuration::from_mins(10) } })
+    Arc::new(Site { public, rhythm: Rhythm { clock } })
 }
 
 fn service(site: &Arc<Site>) -> Service {
@@ -65,8 +63,8 @@ fn normal(answer: &[u8]) -> (Vec<String>, Vec<u8>) {
 }
 
 fn tag(site: &Arc<Site>, coding: Coding) -> String {
-    let edition = site.live.load();
-    let Some(Entry::File(content)) = edition.as_ref().unwrap().live().get("datos/total.json").cloned() else {
+    let showing = site.public.load();
+    let Some(Entry::File(content)) = showing.results().unwrap().live().get("datos/total.json").cloned() else {
         panic!()
     };
     content.get(coding).unwrap().etag.to_str().unwrap().to_owned()

@@ -65,6 +65,8 @@ pub enum NotAdmitted {
     SameIdOtherSums { id: CorteId, accepted: Digest, found: Digest },
     #[error("corte {id} was withdrawn by an operator; `difusor rollback {id}` shows it again")]
     Withdrawn { id: CorteId },
+    #[error("corte {id} is not for the window that opens at {opens}; check its date, or the windows in the settings")]
+    OtherWindow { id: CorteId, opens: String },
     #[error("the disk has {free} bytes left, and the vault would need {needed}; free some, or lower vault.bytes")]
     DiskFull { free: u64, needed: u64 },
     #[error("the tree changed while it was read; it is read again once it is quiet")]
@@ -95,6 +97,7 @@ impl NotAdmitted {
             NotAdmitted::DiskFull { .. } => "P088",
             NotAdmitted::NotKept { .. } => "P089",
             NotAdmitted::Changing => "P090",
+            NotAdmitted::OtherWindow { .. } => "P091",
         }
     }
 

@@ -5,12 +5,12 @@ use super::operator::Intake;
 use super::report::Happening;
 use super::stage::{Fault, Stage};
 use crate::corte::CorteId;
-use crate::store::{Head, Hold, Moment, Rollback, Shown};
+use crate::store::{Head, Hold, Moment, Rollback, Shown, Statement};
 
 impl Stage {
     /// Does what an operator wants, or says why not.
     pub fn wish(&mut self, intake: &Intake, wish: Wish) -> Result<String, WishFault> {
-        let Some(head) = self.vault.ledger().head().cloned() else {
+        let Some(head) = self.head(intake).filter(|head| self.is_here(intake, head.corte)) else {
             return Err(WishFault::Refused("no corte is shown yet, so there is nothing to decide".into()));
         };
         let latest = self.vault.ledger().highest().map_or(head.corte, |highest| highest.max(head.corte));
@@ -24,6 +24,14 @@ impl Stage {
                 let hold = Hold { corte, at, reason: reason.clone() };
                 self.decide(intake, corte, Shown::Hold, &reason, |head| head.hold = Some(hold))?;
                 Ok(format!("corte {corte} is held; what comes in is kept and not shown"))
+            }
+            Wish::Final { reason } => {
+                self.say(intake, head.corte, Shown::Final, reason)?;
+                Ok(format!("corte {} is the last one; it will not count as late, unless another comes", head.corte))
+            }
+            Wish::Resume { reason } => {
+                self.say(intake, head.corte, Shown::Resume, reason)?;
+                Ok(format!("corte {} is shown for as long as if it had come just now", head.corte))
             }
             Wish::Release { .. } if head.hold.is_none() => Err(WishFault::Refused("nothing is held".into())),
             Wish::Release { reason } => {
@@ -60,6 +68,13 @@ impl Stage {
                 hold.corte = corte;
             }
         })
+    }
+
+    /// Says something of the corte that is shown.
+    fn say(&mut self, intake: &Intake, corte: CorteId, what: Shown, reason: String) -> Result<(), WishFault> {
+        let (at, is_final) = (self.clock.now(), what == Shown::Final);
+        let said = Statement { corte, is_final, at, reason: reason.clone() };
+        self.decide(intake, corte, what, &reason, |head| head.said = Some(said))
     }
 
     /// Ends a hold. The latest corte that was taken in meanwhile is shown; one that is damaged must not keep the operators

@@ -55,6 +55,10 @@ pub enum Wish {
     Hold { reason: String },
     /// Ends a hold: the latest corte that was taken in goes live.
     Release { reason: String },
+    /// The corte that is shown is the last one: it will not count as late.
+    Final { reason: String },
+    /// The corte that is shown stays up for as long again as if it had come just now.
+    Resume { reason: String },
 }
 
 /// Who answers is gone, or would not.

@@ -6,6 +6,7 @@
 
 pub mod admission;
 mod decide;
+mod gate;
 mod handle;
 mod improve;
 mod incoming;
@@ -20,6 +21,7 @@ mod transport;
 mod watch;
 
 pub use admission::ContentCheck;
+pub use gate::{Gate, Plan, Waiting};
 pub use handle::{Arrival, Handle, Outcome, Reply, Wish, WishFault};
 pub use operator::{Desk, Event, Intake, Operator, StartFault};
 pub use report::{Came, Happening, Reporter, to_log};

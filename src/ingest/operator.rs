@@ -24,6 +24,7 @@ use super::watch::Watching;
 use crate::base::clock::{Clock, Monotonic};
 use crate::base::disk::Disk;
 use crate::corte::{Limits, Signers, Tipo, Trust};
+use crate::schedule::Calendar;
 use crate::snapshot::Live;
 use crate::store::{OpenFault, Policy, Vault};
 
@@ -46,7 +47,7 @@ pub struct Intake {
     /// The folder that is watched; without it packages come from elsewhere only.
     pub incoming: Option<PathBuf>,
     pub election: String,
-    pub kind: Tipo,
+    pub calendar: Arc<Calendar>,
     pub trust: Trust,
     /// With `Trust::Transport`, and only then.
     pub transport: Option<Transport>,
@@ -147,12 +148,11 @@ impl Desk {
         report: Reporter,
         events: Option<SyncSender<Event>>,
     ) -> Result<Desk, OpenFault> {
-        let root = Vault::root(&intake.state, &intake.election, intake.kind);
-        let holder = format!("process {}, since {}", std::process::id(), clock.now());
-        let vault = Vault::open(&intake.disk, &root, &intake.limits, &holder)?;
+        let window = intake.calendar.governing(clock.now());
+        let vault = open_vault(&intake, intake.calendar.windows()[window].kind, &clock)?;
         let room = Room::new(intake.transport.as_ref().map(|transport| transport.complete));
         Ok(Desk {
-            stage: Stage::new(vault, live, clock.clone(), report.clone(), events),
+            stage: Stage::new(vault, live, clock.clone(), report.clone(), events, window),
             quarantine: Quarantine::new(&intake.disk, &intake.state, intake.refused_bytes, intake.reserve),
             intake,
             clock,
@@ -187,6 +187,7 @@ impl Desk {
                 self.look();
                 next_look = now + LOOK_EVERY;
             }
+            self.turn();
             self.work();
             match inbox.recv_timeout(self.wait(next_look)) {
                 Ok(Event::Changed) => next_look = next_look.min(now + self.pause()),
@@ -195,6 +196,31 @@ impl Desk {
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
+    }
+
+    /// Another window of the calendar may have begun: its cortes are shown, and its packages taken in.
+    pub fn turn(&mut self) {
+        let window = self.intake.calendar.governing(self.clock.now());
+        if window == self.stage.window {
+            return;
+        }
+        let windows = self.intake.calendar.windows();
+        let (was, is) = (windows[self.stage.window].kind, windows[window].kind);
+        let mut vault = None;
+        if was != is {
+            match open_vault(&self.intake, is, &self.clock) {
+                Ok(opened) => vault = Some(opened),
+                // Tried again at the next turn; until then nothing of the other kind is taken in.
+                Err(fault) => return (self.report)(&Happening::StoreFailed { why: fault.to_string() }),
+            }
+        }
+        self.stage.turn_to(window, vault);
+        self.room.forget();
+        self.begin();
+    }
+
+    pub(super) fn kind(&self) -> Tipo {
+        self.intake.calendar.windows()[self.stage.window].kind
     }
 
     /// Takes note of what somebody says.
@@ -284,6 +310,8 @@ impl Desk {
                 self.room.done(name);
                 (self.report)(&Happening::Older { name: name.to_owned(), corte: *found, live: *highest });
             }
+            // What an earlier window left lying there.
+            fault if fault.is_for_another_window() && self.at_start.contains(name) => self.room.done(name),
             Fault::NotAdmitted(why) if !why.may_heal() => {
                 self.room.done(name);
                 self.refuse(candidate, why.code(), why.to_string());
@@ -321,4 +349,11 @@ impl Desk {
         let done = catch_unwind(AssertUnwindSafe(|| self.stage.wish(&self.intake, wish)));
         done.unwrap_or_else(|_| Err(WishFault::Refused("a fault of ours; the log says where, please report it".into())))
     }
+}
+
+/// The vault of this election's cortes of one kind.
+fn open_vault(intake: &Intake, kind: Tipo, clock: &Clock) -> Result<Vault, OpenFault> {
+    let root = Vault::root(&intake.state, &intake.election, kind);
+    let holder = format!("process {}, since {}", std::process::id(), clock.now());
+    Vault::open(&intake.disk, &root, &intake.limits, &holder)
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
 
+use crate::base::reckoning::Doubt;
 use crate::corte::CorteId;
+use crate::schedule::{Reason, State};
 use crate::store::{Retained, Shown};
 
 /// One thing that happened.
@@ -49,6 +51,10 @@ pub enum Happening {
     SourceFailed { source: String, code: &'static str, why: String, next: Duration },
     /// A source that had failed for so long gives packages again.
     SourceBack { source: String, after: Duration },
+    /// What the public is shown is another thing now, by time or by a corte.
+    Turned { from: Option<State>, to: State, reason: Reason },
+    /// The machine's clock.
+    Clock(Doubt),
 }
 
 /// What came of asking a source.
@@ -103,5 +109,12 @@ pub fn to_log(happening: &Happening) {
         Happening::SourceBack { source, after } => {
             info!(source, after_s = after.as_secs_f32(), "a source is back");
         }
+        Happening::Turned { to: State::Interrupted, reason, .. } => {
+            error!(?reason, "transmission counts as interrupted");
+        }
+        Happening::Turned { to: State::Late, reason, .. } => warn!(?reason, "the next corte is overdue"),
+        Happening::Turned { from, to, reason } => info!(?from, ?to, ?reason, "the election's clock"),
+        Happening::Clock(doubt @ (Doubt::Jumped(_) | Doubt::Unsynchronised)) => warn!(?doubt, "this machine's clock"),
+        Happening::Clock(doubt) => info!(?doubt, "this machine's clock"),
     }
 }

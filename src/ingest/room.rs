@@ -94,6 +94,11 @@ impl Room {
         }
     }
 
+    /// Whoever is there is to be tried anew.
+    pub fn forget(&mut self) {
+        self.visitors.clear();
+    }
+
     /// Who is there.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.visitors.keys().map(String::as_str)

@@ -14,6 +14,7 @@ use super::operator::{Event, Intake};
 use super::report::{Happening, Reporter};
 use crate::base::clock::{Clock, Monotonic};
 use crate::corte::{self, CorteId, Expectations, Trust, Verified};
+use crate::schedule::Said;
 use crate::snapshot::{Decision, Edition, Known, Level, Live, Making, Occasion, Snapshot};
 use crate::store::{Codings, Entry, Facts, Head, Moment, Shown, StoreFault, Unusable, Vault};
 
@@ -32,6 +33,8 @@ pub struct Stage {
     live: Arc<Live>,
     pub(super) clock: Clock,
     pub(super) report: Reporter,
+    /// The number of the window that cortes are shown for.
+    pub(super) window: usize,
     events: Option<SyncSender<Event>>,
     improving: Option<Improving>,
     /// Cortes before the live one that are still to be made reachable after a start, the latest last.
@@ -45,8 +48,9 @@ impl Stage {
         clock: Clock,
         report: Reporter,
         events: Option<SyncSender<Event>>,
+        window: usize,
     ) -> Stage {
-        Stage { vault, live, clock, report, events, improving: None, to_restore: Vec::new() }
+        Stage { vault, live, clock, report, window, events, improving: None, to_restore: Vec::new() }
     }
 
     /// Shows the last corte that was announced, or a later one that was kept whole; if it is damaged, the one before.
@@ -55,6 +59,7 @@ impl Stage {
             (self.report)(&Happening::Unreadable { name: name.clone(), why: why.clone() });
         }
         let mut candidates = self.vault.ledger().candidates();
+        candidates.retain(|corte| self.is_here(intake, *corte));
         candidates.reverse();
         while let Some(corte) = candidates.pop() {
             let started = Monotonic::now();
@@ -70,6 +75,32 @@ impl Stage {
         }
         candidates.drain(..candidates.len().saturating_sub(intake.keep));
         self.to_restore = candidates;
+    }
+
+    /// Another window has begun. What was shown is not for it; `vault` is another one if its cortes are of the other kind.
+    pub fn turn_to(&mut self, window: usize, vault: Option<Vault>) {
+        (self.improving, self.window) = (None, window);
+        self.to_restore.clear();
+        if let Some(vault) = vault {
+            self.vault = vault;
+        }
+        self.live.clear();
+    }
+
+    /// Whether a corte of the vault is for this window.
+    pub(super) fn is_here(&self, intake: &Intake, corte: CorteId) -> bool {
+        let kind = intake.calendar.windows()[self.window].kind;
+        let stamp = self.vault.ledger().entry(corte).and_then(|entry| entry.facts.instant());
+        stamp.is_some_and(|stamp| intake.calendar.is_for(self.window, kind, stamp))
+    }
+
+    /// The head; what operators decided in an earlier window counts no more.
+    pub(super) fn head(&self, intake: &Intake) -> Option<Head> {
+        let head = self.vault.ledger().head()?.clone();
+        Some(match self.is_here(intake, head.corte) || self.vault.ledger().entry(head.corte).is_none() {
+            true => head,
+            false => Head { rollback: None, hold: None, said: None, ..head },
+        })
     }
 
     /// Shows a corte of the vault after a start.
@@ -137,13 +168,13 @@ impl Stage {
     }
 
     /// What the ledger says of an ID.
-    pub fn standing(&self, corte: CorteId) -> Standing {
+    pub fn standing(&self, intake: &Intake, corte: CorteId) -> Standing {
         let ledger = self.vault.ledger();
-        let (entry, head) = (ledger.entry(corte), ledger.head());
+        let (entry, head) = (ledger.entry(corte), self.head(intake));
         Standing {
             accepted: entry.map(|entry| entry.sums),
             is_damaged: entry.is_some_and(|entry| entry.is_damaged) || ledger.is_unreadable(corte),
-            is_withdrawn: head.is_some_and(|head| head.has_withdrawn(corte)),
+            is_withdrawn: head.as_ref().is_some_and(|head| head.has_withdrawn(corte)),
             highest: ledger.highest(),
             shown: self.live.load().as_deref().map(|edition| edition.live().corte().id),
             is_held: head.is_some_and(|head| head.hold.is_some()),
@@ -151,18 +182,18 @@ impl Stage {
     }
 
     /// Whether nobody has decided against showing this corte, and nothing later is shown.
-    fn may_show(&self, corte: CorteId) -> bool {
-        let is_past = self.standing(corte).shown.is_some_and(|shown| corte < shown);
-        !is_past && self.vault.ledger().head().is_none_or(|head| head.lets_show(corte))
+    fn may_show(&self, intake: &Intake, corte: CorteId) -> bool {
+        let is_past = self.standing(intake, corte).shown.is_some_and(|shown| corte < shown);
+        !is_past && self.head(intake).is_none_or(|head| head.lets_show(corte))
     }
 
     /// Keeps an admitted package and shows it, unless somebody holds what is shown. After a failure nothing has changed
     /// that anybody sees.
     pub fn take(&mut self, intake: &Intake, verified: &Verified, facts: Facts) -> Result<Taken, StoreFault> {
         let corte = verified.corte();
-        let (standing, head) = (self.standing(corte.id), self.vault.ledger().head().cloned());
+        let (standing, head) = (self.standing(intake, corte.id), self.head(intake));
         let is_kept = standing.accepted.is_some() && !standing.is_damaged;
-        if !self.may_show(corte.id) {
+        if !self.may_show(intake, corte.id) {
             if !is_kept {
                 self.vault.keep(verified, facts)?;
             }
@@ -177,6 +208,7 @@ impl Stage {
             withdrawn: head.as_ref().map(|head| head.withdrawn.clone()).unwrap_or_default(),
             rollback: head.as_ref().and_then(|head| head.rollback_under(corte.id)),
             hold: head.and_then(|head| head.hold),
+            said: None,
         };
         let occasion = occasion(&next);
         let (known, shelf, vault) = (self.known(), self.vault.coded(), &mut self.vault);
@@ -223,7 +255,11 @@ impl Stage {
             Some(edition) => edition.next(snapshot, intake.keep),
             None => Edition::first(snapshot),
         };
-        self.live.publish(next);
+        let said = self.vault.ledger().head().and_then(Head::said).map(|said| match said.is_final {
+            true => Said::Final { at: said.at },
+            false => Said::Resumed { at: said.at },
+        });
+        self.live.publish(next.saying(said));
     }
 
     /// Puts better compressed contents in the place of those that are published.
@@ -251,8 +287,8 @@ impl Stage {
         corte: CorteId,
         change: impl FnOnce(&mut Head),
     ) -> Result<(Head, Arc<Snapshot>), Fault> {
-        let (now, ledger) = (self.clock.now(), self.vault.ledger());
-        let before = ledger.head();
+        let (now, ledger, before) = (self.clock.now(), self.vault.ledger(), self.head(intake));
+        let before = before.as_ref();
         let stamp = ledger.entry(corte).and_then(|entry| entry.facts.instant()).unwrap_or(now);
         let mut head = Head {
             corte,
@@ -261,6 +297,7 @@ impl Stage {
             withdrawn: before.map(|before| before.withdrawn.clone()).unwrap_or_default(),
             rollback: before.and_then(|before| before.rollback_under(corte)),
             hold: before.and_then(|before| before.hold.clone()),
+            said: before.and_then(|before| before.said.clone()).filter(|said| said.corte == corte),
         };
         change(&mut head);
         let snapshot = self.rebuild(intake, corte, &occasion(&head))?;
@@ -294,7 +331,7 @@ impl Stage {
         let expected = Expectations {
             trust: entry.facts.trust,
             eleccion: Some(intake.election.clone()),
-            tipo: Some(intake.kind),
+            tipo: Some(intake.calendar.windows()[self.window].kind),
             signers: &intake.signers,
             identity: intake.identity.clone(),
             now: entry.facts.verified,
@@ -341,7 +378,13 @@ fn occasion(head: &Head) -> Occasion {
         motivo: hold.reason.clone(),
         retirado: None,
     });
-    let decisions = rollback.into_iter().chain(hold).collect();
+    let said = head.said().map(|said| Decision {
+        accion: if said.is_final { "final" } else { "reanudacion" },
+        desde: said.at,
+        motivo: said.reason.clone(),
+        retirado: None,
+    });
+    let decisions = rollback.into_iter().chain(hold).chain(said).collect();
     Occasion { last_modified: head.last_modified, decisions }
 }
 

@@ -53,6 +53,11 @@ impl Fault {
         }
     }
 
+    /// True for what another window of the calendar would take.
+    pub fn is_for_another_window(&self) -> bool {
+        matches!(self, Fault::NotAdmitted(NotAdmitted::OtherWindow { .. }) | Fault::Refused(Refusal::TipoOther { .. }))
+    }
+
     /// True where the same bytes may hold later.
     pub fn may_heal(&self) -> bool {
         match self {
@@ -108,7 +113,7 @@ impl Desk {
         Expectations {
             trust: self.intake.trust,
             eleccion: Some(self.intake.election.clone()),
-            tipo: Some(self.intake.kind),
+            tipo: Some(self.kind()),
             signers: &self.intake.signers,
             identity: self.intake.identity.clone(),
             now: self.clock.now(),
@@ -134,7 +139,13 @@ impl Desk {
 
     /// Whether it was accepted before, so that nothing happens.
     pub(super) fn judge(&self, candidate: &Candidate, corte: &Corte, sums: Digest) -> Result<bool, NotAdmitted> {
-        match admission::admit(corte.id, sums, &self.stage.standing(corte.id)) {
+        let (calendar, window) = (&self.intake.calendar, self.stage.window);
+        if !calendar.is_for(window, corte.tipo, corte.instant) {
+            let opens = calendar.windows()[window].opens.to_zoned_datetime(calendar.zone().clone());
+            let (id, opens) = (corte.id, opens.strftime("%Y-%m-%d %H:%M").to_string());
+            return Err(NotAdmitted::OtherWindow { id, opens });
+        }
+        match admission::admit(corte.id, sums, &self.stage.standing(&self.intake, corte.id)) {
             Verdict::Admit => Ok(false),
             Verdict::Refuse(why) => Err(why),
             Verdict::Same => {

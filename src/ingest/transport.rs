@@ -48,7 +48,7 @@ impl Desk {
         if candidate.mark.is_some_and(|before| mark(disk, candidate.path).ok() != Some(before)) {
             return Err(NotAdmitted::Changing.into());
         }
-        let (eleccion, tipo, now) = (self.intake.election.clone(), self.intake.kind, self.clock.now());
+        let (eleccion, tipo, now) = (self.intake.election.clone(), self.kind(), self.clock.now());
         let mut about = About { eleccion, tipo, revision: 0, now };
         let mut announced = bare.announce(&transport.rule, &about)?;
         if transport.corrections == Corrections::Revise

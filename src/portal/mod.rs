@@ -1,9 +1,9 @@
 //! Floor 3: pages of our own. Every public sentence stands in `words`, in Spanish; `page` gives them their looks.
 
-mod page;
+mod interim;
 mod told;
 pub mod words;
 
-pub use page::{Stamp, page};
-pub use told::{Brand, Printed, Told};
+pub use interim::{files, notice_json, notice_page};
+pub use told::{Brand, Printed, Stamp, Told};
 pub use words::Notice;

@@ -16,6 +16,9 @@ pub enum Notice {
     TargetTooLong,
     HeadTooLarge,
     RangeNotSatisfiable,
+    NotOpenYet,
+    Interrupted,
+    Closed,
     /// Nothing has been published yet.
     NoCorteYet,
     /// The authority's file is no longer among the cortes that are kept.
@@ -23,7 +26,7 @@ pub enum Notice {
 }
 
 impl Notice {
-    pub const ALL: [Notice; 11] = [
+    pub const ALL: [Notice; 14] = [
         Notice::NotFound,
         Notice::BadRequest,
         Notice::MethodNotAllowed,
@@ -33,6 +36,9 @@ impl Notice {
         Notice::TargetTooLong,
         Notice::HeadTooLarge,
         Notice::RangeNotSatisfiable,
+        Notice::NotOpenYet,
+        Notice::Interrupted,
+        Notice::Closed,
         Notice::NoCorteYet,
         Notice::CorteGone,
     ];
@@ -67,6 +73,9 @@ impl Notice {
             Notice::RangeNotSatisfiable => {
                 ("Fragmento inexistente", "El archivo es más corto que el fragmento que se solicitó.")
             }
+            Notice::NotOpenYet => ("Aún no", ""),
+            Notice::Interrupted => ("Transmisión interrumpida", ""),
+            Notice::Closed => ("Terminó", ""),
             Notice::NoCorteYet => (
                 "Aún no hay resultados",
                 "En cuanto se reciba y verifique el primer corte de información, aparecerá en esta página.",

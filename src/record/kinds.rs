@@ -63,6 +63,8 @@ pub static TABLE: &[Kind] = &[
     advertencia("A002", "Se detuvo la publicación de cortes nuevos, a petición de un operador"),
     aviso("A003", "Se reanudó la publicación de cortes nuevos, a petición de un operador"),
     aviso("A004", "No se pudo hacer lo que pidió un operador"),
+    aviso("A005", "Un operador declaró final el corte publicado"),
+    advertencia("A006", "Un operador reanudó la difusión del último corte sin que llegara otro"),
     advertencia("A011", "Alguien sin autorización quiso entrar por la puerta de administración"),
     aviso("A012", "Un envío por HTTPS se quedó a medias o no se admitió"),
     critico("A013", "No hay lugar en el disco para recibir un paquete"),

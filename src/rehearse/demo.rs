@@ -6,9 +6,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use ssh_key::{Algorithm, PrivateKey};
 
@@ -22,6 +24,8 @@ use crate::corte::pack::{self, PackFault};
 use crate::corte::{CorteId, Limits, Signers, Tipo, Trust};
 use crate::http::{self, Listen};
 use crate::ingest::{ContentCheck, Intake, Reporter};
+use crate::schedule::{Calendar, Closed, OnInterrupted, Window};
+use crate::snapshot::Looks;
 use crate::store::Policy;
 
 /// What a corte stands for in election time (the call, IV).
@@ -30,6 +34,10 @@ const INTERVAL: Duration = Duration::from_secs(600);
 const KEEP: usize = 6;
 /// Bytes that the demo's own vault may have.
 const VAULT_BYTES: u64 = 1 << 30;
+/// A night that runs so fast takes much of an interval to take a corte in: none of them is late for that.
+const LENIENCE: SignedDuration = SignedDuration::from_mins(20);
+/// The demo's window, in election time: longer than anybody watches.
+const WEEK: SignedDuration = SignedDuration::from_hours(168);
 /// How long open downloads may take after Ctrl-C.
 const GRACE: Duration = Duration::from_secs(2);
 /// Who signs.
@@ -85,7 +93,7 @@ impl Demo {
                 state: folder.0.join("state"),
                 incoming: Some(folder.incoming()),
                 election: night.eleccion().to_owned(),
-                kind: Tipo::Simulacro,
+                calendar: Arc::new(calendar(&night)),
                 trust: Trust::Signed,
                 transport: None,
                 signers: Signers::parse(&line).map_err(DemoFault::Signers)?,
@@ -99,7 +107,7 @@ impl Demo {
                 refused_bytes: 0,
             },
             sources: Vec::new(),
-            interval: INTERVAL,
+            looks: Looks::default(),
             admin: None,
             rsync: Rsync::default(),
             http: http::Settings {
@@ -174,6 +182,25 @@ impl Drop for Demo {
             running.stop();
         }
     }
+}
+
+/// The night as a drill, open from its first corte on.
+fn calendar(night: &Night) -> Calendar {
+    let first = night.corte(0).stamp;
+    let opens = first.timestamp();
+    let window = Window {
+        kind: Tipo::Simulacro,
+        opens,
+        closes: opens.saturating_add(WEEK).unwrap_or(Timestamp::MAX),
+        interval: SignedDuration::try_from(INTERVAL).unwrap_or(SignedDuration::MAX),
+        grace: LENIENCE,
+        periods: 3,
+        ends: opens.saturating_add(WEEK).unwrap_or(Timestamp::MAX),
+        on_interrupted: OnInterrupted::Notice,
+        closed: Closed::Keep,
+        name: None,
+    };
+    Calendar::new(vec![window], first.time_zone().clone(), SignedDuration::ZERO).expect("one sound window")
 }
 
 /// A folder that nobody else can read, gone when it is dropped.

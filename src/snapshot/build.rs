@@ -8,7 +8,6 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::HeaderValue;
 use jiff::Timestamp;
-use jiff::tz::{Offset, TimeZone};
 
 use super::compress::Level;
 use super::content::Content;
@@ -16,8 +15,7 @@ use super::media::{self, Media};
 use super::own::{Occasion, own_files};
 use crate::base::digest::Digest;
 use crate::base::pool;
-use crate::corte::{Corte, Tipo, Verified};
-use crate::portal::{Notice, Stamp, page, words};
+use crate::corte::{Corte, Verified};
 use crate::store::Codings;
 
 /// Below this folder live our own files; nothing in a package is published there.
@@ -55,7 +53,6 @@ pub struct Snapshot {
     sums: Digest,
     fields: CorteFields,
     entries: HashMap<Box<str>, Entry>,
-    notices: HashMap<Notice, Bytes>,
 }
 
 /// Where the codings of a content come from that no snapshot in memory has.
@@ -132,11 +129,9 @@ impl Snapshot {
             }
             entries.insert(path.as_str().into(), Entry::File(content));
         }
-        let stamp = stamp(&corte);
         Snapshot {
             sums: Digest::of(verified.sums()),
             fields: CorteFields::new(&corte, occasion.last_modified),
-            notices: Notice::ALL.into_iter().map(|n| (n, Bytes::from(page(n, Some(&stamp))))).collect(),
             entries,
             corte,
         }
@@ -156,7 +151,6 @@ impl Snapshot {
             sums: self.sums,
             fields: self.fields.clone(),
             entries: self.entries.iter().map(|(path, entry)| (path.clone(), swap(entry))).collect(),
-            notices: self.notices.clone(),
         }
     }
 
@@ -176,11 +170,6 @@ impl Snapshot {
     /// What `path` names: decoded, without its leading slash; `""` is the front page.
     pub fn get(&self, path: &str) -> Option<&Entry> {
         self.entries.get(path)
-    }
-
-    /// The page for `notice` under this corte.
-    pub fn notice(&self, notice: Notice) -> Bytes {
-        self.notices.get(&notice).cloned().unwrap_or_default()
     }
 
     /// Every path and its content; a folder's index appears under the folder's path too.
@@ -228,14 +217,6 @@ impl CorteFields {
             last_modified_at,
         }
     }
-}
-
-/// What our own pages say of a corte, in the offset that the authority wrote.
-fn stamp(corte: &Corte) -> Stamp {
-    let written: Option<jiff::fmt::temporal::Pieces> = jiff::fmt::temporal::Pieces::parse(&corte.fecha_hora).ok();
-    let offset = written.and_then(|p| p.to_numeric_offset()).unwrap_or(Offset::UTC);
-    let at = corte.instant.to_zoned_datetime(TimeZone::fixed(offset));
-    Stamp { date_and_hour: words::date_and_hour(&at), is_drill: corte.tipo == Tipo::Simulacro }
 }
 
 /// The content of each wanted file, in order; equal ones are made once.

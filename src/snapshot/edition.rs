@@ -1,28 +1,36 @@
-//! What is published at this moment, and the one pointer that says so.
+//! What operators want shown, whether the public may see it yet or not, and the pointer that says so.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwapOption, Guard};
 
 use super::build::Snapshot;
+use crate::schedule::Said;
 
 /// The live snapshot and those just before it, newest first. A page that loaded under one corte can finish under it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Edition {
     live: Arc<Snapshot>,
     earlier: Vec<Arc<Snapshot>>,
+    /// What operators have said of the live corte.
+    said: Option<Said>,
 }
 
 impl Edition {
     pub fn first(live: Arc<Snapshot>) -> Edition {
-        Edition { live, earlier: Vec::new() }
+        Edition { live, earlier: Vec::new(), said: None }
     }
 
     /// Another corte goes live; of those before it, `keep` stay reachable. None after it does.
     pub fn next(&self, live: Arc<Snapshot>, keep: usize) -> Edition {
         let is_before = |s: &&Arc<Snapshot>| s.corte().id < live.corte().id;
         let earlier = self.all().filter(is_before).take(keep).cloned().collect();
-        Edition { live, earlier }
+        Edition { live, earlier, said: None }
+    }
+
+    /// The same, of whose live corte operators have said this.
+    pub fn saying(self, said: Option<Said>) -> Edition {
+        Edition { said, ..self }
     }
 
     /// The same, with one more of the cortes before it.
@@ -31,7 +39,7 @@ impl Edition {
         all.retain(|s| s.corte().id != earlier.corte().id);
         let place = all.partition_point(|s| s.corte().id > earlier.corte().id);
         all.insert(place, earlier);
-        Edition { live: self.live.clone(), earlier: all }
+        Edition { live: self.live.clone(), earlier: all, said: self.said }
     }
 
     /// The snapshot here of the very package that `snapshot` is of.
@@ -42,7 +50,11 @@ impl Edition {
     /// The same cortes; the one that `better` is of is replaced by it, wherever it stands.
     pub fn improved(&self, better: &Arc<Snapshot>) -> Edition {
         let swap = |s: &Arc<Snapshot>| if s.sums() == better.sums() { better.clone() } else { s.clone() };
-        Edition { live: swap(&self.live), earlier: self.earlier.iter().map(swap).collect() }
+        Edition { live: swap(&self.live), earlier: self.earlier.iter().map(swap).collect(), said: self.said }
+    }
+
+    pub fn said(&self) -> Option<Said> {
+        self.said
     }
 
     pub fn live(&self) -> &Arc<Snapshot> {
@@ -60,17 +72,40 @@ impl Edition {
     }
 }
 
-/// The pointer. Readers load it once a request and never wait; `ingest` alone stores.
+/// The pointer. `ingest` alone stores; `Public` is what readers see of it.
 #[derive(Default)]
-pub struct Live(ArcSwapOption<Edition>);
+pub struct Live {
+    edition: ArcSwapOption<Edition>,
+    heard: OnceLock<Hear>,
+}
+
+/// Called after every change.
+type Hear = Box<dyn Fn() + Send + Sync>;
 
 impl Live {
     /// The edition of this moment; `None` before the first corte. Not to be held across an await.
     pub fn load(&self) -> Guard<Option<Arc<Edition>>> {
-        self.0.load()
+        self.edition.load()
     }
 
     pub fn publish(&self, edition: Edition) {
-        self.0.store(Some(Arc::new(edition)));
+        self.set(Some(edition));
+    }
+
+    /// There is no corte any more: another window of the calendar has begun.
+    pub fn clear(&self) {
+        self.set(None);
+    }
+
+    fn set(&self, edition: Option<Edition>) {
+        self.edition.store(edition.map(Arc::new));
+        if let Some(hear) = self.heard.get() {
+            hear();
+        }
+    }
+
+    /// `hear` is called after every change, by whoever made it. Only the first who asks is told.
+    pub fn listen(&self, hear: impl Fn() + Send + Sync + 'static) {
+        let _ = self.heard.set(Box::new(hear));
     }
 }

@@ -1,7 +1,7 @@
 //! Floor 4: a complete edition of the results in memory, and the one atomic swap.
 //!
 //! `Verified` -> `Snapshot` (every file, every coding, every header value) -> `Edition` (the live snapshot and
-//! the ones just before) -> `Live` (one `ArcSwap`). A snapshot never changes; a better-compressed one replaces it.
+//! the ones just before) -> `Showing` (what of it the public may see now) -> `Public` (one `ArcSwap`). A snapshot never changes; a better-compressed one replaces it.
 
 mod build;
 mod compress;
@@ -9,6 +9,7 @@ mod content;
 mod edition;
 pub mod media;
 mod own;
+mod showing;
 #[cfg(test)]
 pub mod specimen;
 
@@ -17,3 +18,4 @@ pub use compress::Level;
 pub use content::{CODINGS, Coding, Content, Representation, TAG_CONTENT_LEN};
 pub use edition::{Edition, Live};
 pub use own::{Decision, Occasion};
+pub use showing::{Looks, Page, Public, Showing, Signs, Timing};

@@ -18,7 +18,8 @@ pub struct Occasion {
 /// A decision of the operators, as `/.prep/corte.json` tells it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Decision {
-    /// `reversion`: an earlier corte was taken back. `retencion`: what is shown does not change.
+    /// `reversion`: an earlier corte was taken back. `retencion`: what is shown does not change. `final`: it is the last
+    /// one. `reanudacion`: it is shown for longer although no other has come.
     pub accion: &'static str,
     pub desde: Timestamp,
     pub motivo: String,

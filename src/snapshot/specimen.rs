@@ -1,11 +1,15 @@
 //! A small corte for the tests of the floors above, which need not know how packages are made.
 
-use bytes::Bytes;
-use jiff::Timestamp;
+use std::sync::Arc;
 
-use super::{Known, Snapshot};
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Edition, Known, Looks, Showing, Snapshot, Timing};
 use crate::base::disk::Disk;
 use crate::corte::{Expectations, InMemory, Limits, Signers, Trust, pack, read};
+use crate::portal::{Printed, Stamp, Told};
+use crate::schedule::State;
 
 pub const STAMP: &str = "2026-06-07T20:10:00-06:00";
 
@@ -33,4 +37,26 @@ pub fn snapshot() -> Snapshot {
         Expectations { trust: Trust::Signed, eleccion: None, tipo: None, signers: &signers, identity: None, now };
     let package = read(&Disk::machine(), &path, &Limits::default(), &InMemory { known: &|_| None }).unwrap();
     Snapshot::usual(&package.verify(&expected).unwrap(), &Known::default(), now, None)
+}
+
+/// The snapshot, shown as current.
+pub fn showing(snapshot: Snapshot) -> Showing {
+    let at = snapshot.corte().as_written();
+    let corte = snapshot.corte();
+    let told = Told {
+        election: corte.eleccion.clone(),
+        kind: corte.tipo,
+        state: State::Current,
+        shows_results: true,
+        is_shifted: false,
+        corte: Some(Stamp::new(corte.id.to_string(), corte.fecha_hora.clone(), &at)),
+        since: Some(at.clone()),
+        opens: at.clone(),
+        closes: at.clone(),
+        due: None,
+        interval_s: 600,
+        printed: Printed { election: at, machine_s: 0, pace: 1.0 },
+    };
+    let timing = Timing { interval: SignedDuration::from_mins(10), due: None, until: None, opens: None };
+    Showing::new(told, Some(Arc::new(Edition::first(Arc::new(snapshot)))), timing, &Looks::default(), None)
 }

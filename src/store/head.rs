@@ -28,6 +28,19 @@ pub struct Head {
     pub rollback: Option<Rollback>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Statement>,
+}
+
+/// What operators have said of the corte that is shown; the next one ends it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statement {
+    #[serde(with = "by_text")]
+    pub corte: CorteId,
+    /// True: it is the last one. False: it is to be shown for as long again as if it had come just now.
+    pub is_final: bool,
+    pub at: Timestamp,
+    pub reason: String,
 }
 
 /// An earlier corte was taken back, and those after it, until `withdrawn`, were withdrawn.
@@ -74,6 +87,11 @@ impl Head {
     /// The rollback as it stands while `corte` is shown: a later one than those that were withdrawn ends it.
     pub fn rollback_under(&self, corte: CorteId) -> Option<Rollback> {
         self.rollback.clone().filter(|rollback| corte <= rollback.withdrawn)
+    }
+
+    /// What operators have said, if it is of the corte that is shown.
+    pub fn said(&self) -> Option<&Statement> {
+        self.said.as_ref().filter(|said| said.corte == self.corte)
     }
 
     /// The head, if there is one, and what is wrong with the file that should have it.
@@ -126,7 +144,7 @@ mod tests {
         let at: Timestamp = "2026-06-08T03:00:00Z".parse().unwrap();
         let corte = id("20260607_2040");
         let withdrawn = vec![id("20260607_2020"), id("20260607_2030")];
-        let head = Head { corte, since: at, last_modified: at, withdrawn, rollback: None, hold: None };
+        let head = Head { corte, since: at, last_modified: at, withdrawn, rollback: None, hold: None, said: None };
         let lets = |corte: &str| head.lets_show(id(corte));
         assert!(lets("20260607_2010") && lets("20260607_2040") && lets("20260607_2050"));
         assert!(!lets("20260607_2020") && !lets("20260607_2030"));

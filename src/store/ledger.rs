@@ -67,6 +67,8 @@ pub enum Shown {
     Rollback,
     Hold,
     Release,
+    Final,
+    Resume,
     Unusable,
     Removed,
 }

@@ -23,7 +23,7 @@ mod shelf;
 mod vault;
 
 pub use coded::Codings;
-pub use head::{Head, Hold, Rollback};
+pub use head::{Head, Hold, Rollback, Statement};
 pub use ledger::{Entry, Facts, Ledger, Moment, Shown};
 pub use restore::{Restored, Unusable};
 pub use retention::{Policy, Retained};

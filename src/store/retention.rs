@@ -169,6 +169,7 @@ mod tests {
             withdrawn,
             rollback: None,
             hold: None,
+            said: None,
         };
         let go = |shown, policy| next_to_go(&entries, Some(&head(shown, vec![])), 100, &policy);
         let withdrawn = head(3, vec![id(2), id(1)]);

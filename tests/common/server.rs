@@ -27,10 +27,16 @@ pub struct Setup {
     sections: Vec<(&'static str, String)>,
     /// What may come several times, as it is written.
     several: String,
+    /// When what is shown; without one, everything always.
+    windows: String,
     env: Vec<(&'static str, String)>,
     /// A command that runs it, with its arguments.
     through: Vec<String>,
 }
+
+/// Open for longer than anybody looks, and no corte is ever late in it.
+pub const ALWAYS: &str =
+    "[[window]]\nopens = \"2000-01-01T00:00\"\ncloses = \"2100-01-01T00:00\"\ncortes_end = \"10m\"\n";
 
 /// What the environment may say of proxies; tests speak to this machine only.
 const PROXIES: [&str; 4] = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"];
@@ -47,7 +53,14 @@ impl Setup {
         fs::create_dir(dir.path().join("incoming")).unwrap();
         let signers = format!("iec {}\n", key().public_key().to_openssh().unwrap());
         fs::write(dir.path().join("signers"), signers).unwrap();
-        let setup = Setup { dir, sections: Vec::new(), several: String::new(), env: Vec::new(), through: Vec::new() };
+        let setup = Setup {
+            dir,
+            sections: Vec::new(),
+            several: String::new(),
+            windows: String::new(),
+            env: Vec::new(),
+            through: Vec::new(),
+        };
         setup
             .with(
                 "",
@@ -91,6 +104,12 @@ impl Setup {
         self
     }
 
+    /// A time in which results are public.
+    pub fn window(mut self, lines: &str) -> Setup {
+        let _ = write!(self.windows, "[[window]]\n{lines}\n");
+        self
+    }
+
     /// Somewhere to fetch packages from.
     pub fn source(mut self, lines: &str) -> Setup {
         let _ = write!(self.several, "[[source]]\n{lines}\n");
@@ -117,7 +136,8 @@ impl Setup {
             text += &format!("{header}{lines}");
         }
         let path = self.dir.path().join("difusor.toml");
-        fs::write(&path, text + &self.several).unwrap();
+        let windows = if self.windows.is_empty() { ALWAYS } else { &self.windows };
+        fs::write(&path, text + &self.several + windows).unwrap();
         path
     }
 

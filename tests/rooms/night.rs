@@ -4,14 +4,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use difusor::base::clock::Clock;
 use difusor::base::digest::Digest;
-use difusor::corte::{InMemory, Limits, Verified, read};
-use difusor::snapshot::{Known, Level, Snapshot};
+use difusor::corte::{InMemory, Limits, Tipo, Verified, read};
+use difusor::ingest::{Gate, Plan};
+use difusor::snapshot::{Edition, Known, Level, Live, Looks, Public, Snapshot};
 use jiff::Timestamp;
 use jiff::civil::date;
 
+use crate::common::room::always;
 use crate::common::wire::decode;
-use crate::common::{Tree, corte, expecting, key, now, signers_of};
+use crate::common::{ELECTION, Tree, corte, expecting, key, now, signers_of};
 
 /// Target and path of what is asked for.
 pub const TARGETS: [(&str, &str); 5] = [
@@ -90,6 +93,20 @@ pub fn verified(n: usize) -> Verified {
 /// The nth corte, ready to be served.
 pub fn snapshot(n: usize) -> Arc<Snapshot> {
     Arc::new(Snapshot::usual(&verified(n), &Known::default(), now(), None))
+}
+
+/// A gate that lets everything out that is published.
+pub fn gate(live: &Arc<Live>) -> Arc<Gate> {
+    let plan = Plan { election: ELECTION.into(), calendar: always(Tipo::Oficial), looks: Looks::default() };
+    Gate::new(plan, live.clone(), Clock::scripted(now()).0, Arc::new(|_| {}))
+}
+
+/// What readers see of an edition.
+pub fn public(edition: Option<Edition>) -> Arc<Public> {
+    let live = Arc::new(Live::default());
+    let gate = gate(&live);
+    edition.into_iter().for_each(|edition| live.publish(edition));
+    gate.public()
 }
 
 /// The same, compressed as well as pays.

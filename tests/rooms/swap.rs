@@ -9,11 +9,10 @@ use std::time::Duration;
 use difusor::base::clock::{Clock, Monotonic};
 use difusor::http::{Listen, Rhythm, Server, Settings, Site};
 use difusor::snapshot::{Edition, Live, Snapshot};
-use jiff::SignedDuration;
 
 use crate::clients::{BATCH, Multiplexed, PER_CONNECTION, Pipelined};
 use crate::common::now;
-use crate::night::{Asked, Night, Seen, TARGETS, TOTAL, improved, snapshot};
+use crate::night::{Asked, Night, Seen, TARGETS, TOTAL, gate, improved, snapshot};
 
 const SWAPS: usize = 1_000;
 const REQUESTS: usize = 1_000_000;
@@ -157,8 +156,9 @@ fn a_million_requests_through_a_thousand_swaps() {
     }
     eprintln!("{} packages made, verified and built in {:?}", snapshots.len(), started.elapsed());
     let live = Arc::new(Live::default());
+    let gate = gate(&live);
     live.publish(Edition::first(snapshots[0].clone()));
-    let rhythm = Rhythm { clock: Clock::scripted(now()).0, interval: SignedDuration::from_mins(10) };
+    let rhythm = Rhythm { clock: Clock::scripted(now()).0 };
     let settings = Settings {
         listen: vec![Listen { address: ([127, 0, 0, 1], 0).into(), is_tls: false }],
         certificates: Vec::new(),
@@ -167,7 +167,7 @@ fn a_million_requests_through_a_thousand_swaps() {
         connections_max: 100,
         grace: Duration::from_secs(10),
     };
-    let server = Server::start(&settings, Arc::new(Site { live: live.clone(), rhythm })).unwrap();
+    let server = Server::start(&settings, Arc::new(Site { public: gate.public(), rhythm })).unwrap();
     let stage = Stage {
         night,
         address: server.addresses()[0].address,

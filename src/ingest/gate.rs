@@ -1,0 +1,241 @@
+//! The gate: the one who stores to `Public`. It holds the edition that the operator wants shown against the election's
+//! clock, and lets out what may be seen, at the second that the calendar says.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::report::{Happening, Reporter};
+use crate::base::clock::Clock;
+use crate::portal::{Printed, Stamp, Told};
+use crate::schedule::{Calendar, Facts, Reason, Shown, State, Step, Window, step};
+use crate::snapshot::{Edition, Live, Looks, Public, Showing, Timing};
+
+/// The machine's clock is looked at this often; no deadline is waited for longer in one go.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A clock that is set right may go back by as much; what was opened meanwhile stays open.
+const STEADY: SignedDuration = SignedDuration::from_secs(2);
+
+/// What does not change while it runs.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub election: String,
+    pub calendar: Arc<Calendar>,
+    pub looks: Looks,
+}
+
+/// See above. Shared by the operator, who brings editions, and the thread that waits for the next deadline.
+pub struct Gate {
+    plan: Plan,
+    live: Arc<Live>,
+    public: Arc<Public>,
+    clock: Clock,
+    report: Reporter,
+    inner: Mutex<Inner>,
+    bell: Condvar,
+}
+
+struct Inner {
+    /// The latest moment that was acted upon.
+    latest: Timestamp,
+    /// Where things stood then, and of which edition.
+    stood: Option<(Step, Option<Arc<Edition>>)>,
+    is_stopping: bool,
+}
+
+impl Gate {
+    /// Shows what is to be shown now, and from now on after every change of `live`.
+    pub fn new(plan: Plan, live: Arc<Live>, clock: Clock, report: Reporter) -> Arc<Gate> {
+        let latest = clock.now();
+        let (stands, _) = stand(&plan, latest, None);
+        let public = Arc::new(Public::new(showing(&plan, &clock, &stands, None, latest, None)));
+        let inner = Mutex::new(Inner { latest, stood: Some((stands, None)), is_stopping: false });
+        let gate = Arc::new(Gate { plan, live, public, clock, report, inner, bell: Condvar::new() });
+        let listening = Arc::downgrade(&gate);
+        gate.live.listen(move || {
+            if let Some(gate) = listening.upgrade() {
+                gate.renew();
+            }
+        });
+        gate.renew();
+        gate
+    }
+
+    /// Where readers find it.
+    pub fn public(&self) -> Arc<Public> {
+        self.public.clone()
+    }
+
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Where things stand.
+    pub fn stands(&self) -> Option<Step> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).stood.as_ref().map(|(stands, _)| *stands)
+    }
+
+    /// Lets out what may be seen now. Called after every change of the edition, and at every deadline. Returns when it
+    /// is to be called next, in the election's time, if nothing changes.
+    pub fn renew(&self) -> Option<Timestamp> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = steady(inner.latest, self.clock.now());
+        inner.latest = now;
+        let (stands, edition) = stand(&self.plan, now, self.live.load().clone());
+        let before = inner.stood.replace((stands, edition.clone()));
+        let (stood, shown) = before.map_or((None, None), |(step, edition)| (Some(step), edition));
+        match is_same(shown.as_ref(), edition.as_ref()) {
+            Same::All if stood == Some(stands) => {}
+            Same::Cortes if stood == Some(stands) => {
+                if let Some(edition) = &edition {
+                    self.public.show(self.public.load().with(edition));
+                }
+            }
+            _ => {
+                let before = self.public.load();
+                self.public.show(showing(&self.plan, &self.clock, &stands, edition, now, Some(&before)));
+            }
+        }
+        drop(inner);
+        let was = stood.map(|stood| (stood.window, stood.state));
+        if was != Some((stands.window, stands.state)) {
+            let (from, to, reason) = (stood.map(|stood| stood.state), stands.state, stands.reason);
+            (self.report)(&Happening::Turned { from, to, reason });
+        }
+        self.bell.notify_one();
+        stands.next
+    }
+
+    /// Waits for deadlines on a thread of its own, and looks after the machine's clock.
+    pub fn start(self: &Arc<Gate>) -> std::io::Result<Waiting> {
+        let gate = self.clone();
+        let thread = thread::Builder::new().name("gate".into()).spawn(move || gate.wait())?;
+        Ok(Waiting { gate: self.clone(), thread })
+    }
+
+    fn wait(&self) {
+        loop {
+            if let Some(doubt) = self.clock.check() {
+                (self.report)(&Happening::Clock(doubt));
+            }
+            let next = self.renew();
+            let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            if inner.is_stopping {
+                return;
+            }
+            let left =
+                next.map_or(SignedDuration::MAX, |next| self.clock.outside(next.duration_since(self.clock.now())));
+            let left = Duration::try_from(left.max(SignedDuration::ZERO)).unwrap_or(Duration::ZERO).min(LOOK_EVERY);
+            drop(self.bell.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+}
+
+/// The thread that waits.
+pub struct Waiting {
+    gate: Arc<Gate>,
+    thread: JoinHandle<()>,
+}
+
+impl Waiting {
+    pub fn stop(self) {
+        self.gate.inner.lock().unwrap_or_else(PoisonError::into_inner).is_stopping = true;
+        self.gate.bell.notify_one();
+        let _ = self.thread.join();
+    }
+}
+
+/// A clock that was set back a little has not undone what was done.
+fn steady(latest: Timestamp, now: Timestamp) -> Timestamp {
+    if latest.duration_since(now) <= STEADY { now.max(latest) } else { now }
+}
+
+/// Where things stand at `now`, and the edition if it is for the window that governs.
+fn stand(plan: &Plan, now: Timestamp, edition: Option<Arc<Edition>>) -> (Step, Option<Arc<Edition>>) {
+    let window = plan.calendar.governing(now);
+    let edition = edition.filter(|edition| {
+        let corte = edition.live().corte();
+        plan.calendar.is_for(window, corte.tipo, corte.instant)
+    });
+    let shown = edition.as_ref().map(|edition| {
+        let corte = edition.live().corte();
+        Shown { stamp: corte.instant, is_final: corte.is_final }
+    });
+    let said = edition.as_ref().and_then(|edition| edition.said());
+    (step(&plan.calendar, now, &Facts { shown, said }), edition)
+}
+
+/// How much of two editions is the same.
+#[derive(PartialEq, Eq)]
+enum Same {
+    All,
+    /// The same cortes under the same circumstances, compressed anew or with others beside.
+    Cortes,
+    Nothing,
+}
+
+fn is_same(before: Option<&Arc<Edition>>, now: Option<&Arc<Edition>>) -> Same {
+    match (before, now) {
+        (None, None) => Same::All,
+        (Some(before), Some(now)) if Arc::ptr_eq(before, now) => Same::All,
+        (Some(before), Some(now)) => {
+            let (was, is) = (before.live(), now.live());
+            let is_one = was.sums() == is.sums() && was.fields().last_modified_at == is.fields().last_modified_at;
+            if is_one { Same::Cortes } else { Same::Nothing }
+        }
+        _ => Same::Nothing,
+    }
+}
+
+fn showing(
+    plan: &Plan,
+    clock: &Clock,
+    stands: &Step,
+    edition: Option<Arc<Edition>>,
+    now: Timestamp,
+    before: Option<&Showing>,
+) -> Showing {
+    let calendar = &plan.calendar;
+    let window = &calendar.windows()[stands.window];
+    let is_secret = stands.state == State::Before;
+    let corte = edition.as_ref().filter(|_| !is_secret).map(|edition| edition.live().corte());
+    let local = |at: Timestamp| at.to_zoned_datetime(calendar.zone().clone());
+    let told = Told {
+        election: plan.election.clone(),
+        kind: window.kind,
+        state: stands.state,
+        shows_results: corte.is_some() && stands.shows_results(window),
+        is_shifted: clock.is_shifted(),
+        corte: corte.map(|corte| Stamp::new(corte.id.to_string(), corte.fecha_hora.clone(), &corte.as_written())),
+        since: stands.since.map(local),
+        opens: local(window.opens),
+        closes: local(window.closes),
+        due: stands.due.map(local),
+        interval_s: window.interval.as_secs(),
+        printed: Printed { election: local(now), machine_s: clock.seconds().1, pace: clock.pace() },
+    };
+    let timing = Timing {
+        interval: window.interval,
+        due: stands.due.filter(|_| stands.state != State::Interrupted),
+        until: until(stands, window),
+        opens: is_secret.then_some(window.opens),
+    };
+    Showing::new(told, edition, timing, &plan.looks, before)
+}
+
+/// When results are no longer shown if nothing comes.
+fn until(stands: &Step, window: &Window) -> Option<Timestamp> {
+    use crate::schedule::{Closed, OnInterrupted};
+    let closes = (window.closed == Closed::Page).then_some(window.closes);
+    let is_awaited = matches!(stands.state, State::Current | State::Late);
+    let base = stands.due.filter(|_| is_awaited && window.on_interrupted == OnInterrupted::Notice);
+    // One interval of the patience has passed when a corte is due; an operator who resumes only makes it longer.
+    let interrupts = base.map(|due| due.saturating_add(window.patience() - window.interval).unwrap_or(Timestamp::MAX));
+    let interrupts = interrupts.map(|at| if stands.reason == Reason::Resumed { stands.next.unwrap_or(at) } else { at });
+    match (closes, interrupts) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
