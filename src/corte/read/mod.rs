@@ -1,6 +1,7 @@
 //! Reads a package from where it lies: paths checked, limits held, every file hashed. Proves nothing.
 
 mod bare;
+mod described;
 mod entry;
 mod fields;
 mod folder;
