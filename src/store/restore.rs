@@ -23,7 +23,7 @@ pub struct Restored {
 }
 
 /// A corte that cannot be read back whole.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("corte {corte}: {what}: {why}")]
 pub struct Unusable {
     pub corte: CorteId,

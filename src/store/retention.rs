@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 
 use super::head::Head;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, SUMS};
+use super::restore::Unusable;
 use crate::base::digest::Digest;
 use crate::corte::{CorteId, Sums};
 
@@ -39,6 +40,8 @@ pub(super) struct Index {
     pub lists: HashMap<CorteId, u64>,
     /// Cortes of which the entry or the list cannot be read: what only they refer to stays while they do.
     pub unread: BTreeSet<CorteId>,
+    /// Why, of those that have an entry.
+    pub damaged: Vec<Unusable>,
     /// Bytes of what stays for them alone. It may never have been synced, and is put there again by whoever needs it.
     pub unclaimed: u64,
 }
@@ -77,7 +80,11 @@ impl Index {
                     let own = [Some(entry.sums), sums.corte_json].into_iter().flatten();
                     index.own.entry(entry.corte).or_default().extend(own);
                 }
-                Err(_) => _ = index.unread.insert(entry.corte),
+                Err(error) => {
+                    let (corte, what, why) = (entry.corte, SUMS.to_owned(), error.to_string());
+                    index.unread.insert(corte);
+                    index.damaged.push(Unusable { corte, what, why, blob: None });
+                }
             }
         }
         // What is removed below must have no entry after a power cut either.

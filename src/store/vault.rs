@@ -38,6 +38,8 @@ pub struct Vault {
     index: Option<Index>,
     /// Blobs that do not hold: what comes of them is put in their place.
     doubtful: HashSet<Digest>,
+    /// Cortes that were found damaged, and of which nobody has been told.
+    damaged: Vec<Unusable>,
     sums_bytes: u64,
     _lock: Lock,
 }
@@ -59,7 +61,8 @@ impl Vault {
             head.mend(disk, &ledger.folder);
         }
         let (root, doubtful) = (root.to_owned(), HashSet::new());
-        Ok(Vault { ledger, root, index: None, doubtful, sums_bytes: limits.sums_bytes, _lock: lock })
+        let sums_bytes = limits.sums_bytes;
+        Ok(Vault { ledger, root, index: None, doubtful, damaged: Vec::new(), sums_bytes, _lock: lock })
     }
 
     /// Makes the folders, and removes the drafts that a crash has left.
@@ -161,6 +164,13 @@ impl Vault {
         self.tell(&Moment { at: now, what: Shown::Unusable, corte: why.corte, reason: Some(why.to_string()) });
     }
 
+    /// What was found damaged while the lists were read, each once.
+    pub fn found_damaged(&mut self, now: Timestamp) -> Vec<Unusable> {
+        let found = std::mem::take(&mut self.damaged);
+        found.iter().for_each(|why| self.is_unusable(why, now));
+        found
+    }
+
     /// Puts back what was made from its compressed copy.
     pub fn mend(&self, mended: &[(Digest, Bytes)]) -> io::Result<()> {
         mended.iter().try_for_each(|(digest, bytes)| self.ledger.blobs.put(digest, &[bytes]))?;
@@ -243,8 +253,12 @@ impl Vault {
     fn index(&mut self) -> io::Result<&Index> {
         if self.index.is_none() {
             let index = Index::build(&self.ledger, self.sums_bytes)?;
-            for entry in self.ledger.entries.iter_mut().filter(|entry| index.unread.contains(&entry.corte)) {
-                entry.is_damaged = true;
+            for why in &index.damaged {
+                let entry = self.ledger.entries.iter_mut().find(|entry| entry.corte == why.corte);
+                if let Some(entry) = entry.filter(|entry| !entry.is_damaged) {
+                    entry.is_damaged = true;
+                    self.damaged.push(why.clone());
+                }
             }
             self.index = Some(index);
         }

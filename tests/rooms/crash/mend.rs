@@ -103,6 +103,24 @@ fn room_is_made_though_an_earlier_corte_cannot_be_read() {
 }
 
 #[test]
+fn damage_to_an_earlier_corte_is_told_once_it_is_found() {
+    let night = Night::new();
+    let earlier = &night.packages[0];
+    let mut machine = after(&night, 2, |_| {});
+    // A digit of the digest of a file: it still looks like a list.
+    let list = of(&machine, earlier, "SHA256SUMS");
+    let at = earlier.tree.bytes("SHA256SUMS").iter().position(|b| matches!(b, b'2' | b'4' | b'6')).unwrap();
+    machine.twin.rot(&list, at as u64 * 8).unwrap();
+    for n in [3, 4] {
+        machine.put(&night.packages[n], true);
+        machine.work();
+        let told = machine.alarms().iter().filter(|line| line.contains("Unusable") && line.contains("1830")).count();
+        assert_eq!(told, 1, "{:#?}", machine.log);
+    }
+    assert!(!machine.kept().contains(&earlier.id), "it was the first to go");
+}
+
+#[test]
 fn nothing_is_removed_while_the_list_of_what_is_shown_cannot_be_read() {
     let night = Night::new();
     let mut machine = after(&night, 4, |_| {});
