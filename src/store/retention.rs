@@ -42,7 +42,8 @@ pub(super) struct Index {
     pub unread: BTreeSet<CorteId>,
     /// Why, of those that have an entry.
     pub damaged: Vec<Unusable>,
-    /// Bytes of what stays for them alone. It may never have been synced, and is put there again by whoever needs it.
+    /// Bytes of what stays for them alone, or cannot be removed. It may never have been synced: who needs it puts it there
+    /// again.
     pub unclaimed: u64,
 }
 
@@ -92,15 +93,19 @@ impl Index {
         for (digest, bytes) in ledger.blobs.list()? {
             match index.blobs.get_mut(&digest) {
                 Some(blob) => blob.bytes = Some(bytes),
-                None if !index.unread.is_empty() => index.unclaimed += taken(bytes),
-                None => ledger.blobs.remove(&digest)?,
+                None => {
+                    // What cannot be removed hinders nobody; what is put there takes its place.
+                    if !index.unread.is_empty() || ledger.blobs.remove(&digest).is_err() {
+                        index.unclaimed += taken(bytes);
+                    }
+                }
             }
         }
         let own: HashSet<Digest> = index.own.values().flatten().copied().collect();
         for (digest, bytes) in ledger.coded.list()? {
-            match index.blobs.contains_key(&digest) || own.contains(&digest) || !index.unread.is_empty() {
-                true => _ = index.coded.insert(digest, bytes),
-                false => ledger.coded.remove(&digest)?,
+            let stays = index.blobs.contains_key(&digest) || own.contains(&digest) || !index.unread.is_empty();
+            if stays || ledger.coded.remove(&digest).is_err() {
+                index.coded.insert(digest, bytes);
             }
         }
         Ok(index)
