@@ -13,6 +13,13 @@ mod signals;
 pub mod token;
 pub mod verify;
 
+use std::path::{Path, PathBuf};
+
+/// What a link leads to: whoever types its name knows that it is one. Packages themselves are never read through any.
+fn behind(path: &Path) -> PathBuf {
+    if path.is_symlink() { path.canonicalize().unwrap_or_else(|_| path.to_owned()) } else { path.to_owned() }
+}
+
 /// Something that was asked for could not be done.
 pub const FAILED: u8 = 1;
 /// Wrong use, or faulty settings: nothing was tried. clap uses the same.

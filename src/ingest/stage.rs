@@ -241,6 +241,9 @@ impl Stage {
             }
             Err(error) => (self.report)(&Happening::StoreFailed { why: format!("making room: {error}") }),
         }
+        for why in self.vault.found_damaged(self.clock.now()) {
+            (self.report)(&Happening::Unusable { corte: why.corte, why: why.to_string() });
+        }
     }
 
     pub(super) fn improve_from(&mut self, snapshot: Arc<Snapshot>) {

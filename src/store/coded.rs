@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::shelf::Shelf;
 use crate::base::digest::{Digest, Hasher};
+use crate::corte::limits;
 
 /// The codings of a content, in the order gzip, br, zstd; `None` where one does not pay.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,13 +23,15 @@ pub struct Codings {
 const FORM: u8 = 2;
 /// The SHA-256 of the rest, form, level, four lengths.
 const HEAD: usize = 32 + 2 + 4 * 8;
+/// Bytes of the file at most: three bodies shorter than the content, or a copy of it. What is larger is made again.
+const MOST: u64 = 3 * limits::FILE_BYTES;
 /// Stands for a coding that does not pay.
 const ABSENT: u64 = u64::MAX;
 
 impl Codings {
     /// What was compressed of a content, if it is on the shelf and holds.
     pub fn get(shelf: &Shelf, digest: &Digest) -> Option<Codings> {
-        Codings::read(shelf.get(digest, u64::MAX - 1).ok()?.into())
+        Codings::read(shelf.get(digest, MOST).ok()?.into())
     }
 
     /// Puts them on the shelf; returns how many bytes they are. Nothing is synced: what is lost is made again.

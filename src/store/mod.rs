@@ -20,6 +20,7 @@ mod restore;
 mod retention;
 mod sealed;
 mod shelf;
+mod texts;
 mod vault;
 
 pub use coded::Codings;
