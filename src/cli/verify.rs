@@ -124,15 +124,18 @@ fn typed(args: &Args) -> Result<Asked, String> {
 }
 
 fn configured(file: &Path) -> Result<Asked, String> {
-    let intake = config::load(file).map_err(|faults| format!("\n{faults}"))?.intake;
-    let (election, kind) = (intake.election, intake.kind);
+    let settings = config::load(file).map_err(|faults| format!("\n{faults}"))?;
+    let kind = super::cortes::kind(&settings);
+    let intake = settings.intake;
+    let election = intake.election;
     let about = About { eleccion: election.clone(), tipo: kind, revision: 0, now: Clock::machine().now() };
     Ok(Asked {
         trust: intake.trust,
         signers: intake.signers,
         identity: intake.identity,
         election: Some(election),
-        kind: Some(kind),
+        // Drills are checked before the election's window, and the election's packages in the drills'.
+        kind: None,
         limits: intake.limits,
         transport: intake.transport.map(|transport| (transport.rule, about)),
     })

@@ -166,7 +166,7 @@ proptest! {
         steps in prop::collection::vec((1u64..1_500, prop_oneof![Just(0i64), -90_000i64..90_000], any::<bool>(), prop::bool::weighted(0.1)), 1..60),
     ) {
         let calendar = calendar();
-        let (mut passed, mut slept, mut made_at, mut off) = (0u64, 0u64, 0u64, 0i64);
+        let (mut passed, mut slept, mut made_at) = (0u64, 0u64, 0u64);
         let read = |passed: u64, slept: u64, made_at: u64, off: i64| Reading {
             wall: at(passed as i64 + off),
             elapsed: Duration::from_secs(passed - slept - made_at),
@@ -178,7 +178,7 @@ proptest! {
             passed += by;
             slept += if sleeps { by } else { 0 };
             // Between two looks a clock may be off by any amount that is no small correction.
-            off = if jump.abs() <= 3 { 0 } else { jump };
+            let mut off = if jump.abs() <= 3 { 0 } else { jump };
             if restarts {
                 // Whoever starts it on a wrong clock cannot be helped.
                 (off, made_at) = (0, passed - slept);
