@@ -4,6 +4,8 @@
 
 // The clock is the library's own here: what is measured is how long something took.
 mod admit;
+#[path = "../../tests/common/always.rs"]
+mod always;
 mod night;
 mod restart;
 mod transfer;

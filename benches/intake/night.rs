@@ -16,6 +16,8 @@ use difusor::store::Policy;
 use ssh_key::PrivateKey;
 use ssh_key::private::Ed25519Keypair;
 
+use crate::always::always;
+
 pub const ELECTION: &str = "coahuila-2026-diputaciones";
 
 pub fn key() -> PrivateKey {

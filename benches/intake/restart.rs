@@ -10,6 +10,7 @@ use std::time::Duration;
 use difusor::base::clock::Monotonic;
 
 use crate::admit::median;
+use crate::always::ALWAYS;
 use crate::binary;
 use crate::night::{ELECTION, Room, signers_line, site, write};
 
@@ -61,7 +62,7 @@ pub fn settings(dir: &Path, address: SocketAddr) {
     fs::write(dir.join("signers"), signers_line()).unwrap();
     let text = format!(
         "election = \"{ELECTION}\"\nsigners = \"signers\"\nincoming = \"incoming\"\n[listen]\nhttp = [\"{address}\"]\n\
-         [vault]\nreserve = \"1 MiB\"\n"
+         [vault]\nreserve = \"1 MiB\"\n{ALWAYS}"
     );
     fs::write(dir.join("difusor.toml"), text).unwrap();
 }

@@ -4,9 +4,11 @@ pub mod ask;
 pub mod config;
 pub mod cortes;
 pub mod demo;
+mod ics;
 mod log;
 pub mod pack;
 pub mod push;
+pub mod schedule;
 pub mod serve;
 pub mod show;
 mod signals;
@@ -14,6 +16,13 @@ pub mod token;
 pub mod verify;
 
 use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+/// A moment with its offset, such as `2026-06-07T18:29:59-06:00`.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| "expected a date, an hour and an offset, such as 2026-06-07T18:29:59-06:00".to_owned())
+}
 
 /// What a link leads to: whoever types its name knows that it is one. Packages themselves are never read through any.
 fn behind(path: &Path) -> PathBuf {

@@ -14,7 +14,7 @@ use super::shelf::Shelf;
 use super::texts::{by_hex, by_text};
 use crate::base::digest::Digest;
 use crate::base::disk::{Disk, Kind};
-use crate::corte::{CorteId, Sums, Trust};
+use crate::corte::{Corte, CorteId, Limits, Sums, Trust};
 
 /// What we know of an accepted corte besides what the authority says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,6 +166,12 @@ impl Ledger {
 
     pub fn entry(&self, corte: CorteId) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.corte == corte)
+    }
+
+    /// What a corte says of itself, unproven; for people.
+    pub fn corte(&self, corte: CorteId) -> Option<Corte> {
+        let path = self.at(corte).join(CORTE);
+        Corte::parse(&self.disk.read(&path, Limits::default().corte_json_bytes).ok()?).ok()
     }
 
     /// The latest that was ever accepted, though it may be damaged: nothing before it goes live by itself again.

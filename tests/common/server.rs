@@ -13,6 +13,7 @@ use difusor::base::clock::Monotonic;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::always::ALWAYS;
 use super::wire::{Response, get};
 use super::{ELECTION, Tree, key};
 
@@ -33,10 +34,6 @@ pub struct Setup {
     /// A command that runs it, with its arguments.
     through: Vec<String>,
 }
-
-/// Open for longer than anybody looks, and no corte is ever late in it.
-pub const ALWAYS: &str =
-    "[[window]]\nopens = \"2000-01-01T00:00\"\ncloses = \"2100-01-01T00:00\"\ncortes_end = \"10m\"\n";
 
 /// What the environment may say of proxies; tests speak to this machine only.
 const PROXIES: [&str; 4] = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"];
