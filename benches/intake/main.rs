@@ -7,15 +7,21 @@ mod admit;
 mod night;
 mod restart;
 mod transfer;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+
+/// As the server has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
         ["admit", form, files, bytes, changed] => admit::one(form, number(files), number(bytes), number(changed)),
+        ["verify", form, files, bytes] => verify::one(form, number(files), number(bytes)),
         ["restart", megabytes] => restart::one(number(megabytes)),
         ["transfer", rounds] => transfer::run(number(rounds)),
         [] => return everything(),
@@ -48,6 +54,10 @@ fn everything() -> ExitCode {
     for (form, files, bytes, changed) in table {
         let (files, bytes, changed) = (files.to_string(), bytes.to_string(), changed.to_string());
         is_whole &= child(&["admit", form, &files, &bytes, &changed]);
+    }
+    println!("\n{}", verify::HEADER);
+    for (form, files, bytes, _) in table.iter().filter(|(.., changed)| *changed == 5) {
+        is_whole &= child(&["verify", form, &files.to_string(), &bytes.to_string()]);
     }
     println!("\n{}", restart::HEADER);
     for megabytes in ["3", "100", "1000"] {

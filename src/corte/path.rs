@@ -16,7 +16,8 @@ pub(super) fn check(path: &[u8]) -> Result<&str, Refusal> {
         return Err(Refusal::PathTooLong { path: shown(), limit: PATH_BYTES });
     }
     let path = str::from_utf8(path).map_err(|_| Refusal::PathNotUtf8 { path: shown() })?;
-    if path.chars().any(is_control) {
+    // Nearly all paths are printable ASCII, which is seen without taking them apart.
+    if !path.bytes().all(|b| matches!(b, b' '..=b'~')) && path.chars().any(is_control) {
         return Err(Refusal::PathControlCharacter { path: shown() });
     }
     if path.contains('\\') {
@@ -25,11 +26,11 @@ pub(super) fn check(path: &[u8]) -> Result<&str, Refusal> {
     if path.starts_with('/') {
         return Err(Refusal::PathAbsolute { path: shown() });
     }
-    for segment in path.split('/') {
+    for segment in path.as_bytes().split(|b| *b == b'/') {
         match segment {
-            "" => return Err(Refusal::PathEmptySegment { path: shown() }),
-            "." => return Err(Refusal::PathDotSegment { path: shown() }),
-            ".." => return Err(Refusal::PathDotDot { path: shown() }),
+            b"" => return Err(Refusal::PathEmptySegment { path: shown() }),
+            b"." => return Err(Refusal::PathDotSegment { path: shown() }),
+            b".." => return Err(Refusal::PathDotDot { path: shown() }),
             _ if segment.len() > SEGMENT_BYTES => {
                 return Err(Refusal::PathTooLong { path: shown(), limit: SEGMENT_BYTES });
             }
@@ -48,22 +49,29 @@ fn is_control(c: char) -> bool {
 
 /// Checks paths against each other: no two may be the same file on a file system that folds case or
 /// Unicode forms, and none may be a file and a folder.
-pub(super) fn distinct<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Result<(), Refusal> {
-    let mut seen: HashMap<String, &str> = HashMap::with_capacity(paths.size_hint().0);
-    for path in paths.clone() {
-        if let Some(other) = seen.insert(folded(path), path) {
-            return Err(same(path, other));
-        }
+pub(super) fn distinct<'a>(paths: impl Iterator<Item = &'a str>) -> Result<(), Refusal> {
+    let mut paths: Vec<(String, &str)> = paths.map(|path| (rank(folded(path)), path)).collect();
+    // Sorted, what is to be found lies side by side; most lists are sorted as they come. Stable: the first comes first.
+    paths.sort_by(|a, b| a.0.cmp(&b.0));
+    let pairs = || paths.windows(2).map(|pair| (&pair[0], &pair[1]));
+    if let Some(((_, other), (_, path))) = pairs().find(|(a, b)| a.0 == b.0) {
+        return Err(same(path, other));
     }
-    for path in paths {
-        let folded = folded(path);
-        for (end, _) in folded.match_indices('/') {
-            if let Some(file) = seen.get(&folded[..end]) {
-                return Err(Refusal::PathFileAndFolder { path: Shown::text(file), other: Shown::text(path) });
-            }
+    let is_below = |folder: &str, path: &str| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with(SLASH));
+    match pairs().find(|(a, b)| is_below(&a.0, &b.0)) {
+        Some(((_, file), (_, path))) => {
+            Err(Refusal::PathFileAndFolder { path: Shown::text(file), other: Shown::text(path) })
         }
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// What stands for `/` where paths are sorted. No path has it (`is_control`), and nothing is lower, so that what is below
+/// a folder comes right behind the folder: `a`, `a/b`, `a.b`.
+const SLASH: char = '\0';
+
+fn rank(path: String) -> String {
+    if path.contains('/') { path.replace('/', "\0") } else { path }
 }
 
 /// Checks files against the folders that an archive names by themselves: a folder that has nothing in it cannot be told
