@@ -38,7 +38,7 @@ pub fn one(form: &str, files: usize, bytes: usize, changed: usize) {
         let told = room.take();
         verify.push(told.verify);
         build.push(told.build);
-        peak = peak.max(status("VmHWM").saturating_sub(status("VmRSS")));
+        peak = peak.max(status("self", "VmHWM").saturating_sub(status("self", "VmRSS")));
         let path = dir.path().join("incoming").join(name(n));
         fs::remove_dir_all(&path).or_else(|_| fs::remove_file(&path)).unwrap();
     }
@@ -78,9 +78,9 @@ fn reset_peak() {
     let _ = fs::write("/proc/self/clear_refs", "5");
 }
 
-/// A line of /proc/self/status, in MB.
-fn status(name: &str) -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
+/// A line of /proc/PROCESS/status, in MB.
+pub fn status(process: &str, name: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with(name)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
 }

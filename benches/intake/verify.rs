@@ -76,16 +76,16 @@ struct Spent {
 
 impl Spent {
     fn round(&mut self, work: impl FnOnce()) {
-        let (started, before) = (Monotonic::now(), cpu());
+        let (started, before) = (Monotonic::now(), cpu("self"));
         work();
         self.wall.push(started.elapsed());
-        self.cpu += cpu() - before;
+        self.cpu += cpu("self") - before;
     }
 }
 
-/// Seconds that this process has used, in the kernel too (proc_pid_stat(5), fields 14 and 15).
-fn cpu() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+/// Seconds that a process has used, in the kernel too (proc_pid_stat(5), fields 14 and 15).
+pub fn cpu(process: &str) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     let fields = stat.rsplit_once(") ").unwrap().1.split(' ');
     fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / TICKS
 }

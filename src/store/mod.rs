@@ -22,7 +22,7 @@ mod sealed;
 mod shelf;
 mod vault;
 
-pub use coded::Codings;
+pub use coded::{Coded, Codings};
 pub use head::{Head, Hold, Rollback};
 pub use ledger::{Entry, Facts, Ledger, Moment, Shown};
 pub use restore::{Restored, Unusable};
