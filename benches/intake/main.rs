@@ -21,6 +21,10 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
         ["admit", form, files, bytes, changed] => admit::one(form, number(files), number(bytes), number(changed)),
+        ["put", path, n, files, bytes, changed] => {
+            let n = number(n);
+            night::write(n, &night::site(n, number(files), number(bytes), number(changed)), path.as_ref());
+        }
         ["verify", form, files, bytes] => verify::one(form, number(files), number(bytes)),
         ["restart", megabytes] => restart::one(number(megabytes)),
         ["transfer", rounds] => transfer::run(number(rounds)),
