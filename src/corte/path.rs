@@ -153,6 +153,7 @@ mod tests {
         assert_eq!(together(&["Ñ\u{308}", "n\u{303}\u{308}"]), "P029");
         assert_eq!(together(&["a\u{301}", "á"]), "P030");
         assert_eq!(together(&["a", "a/b"]), "P031");
+        assert_eq!(together(&["a/b/c", "a.b", "a b", "a"]), "P031", "whatever sorts between them");
         assert_eq!(together(&["x/a/b/c", "X/A"]), "P031");
         let beside = |folder: &str| apart(["x/a"].into_iter(), &[folder.into()]).is_ok();
         assert!(beside("x") && beside("x/b") && !beside("X/a"));
