@@ -9,7 +9,7 @@ use super::report::Happening;
 use super::stage::{Taken, facts};
 use crate::base::clock::Monotonic;
 use crate::base::digest::Digest;
-use crate::corte::{self, Corte, CorteId, Expectations, InMemory, Refusal, Verified};
+use crate::corte::{self, Corte, CorteId, Expectations, InMemory, Proven, Refusal, Verified};
 use crate::snapshot::Known;
 use crate::store::StoreFault;
 
@@ -124,15 +124,17 @@ impl Desk {
     fn proven(&self, candidate: &Candidate, known: &Known) -> Result<Found, Fault> {
         let (disk, limits) = (&self.intake.disk, &self.intake.limits);
         // Signature and stamp first: what is not wanted costs three small files, not the whole package.
-        if let Some(preamble) = corte::preamble(disk, candidate.path, limits)? {
-            let announced = preamble.check(&self.expected())?;
-            if self.judge(candidate, &announced.corte, announced.sums)? {
-                return Ok(Found::Same(announced.corte.id));
-            }
+        let expected = self.expected();
+        let preamble = corte::preamble(disk, candidate.path, limits)?;
+        let proven = preamble.map(|preamble| preamble.prove(&expected)).transpose()?;
+        if let Some(announced) = proven.as_ref().map(Proven::announced)
+            && self.judge(candidate, &announced.corte, announced.sums)?
+        {
+            return Ok(Found::Same(announced.corte.id));
         }
         let known = |digest: &Digest| known.bytes(digest);
         let package = corte::read(disk, candidate.path, limits, &InMemory { known: &known })?;
-        let verified = package.verify(&self.expected())?;
+        let verified = package.verify_with(proven, &expected)?;
         let is_same = self.judge(candidate, verified.corte(), Digest::of(verified.sums()))?;
         Ok(if is_same { Found::Same(verified.corte().id) } else { Found::New(verified) })
     }

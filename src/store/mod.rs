@@ -23,7 +23,7 @@ mod shelf;
 mod texts;
 mod vault;
 
-pub use coded::Codings;
+pub use coded::{Coded, Codings};
 pub use head::{Head, Hold, Rollback, Statement};
 pub use ledger::{Entry, Facts, Ledger, Moment, Shown};
 pub use restore::{Restored, Unusable};

@@ -81,7 +81,7 @@ impl Ledger {
             Err(error) => error,
         };
         let mended = Codings::get(&self.coded, digest).and_then(|Codings { bodies, copy, .. }| {
-            let made = bodies.iter().enumerate().filter_map(|(n, body)| decoded(n, body.as_ref()?, most));
+            let made = bodies.iter().enumerate().filter_map(|(n, body)| decoded(n, &body.as_ref()?.body, most));
             made.map(Bytes::from).chain(copy).find(|bytes| Digest::of(bytes) == *digest)
         });
         mended.map(|bytes| (bytes, true)).ok_or(fault)

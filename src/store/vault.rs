@@ -100,7 +100,6 @@ impl Vault {
     pub fn keep(&mut self, verified: &Verified, facts: Facts) -> Result<(), StoreFault> {
         let corte = verified.corte().id;
         let entry = Entry { corte, sums: Digest::of(verified.sums()), facts, is_damaged: false };
-        let sums = Sums::parse(verified.sums()).map_err(io::Error::other)?;
         self.index()?;
         let Vault { ledger, index: Some(index), doubtful, root, .. } = self else { return Ok(()) };
         // What is sent again mends whatever of it is damaged, known or not. What holds is left alone: in the place of a
@@ -137,7 +136,7 @@ impl Vault {
             // It had its references before, to what may have been gone.
             self.index = None;
         } else {
-            index.add(corte, &sums, verified.sums().len() as u64);
+            index.add(corte, verified.list(), verified.sums().len() as u64);
             for (digest, bytes) in new {
                 index.blobs.entry(digest).or_default().bytes = Some(bytes.len() as u64);
             }

@@ -148,18 +148,21 @@ pub fn zip_from<K: Keep>(
 
 /// Sorts out what was read: the three files that say what the package is, `sitio/`, and the rest.
 fn assemble<B>(mut entries: Vec<Entry<B>>) -> Result<Unverified<B>, Refusal> {
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
     path::distinct(entries.iter().map(|entry| entry.path.as_str()))?;
-    entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     let top = top_folder(entries.iter().map(|entry| entry.path.as_str()));
     let mut package = Unverified { preamble: Preamble::default(), files: vec![], extra: vec![] };
-    for Entry { path, digest, kept, metadata } in entries {
+    for Entry { mut path, digest, kept, metadata } in entries {
         let below = path.strip_prefix(&top).unwrap_or(&path);
         match (below, metadata) {
             ("corte.json", Some(bytes)) => package.preamble.corte_json = Some(bytes),
             ("SHA256SUMS", Some(bytes)) => package.preamble.sums = Some(bytes),
             ("SHA256SUMS.sig", Some(bytes)) => package.preamble.signature = Some(bytes),
             _ => match below.strip_prefix("sitio/") {
-                Some(path) => package.files.push(File { path: path.into(), digest, bytes: kept }),
+                Some(below) => {
+                    path.drain(..path.len() - below.len());
+                    package.files.push(File { path, digest, bytes: kept });
+                }
                 None => package.extra.push(below.into()),
             },
         }

@@ -22,8 +22,14 @@ use crate::corte::{Refusal, path};
 
 /// Files up to this size are hashed by other threads; larger ones as they stream by.
 const HANDED_OVER: u64 = 1 << 20;
-/// Files waiting to be hashed, for each thread: together with `HANDED_OVER` it bounds the memory.
+/// Batches waiting to be hashed, for each thread: together with `HANDED_OVER` it bounds the memory.
 const WAITING: usize = 2;
+/// Files that are handed over together: waking a thread for each costs more than hashing it.
+type Batch = Vec<(String, Vec<u8>)>;
+/// Bytes after which a batch is handed over: a quarter of a millisecond of hashing.
+const BATCH: usize = 256 << 10;
+/// Files after which it is, however small.
+const BATCH_FILES: usize = 128;
 /// Bytes read from the disk at a time.
 const BUFFER: usize = 128 << 10;
 /// Memory that a zstd frame may ask for: 2^27, what `zstd -22` asks for and `zstd -d` allows.
@@ -63,15 +69,16 @@ pub(super) fn unpacked<'a, K: Keep>(
 /// Reads an unpacked archive. Every thread but this one hashes what this one hands over.
 pub(super) fn entries<K: Keep>(from: impl Read, name: &str, reading: &Reading<'_, K>) -> Entries<K::Kept> {
     let hashers = pool::cores();
-    let (send, receive) = sync_channel::<(String, Vec<u8>)>(WAITING * hashers);
+    let (send, receive) = sync_channel::<Batch>(WAITING * hashers);
     let (receive, done) = (Mutex::new(receive), Mutex::new(Vec::new()));
     let read = thread::scope(|scope| {
         for _ in 0..hashers {
             scope.spawn(|| {
-                while let Some((path, bytes)) = take(&receive) {
-                    let entry = reading.whole(path, bytes);
-                    done.lock().unwrap_or_else(|e| e.into_inner()).push(entry);
+                let mut mine = Vec::new();
+                while let Some(batch) = take(&receive) {
+                    mine.extend(batch.into_iter().map(|(path, bytes)| reading.whole(path, bytes)));
                 }
+                done.lock().unwrap_or_else(|e| e.into_inner()).append(&mut mine);
             });
         }
         unpack(from, name, reading, send)
@@ -98,19 +105,27 @@ fn unpack<K: Keep>(
     from: impl Read,
     archive: &str,
     reading: &Reading<'_, K>,
-    send: SyncSender<(String, Vec<u8>)>,
+    send: SyncSender<Batch>,
 ) -> Result<Found<K::Kept>, Refusal> {
     let broken_at = |_: &str, error| Refusal::broken(archive, error);
-    let mut large = Vec::new();
+    let (mut large, mut batch, mut bytes) = (Vec::new(), Batch::new(), 0);
+    // Nobody receives only when a hasher panicked, which the scope passes on.
+    let hand_over = |batch: &mut Batch| drop(send.send(std::mem::take(batch)));
     let folders = walk(from, archive, reading, |path, size, entry| {
         if size <= HANDED_OVER {
-            // Nobody receives only when a hasher panicked, which the scope passes on.
-            _ = send.send((path.to_string(), reading.slurp(path, size, entry, broken_at)?));
+            let file = reading.slurp(path, size, entry, broken_at)?;
+            bytes += file.len();
+            batch.push((path.to_string(), file));
+            if bytes >= BATCH || batch.len() == BATCH_FILES {
+                hand_over(&mut batch);
+                bytes = 0;
+            }
         } else {
             large.push(streamed(path, size, entry, archive, reading)?);
         }
         Ok(ControlFlow::Continue(()))
     })?;
+    hand_over(&mut batch);
     Ok(Found { large, folders })
 }
 
