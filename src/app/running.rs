@@ -57,7 +57,7 @@ impl Running {
         let metrics = Arc::new(Metrics::new());
         metrics.started(clock.now());
         let journal = Arc::new(Journal::new(disk.clone(), &state, clock.clone(), metrics.clone()));
-        let report = notebook::keep(report, journal.clone(), metrics.clone(), live.clone(), clock.clone());
+        let report = notebook::keep(report, journal.clone(), metrics.clone());
         // The operator first: he makes the state folder, and holds its lock.
         let operator = Operator::start(settings.intake, live.clone(), clock.clone(), report.clone())?;
         let proxies = Proxies::of(|name| std::env::var(name).ok());
