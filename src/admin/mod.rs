@@ -5,6 +5,7 @@
 mod act;
 mod answer;
 pub mod client;
+mod crowd;
 mod desk;
 pub mod digests;
 mod parcel;

@@ -1,6 +1,7 @@
 //! The operators' side with an operator who answers as the test wants, on a disk in memory.
 
-use std::io::{BufReader, ErrorKind, Write};
+use std::io::{BufReader, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -413,6 +414,31 @@ fn a_push_that_finds_no_place_is_sent_again_and_what_is_final_is_not() {
         let fault = sent.join().unwrap().unwrap_err().to_string();
         assert_eq!(fault, "P081: not later");
     });
+}
+
+#[test]
+fn one_address_cannot_take_all_places_at_the_door() {
+    let room = furnished(door);
+    let address = room.admin.address().unwrap();
+    let come = |from: &str| {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::new(from.parse().unwrap(), 0).into()).unwrap();
+        socket.connect(&address.into()).unwrap();
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream
+    };
+    // Whoever is let in hears that this is no TLS.
+    let is_let_in = |from: &str| {
+        let mut stream = come(from);
+        let _ = stream.write_all(b"GET / HTTP/1.1\r\n\r\n");
+        stream.read(&mut [0; 64]).is_ok_and(|n| n > 0)
+    };
+    let silent: Vec<_> = (0..8).map(|_| come("127.0.0.1")).collect();
+    assert!(!is_let_in("127.0.0.1"));
+    assert!(is_let_in("127.0.0.2"));
+    drop(silent);
+    until(|| is_let_in("127.0.0.1").then_some(())).expect("the places are free again");
 }
 
 #[test]
