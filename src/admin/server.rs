@@ -27,6 +27,7 @@ use super::upload::UPLOADS_MAX;
 use super::who::{Shows, name_of};
 use super::{Company, Https, Settings};
 use crate::http::tls::{self, CertificateFault};
+use crate::ingest;
 
 /// Connections at once at each door: a few people, a few scripts, a few newsrooms.
 pub const CONNECTIONS_MAX: usize = 32;
@@ -79,8 +80,8 @@ impl Admin {
     pub fn start(settings: &Settings, company: Company) -> Result<Admin, StartFault> {
         let state = &settings.state;
         let path = socket::socket_path(state)?;
-        let staging = Staging::open(company.disk.clone(), state)
-            .map_err(|source| StartFault::Staging { path: state.join("staging"), source })?;
+        let staging = Staging::open(ingest::Staging::of(&company.disk, state, settings.reserve))
+            .map_err(|source| StartFault::Staging { path: state.clone(), source })?;
         let tokens = match settings.https.as_ref().and_then(|https| https.tokens.as_deref()) {
             Some(path) => Some(Tokens::open(company.disk.clone(), path).map_err(StartFault::Tokens)?),
             None => None,

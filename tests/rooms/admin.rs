@@ -22,6 +22,8 @@ use crate::common::server::{DEADLINE, until};
 use crate::common::wire::Response;
 
 const LIMIT: u64 = 1 << 20;
+/// Bytes of the disk that stay free.
+const RESERVE: u64 = 1 << 20;
 
 /// What the operator was asked, and where the answer goes.
 enum Asked {
@@ -83,7 +85,7 @@ fn furnished(prepare: impl FnOnce(&Path, &Disk) -> Option<Https>) -> Room {
         clock,
         disk: disk.clone(),
     };
-    let settings = Settings { state: dir.path().to_owned(), package_bytes: LIMIT, https };
+    let settings = Settings { state: dir.path().to_owned(), package_bytes: LIMIT, reserve: RESERVE, https };
     let admin = Admin::start(&settings, company).unwrap();
     Room { dir, admin, asked, journal, metrics, disk, twin }
 }
@@ -270,9 +272,15 @@ fn a_full_disk_is_told_before_and_while_it_fills() {
     let response = room.put("a.tar", "", &[0; 100]).hear();
     assert_eq!(response.status, 507, "{}", response.head);
     room.has_nothing_staged();
-    room.twin.has_room_for(1 << 20);
+    room.twin.has_room_for(RESERVE + 99);
     let response = room.put("a.tar", "", &[0; 100]).hear();
     assert_eq!((response.status, response.field("retry-after")), (507, Some("60")));
+    assert!(json(&response)["detail"].as_str().unwrap().contains("vault.reserve"));
+    // Not told how much comes: what has to stay free stays free all the same.
+    room.twin.has_room_for(RESERVE - 1);
+    let mut client = room.client();
+    client.say("PUT /packages/a.tar HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n");
+    assert_eq!(client.hear().status, 507);
     assert_eq!(room.noted("A013").severity.as_str(), "critico");
 }
 
@@ -469,7 +477,7 @@ fn leftovers_are_cleared_and_a_second_service_is_told() {
         let journal = Arc::new(Journal::new(Disk::machine(), dir.path(), clock.clone(), metrics.clone()));
         let desk = Arc::new(Fake(Mutex::new(channel().0)));
         let company = Company { desk, live: Arc::default(), journal, metrics, clock, disk: Disk::machine() };
-        Admin::start(&Settings { state: dir.path().to_owned(), package_bytes: LIMIT, https: None }, company)
+        Admin::start(&Settings { state: dir.path().to_owned(), package_bytes: LIMIT, reserve: 0, https: None }, company)
     };
     let first = start().unwrap();
     let names =
