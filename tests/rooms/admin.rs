@@ -425,6 +425,22 @@ fn a_push_that_finds_no_place_is_sent_again_and_what_is_final_is_not() {
 }
 
 #[test]
+fn a_server_that_is_not_believed_is_told_at_once_with_what_to_check() {
+    let room = furnished(door);
+    let other = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let authorities = room.dir.path().join("other.pem");
+    std::fs::write(&authorities, other.cert.pem()).unwrap();
+    let url = format!("https://{}/", room.admin.address().unwrap());
+    let token = Some("x".to_owned());
+    let push = Push::to(&Destination { url, token, certificate: None, authorities: Some(authorities) }).unwrap();
+    let file = room.dir.path().join("20260607_2010.tar");
+    std::fs::write(&file, "x").unwrap();
+    let sent = push.send(&mut Parcel::of(&file).unwrap(), &mut |_| {}, &mut |why, _| panic!("tried again: {why}"));
+    let why = sent.unwrap_err().to_string();
+    assert!(why.starts_with("not delivered: TLS: invalid peer certificate") && why.contains("--ca"), "{why}");
+}
+
+#[test]
 fn one_address_cannot_take_all_places_at_the_door() {
     let room = furnished(door);
     let address = room.admin.address().unwrap();
