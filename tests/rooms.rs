@@ -17,5 +17,7 @@ mod night;
 mod source;
 #[path = "rooms/swap.rs"]
 mod swap;
+#[path = "rooms/told.rs"]
+mod told;
 #[path = "rooms/transport.rs"]
 mod transport;

@@ -5,6 +5,7 @@
 mod act;
 mod answer;
 pub mod client;
+mod crowd;
 mod desk;
 pub mod digests;
 mod parcel;
@@ -43,6 +44,8 @@ pub struct Settings {
     pub state: PathBuf,
     /// Largest package.
     pub package_bytes: u64,
+    /// Bytes that what arrives leaves free on the disk.
+    pub reserve: u64,
     pub https: Option<Https>,
 }
 

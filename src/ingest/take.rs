@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::admission::{self, ContentCheck, NotAdmitted, Verdict};
+use super::desk::Desk;
 use super::handle::Outcome;
-use super::operator::Desk;
-use super::report::Happening;
+use super::report::{Happening, Took};
 use super::stage::{Taken, facts};
 use crate::base::clock::Monotonic;
 use crate::base::digest::Digest;
@@ -88,12 +88,11 @@ impl Desk {
         self.check_room(&verified, &known)?;
         let facts = facts(&verified, &known, candidate.source, received, self.clock.now());
         let (files, changed, bytes) = (verified.files().len(), facts.changed as usize, facts.bytes as usize);
-        let started = Monotonic::now();
         let taken = self.stage.take(&self.intake, &verified, facts).map_err(not_kept)?;
-        let build = started.elapsed();
         Ok(match taken {
-            Taken::Live(snapshot) => {
-                (self.report)(&Happening::Live { corte, files, changed, bytes, verify, build });
+            Taken::Live { snapshot, build, store } => {
+                let (took, dates) = (Took { verify, build, store }, self.stage.dates());
+                (self.report)(&Happening::Live { corte, files, changed, bytes, took, dates });
                 self.stage.after(&self.intake, snapshot);
                 Outcome::Live { corte }
             }
@@ -166,8 +165,8 @@ impl Desk {
         if self.intake.content_check == ContentCheck::Refuse {
             return Err(why);
         }
-        let (name, code) = (candidate.name.to_owned(), why.code());
-        (self.report)(&Happening::Odd { name, code, why: why.to_string() });
+        let (name, source, code) = (candidate.name.to_owned(), candidate.source.to_owned(), why.code());
+        (self.report)(&Happening::Odd { name, source, code, why: why.to_string() });
         Ok(())
     }
 

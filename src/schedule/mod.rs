@@ -4,6 +4,8 @@
 mod calendar;
 #[cfg(test)]
 mod oracle;
+#[cfg(test)]
+pub mod specimen;
 mod state;
 
 pub use calendar::{Calendar, CalendarFault, Closed, Fault, OnInterrupted, Window};

@@ -168,6 +168,12 @@ impl Ledger {
         self.entries.iter().find(|entry| entry.corte == corte)
     }
 
+    /// The latest moment that was written down: it is at least that late now.
+    pub fn latest(&self) -> Option<Timestamp> {
+        let entries = self.entries.iter().map(|entry| entry.facts.verified);
+        entries.chain(self.head.as_ref().map(|head| head.since)).max()
+    }
+
     /// What a corte says of itself, unproven; for people.
     pub fn corte(&self, corte: CorteId) -> Option<Corte> {
         let path = self.at(corte).join(CORTE);
