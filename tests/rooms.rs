@@ -9,6 +9,10 @@ mod clients;
 mod common;
 #[path = "rooms/crash.rs"]
 mod crash;
+#[path = "rooms/embargo.rs"]
+mod embargo;
+#[path = "rooms/gate.rs"]
+mod gate;
 #[path = "rooms/memory.rs"]
 mod memory;
 #[path = "rooms/night.rs"]
