@@ -16,7 +16,7 @@ pub(super) fn embed_page(told: &Told, brand: &Brand) -> String {
     let holes = [
         ("CLASS", Hole::Text(looks::class(told))),
         ("STATE", Hole::Text(told.state.token())),
-        ("POLICY", Hole::Text(&policy(&style, &script, &["frame-src 'self'"]))),
+        ("POLICY", Hole::Ours(policy(&style, &script, &["frame-src 'self'"]))),
         ("RESULTS", Hole::Text(words::RESULTS)),
         ("NAME", Hole::Text(looks::name(brand))),
         ("ICON", Hole::Text(looks::icon(brand))),

@@ -62,6 +62,12 @@ pub(super) fn lean(source: &str) -> String {
     kept.flat_map(|line| [line, "\n"]).collect()
 }
 
+/// A style likewise, without the spaces that only readers need.
+pub(super) fn lean_css(source: &str) -> String {
+    let tight = [("; ", ";"), (": ", ":"), (", ", ","), (" {", "{"), ("{ ", "{"), (" }", "}"), (";}", "}")];
+    tight.iter().fold(lean(source), |text, (from, to)| text.replace(from, to))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -78,6 +84,7 @@ mod tests {
 
     #[test]
     fn scripts_lose_what_only_readers_need() {
+        assert_eq!(lean_css("a, b {\n  color: #fff; font: 1rem/1 x;\n}\n"), "a,b{\ncolor:#fff;font:1rem/1 x;\n}\n");
         assert_eq!(lean("// why\n  a();\n\n  /* so */\n  b(); // here\n"), "a();\nb(); // here\n");
     }
 

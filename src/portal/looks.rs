@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::contrast::{CONTRAST_MIN, contrast};
 use super::estado::estado;
-use super::fill::{Hole, escaped, fill, lean};
+use super::fill::{Hole, escaped, fill, lean, lean_css};
 use super::told::{Brand, Told};
 use super::words;
 
@@ -30,8 +30,8 @@ fn colours(brand: &Brand) -> (&str, &str) {
 pub(super) fn style(brand: &Brand, own: &[&str]) -> String {
     let (colour, on_colour) = colours(brand);
     let holes = [("COLOUR", Hole::Text(colour)), ("ON_COLOUR", Hole::Text(on_colour))];
-    let mut style = fill(&lean(include_str!("web/colours.css")), &holes);
-    own.iter().for_each(|part| style.push_str(&lean(part)));
+    let mut style = fill(&lean_css(include_str!("web/colours.css")), &holes);
+    own.iter().for_each(|part| style.push_str(&lean_css(part)));
     style
 }
 

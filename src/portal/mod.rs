@@ -12,6 +12,8 @@ mod notice;
 mod page;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod tests;
 pub mod told;
 mod verify;
 pub mod words;

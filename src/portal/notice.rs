@@ -19,7 +19,7 @@ pub fn notice_page(notice: Notice, told: &Told, brand: &Brand) -> String {
     let label = if follows { words::LAST_CORTE } else { words::CORTE_OF };
     let holes = [
         ("CLASS", Hole::Text(looks::class(told))),
-        ("POLICY", Hole::Text(&policy(&style, &script, &[]))),
+        ("POLICY", Hole::Ours(policy(&style, &script, &[]))),
         ("TITLE", Hole::Text(title)),
         ("NAME", Hole::Text(looks::name(brand))),
         ("ICON", Hole::Text(looks::icon(brand))),

@@ -14,7 +14,7 @@ pub(super) fn verify_page(told: &Told, brand: &Brand) -> String {
     let script = looks::script(&[include_str!("web/verify.js")]);
     let holes = [
         ("CLASS", Hole::Text(looks::class(told))),
-        ("POLICY", Hole::Text(&policy(&style, &script, &[]))),
+        ("POLICY", Hole::Ours(policy(&style, &script, &[]))),
         ("NAME", Hole::Text(looks::name(brand))),
         ("ICON", Hole::Text(looks::icon(brand))),
         ("STYLE", Hole::Ours(style)),

@@ -1,5 +1,5 @@
 // The bar above the publication: follows the cortes, reloads the frame below and nothing else.
-(function () {
+(() => {
   var page = printed(), mine = page.estado, words = page.palabras, root = document.documentElement;
   // How long after a reload the place on the page is sought: what scripts draw comes later.
   var SEEK = 5e3;
@@ -16,7 +16,7 @@
 
   var frame = document.createElement("iframe");
   frame.title = words.resultados;
-  frame.setAttribute("allow", "fullscreen");
+  frame.allowFullscreen = true;
   frame.src = start();
   document.getElementById("main").prepend(frame);
 
@@ -56,15 +56,15 @@
     tell(Math.ceil(content + header.getBoundingClientRect().height));
   }
 
-  frame.addEventListener("load", function () {
+  frame.addEventListener("load", () => {
     tell(null);
     var w = inner();
     if (!w || !w.document.body) return;
-    ["wheel", "touchstart", "keydown", "pointerdown"].forEach(function (kind) {
-      w.addEventListener(kind, function () { place = null; }, { passive: true });
+    ["wheel", "touchstart", "keydown", "pointerdown"].forEach(kind => {
+      w.addEventListener(kind, () => { place = null; }, { passive: true });
     });
     seek();
-    if (w.ResizeObserver) new w.ResizeObserver(function () { seek(); measure(); }).observe(w.document.body);
+    if (w.ResizeObserver) new w.ResizeObserver(() => { seek(); measure(); }).observe(w.document.body);
     setTimeout(measure, 100);
   });
 
@@ -88,19 +88,20 @@
     } else corte.textContent = words.sin_corte;
     if (isNew && next.corte) live.textContent = words.nuevo + " " + next.texto;
     else if (next.estado !== before.estado) live.textContent = next.estado_texto;
-    if (isNew || next.resultados !== before.resultados || !next.resultados && next.estado !== before.estado) reload();
+    // A notice of ours in the frame changes with all that it says; results only with the corte.
+    if (isNew || next.resultados !== before.resultados || !next.resultados && mark(next) !== mark(before)) reload();
   }
 
-  follow(mine, heard, function (misses) { if (misses > 2) offline(true); });
+  follow(mine, heard, misses => { if (misses > 2) offline(true); });
 
   if (document.fullscreenEnabled) {
     full.hidden = false;
-    full.addEventListener("click", function () {
+    full.addEventListener("click", () => {
       if (document.fullscreenElement) document.exitFullscreen();
-      else root.requestFullscreen().catch(function () { full.hidden = true; });
+      else root.requestFullscreen().catch(() => { full.hidden = true; });
     });
-    document.addEventListener("fullscreenchange", function () {
-      full.textContent = document.fullscreenElement ? words.salir : words.pantalla;
+    document.addEventListener("fullscreenchange", () => {
+      full.title = full.lastChild.textContent = document.fullscreenElement ? words.salir : words.pantalla;
     });
   }
 })();

@@ -28,15 +28,20 @@ function setClock(state, date, age) {
 }
 
 function ask() {
-  var stop = new AbortController(), timer = setTimeout(function () { stop.abort(); }, ASK_TIMEOUT);
-  return fetch("/.prep/estado.json", { cache: "no-cache", signal: stop.signal }).then(function (r) {
+  var stop = new AbortController(), timer = setTimeout(() => { stop.abort(); }, ASK_TIMEOUT);
+  return fetch("/.prep/estado.json", { cache: "no-cache", signal: stop.signal }).then(r => {
     if (!r.ok) throw new Error(r.status);
-    return r.json().then(function (state) {
+    return r.json().then(state => {
       clearTimeout(timer);
       setClock(state, r.headers.get("date"), r.headers.get("age"));
       return state;
     });
-  }).catch(function (e) { clearTimeout(timer); throw e; });
+  }).catch(e => { clearTimeout(timer); throw e; });
+}
+
+// What must be the same for a notice to be the right one.
+function mark(s) {
+  return [s.eleccion, s.estado, s.resultados, s.corte, s.abre, s.desde, s.simulacro].join();
 }
 
 function around(ms) {
@@ -65,14 +70,14 @@ function follow(state, heard, failed) {
   function tick() {
     if (busy || document.hidden) return;
     busy = true;
-    ask().then(function (next) {
+    ask().then(next => {
       misses = 0;
       tries = electionNow() > Date.parse(next.abre) && next.estado === "previo" ? tries + 1 : 0;
       state = next;
       heard(next);
-    }, function () { failed(++misses); }).then(plan, plan);
+    }, () => { failed(++misses); }).then(plan, plan);
   }
-  document.addEventListener("visibilitychange", function () {
+  document.addEventListener("visibilitychange", () => {
     clearTimeout(timer);
     tick();
   });

@@ -1,12 +1,7 @@
 // A notice in the place of results: counts down, and gives way to them.
-(function () {
+(() => {
   var page = printed(), mine = page.estado, going = false;
   var count = document.getElementById("count");
-
-  // What must be the same for this page to be the right one.
-  function mark(s) {
-    return [s.eleccion, s.estado, s.resultados, s.corte, s.abre, s.desde, s.simulacro].join();
-  }
 
   // A cache in between may still have the old page: the same reason does not reload at once a second time.
   function again(state) {
@@ -18,7 +13,7 @@
       if (last.why === why) times = last.times + 1;
       sessionStorage.setItem("prep", JSON.stringify({ why: why, times: times }));
     } catch (e) { times = 3; }
-    setTimeout(function () { location.reload(); }, times && around(Math.min(60e3, 1e3 * Math.pow(2, times))));
+    setTimeout(() => { location.reload(); }, times && around(Math.min(60e3, 1e3 * Math.pow(2, times))));
   }
 
   var shown;
@@ -28,7 +23,7 @@
     shown = s;
     var all = [Math.floor(s / 86400), Math.floor(s / 3600) % 24, Math.floor(s / 60) % 60, s % 60], begun = false;
     count.textContent = "";
-    all.forEach(function (n, i) {
+    all.forEach((n, i) => {
       begun = begun || n > 0 || i === 3;
       if (!begun) return;
       var part = document.createElement("span"), unit = document.createElement("small");
@@ -39,10 +34,11 @@
   }
 
   document.getElementById("itself").hidden = false;
-  // Within our embed, that one asks and reloads.
+  // Within our embed, that one asks and reloads, and says whose page it is.
   var embedded = false;
   try { embedded = parent !== window && parent.document.documentElement.hasAttribute("data-prep"); } catch (e) {}
+  document.documentElement.classList.toggle("is-embedded", embedded);
   if (count) setInterval(show, 250);
-  if (!embedded) follow(mine, function (state) { if (mark(state) !== mark(mine)) again(state); }, function () {});
-  else if (count) ask().catch(function () {});
+  if (!embedded) follow(mine, state => { if (mark(state) !== mark(mine)) again(state); }, () => {});
+  else if (count) ask().catch(() => {});
 })();

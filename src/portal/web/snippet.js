@@ -14,7 +14,6 @@
   frame.title = {{TITLE}};
   frame.loading = "lazy";
   frame.allowFullscreen = true;
-  frame.setAttribute("allow", "fullscreen");
   frame.style.cssText = "display:block;width:100%;max-width:100%;border:0";
 
   function resize(height) {

@@ -1,5 +1,5 @@
 // Checks files against the signed list of the corte, in the reader's own browser.
-(function () {
+(() => {
   "use strict";
   // Files under way at once.
   var AT_ONCE = 4;
@@ -8,7 +8,7 @@
   var words = JSON.parse(document.getElementById("told").textContent).palabras;
   function byId(id) { return document.getElementById(id); }
   function say(text, values) {
-    return text.replace(/\{(\w+)\}/g, function (_, name) { return values[name]; });
+    return text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
   }
   function element(name, text) {
     var made = document.createElement(name);
@@ -16,24 +16,24 @@
     return made;
   }
 
-  document.querySelectorAll(".shell").forEach(function (code) {
+  document.querySelectorAll(".shell").forEach(code => {
     code.textContent = code.textContent.split(words.sitio).join(location.origin);
   });
 
   function digest(bytes) {
-    return crypto.subtle.digest("SHA-256", bytes).then(function (hash) {
-      return Array.from(new Uint8Array(hash), function (b) { return (b + 256).toString(16).slice(1); }).join("");
+    return crypto.subtle.digest("SHA-256", bytes).then(hash => {
+      return Array.from(new Uint8Array(hash), b => (b + 256).toString(16).slice(1)).join("");
     });
   }
 
   // {list: Map of path to digest, corte}; throws words for the reader.
   function read() {
-    return fetch("/.prep/SHA256SUMS", { cache: "no-cache" }).then(function (r) {
+    return fetch("/.prep/SHA256SUMS", { cache: "no-cache" }).then(r => {
       if (!r.ok) throw new Error(r.status === 503 || r.status === 404 ? words.sin_resultados : words.sin_lista);
       var corte = r.headers.get("corte");
-      return r.text().then(function (text) {
+      return r.text().then(text => {
         var list = new Map();
-        text.split("\n").forEach(function (line) {
+        text.split("\n").forEach(line => {
           var m = /^([0-9a-f]{64}) [ *](.+)$/i.exec(line);
           if (m) list.set(m[2], m[1].toLowerCase());
         });
@@ -41,7 +41,7 @@
         about(list, corte, r.headers.get("corte-fecha-hora"));
         return { list: list, corte: corte };
       });
-    }, function () { throw new Error(words.sin_lista); });
+    }, () => { throw new Error(words.sin_lista); });
   }
 
   var told;
@@ -51,21 +51,21 @@
     told = corte;
     var options = byId("paths");
     options.textContent = "";
-    list.forEach(function (_, path) {
+    list.forEach((_, path) => {
       var option = element("option");
       option.value = address(path);
       options.append(option);
     });
-    fetch("/.prep/estado.json", { cache: "no-cache" }).then(function (r) { return r.json(); }).then(function (s) {
+    fetch("/.prep/estado.json", { cache: "no-cache" }).then(r => r.json()).then(s => {
       var time = element("time", s.corte === corte ? s.texto : stamp);
       time.dateTime = stamp || "";
       if (stamp) byId("corte").replaceChildren(element("span", words.corte), " ", time);
-    }).catch(function () {});
-    fetch("/.prep/corte.json", { cache: "no-cache" }).then(function (r) { return r.json(); }).then(function (c) {
+    }).catch(() => {});
+    fetch("/.prep/corte.json", { cache: "no-cache" }).then(r => r.json()).then(c => {
       var text = { signed: words.firmada, checksums: words.sin_firma, transport: words.sin_lista_propia }[c.confianza];
       byId("trust").textContent = text ? say(text, { firmante: c.firmante }) : "";
       byId("trust").hidden = !text;
-    }).catch(function () {});
+    }).catch(() => {});
   }
 
   // Where a listed file is served: `sitio/a b/index.html` is `/a%20b/`.
@@ -86,18 +86,18 @@
     if (path === ORIGINAL_AT) return ORIGINAL;
     if (path === null) return null;
     path = "sitio" + path;
-    return [path, path + "index.html", path + "/index.html"].find(function (p) { return list.has(p); }) || null;
+    return [path, path + "index.html", path + "/index.html"].find(p => list.has(p)) || null;
   }
 
   // {path, wanted, got}; `other` when it came from another corte than the list. Throws when it does not come.
   function compare(from, path) {
-    return fetch(address(path), { cache: "no-cache" }).then(function (r) {
+    return fetch(address(path), { cache: "no-cache" }).then(r => {
       if (!r.ok) throw new Error(words.sin_archivo);
       if (r.headers.get("corte") !== from.corte) return { other: true };
-      return r.arrayBuffer().then(digest).then(function (got) {
+      return r.arrayBuffer().then(digest).then(got => {
         return { path: path, wanted: from.list.get(path), got: got };
       });
-    }, function () { throw new Error(words.sin_archivo); });
+    }, () => { throw new Error(words.sin_archivo); });
   }
 
   function verdict(into, isGood, title, text, rows) {
@@ -106,14 +106,14 @@
     box.append(element("b", (isGood ? "✓ " : "✗ ") + title), element("p", text));
     if (rows) {
       var list = element("dl");
-      rows.forEach(function (row) { list.append(element("dt", row[0]), element("dd", row[1])); });
+      rows.forEach(row => { list.append(element("dt", row[0]), element("dd", row[1])); });
       box.append(list);
     }
     into.replaceChildren(box);
     return box;
   }
   function fail(into) {
-    return function (e) { verdict(into, false, words.falla, e.message); };
+    return e => { verdict(into, false, words.falla, e.message); };
   }
   function digests(path, wanted, got) {
     return [[words.archivo, path], [words.lista, wanted], [words.calculada, got]];
@@ -122,10 +122,10 @@
   // One file of this site. Should a new corte come between list and file, both are asked for once more.
   function one(typed, again) {
     var into = byId("one-result");
-    return read().then(function (from) {
+    return read().then(from => {
       var path = listed(typed, from.list);
       if (!path) return verdict(into, false, words.ajeno, words.ajeno_texto, [[words.archivo, typed]]);
-      return compare(from, path).then(function (r) {
+      return compare(from, path).then(r => {
         if (r.other && again) return one(typed, false);
         if (r.other) throw new Error(words.otro_corte);
         var same = r.got === r.wanted;
@@ -134,19 +134,19 @@
     }).catch(fail(into));
   }
 
-  byId("one").addEventListener("submit", function (event) {
+  byId("one").addEventListener("submit", event => {
     event.preventDefault();
     var button = event.target.querySelector("button");
     button.disabled = true;
     byId("one-result").textContent = words.calculando;
-    one(byId("path").value.trim() || "/", true).then(function () { button.disabled = false; });
+    one(byId("path").value.trim() || "/", true).then(() => { button.disabled = false; });
   });
 
   // All files, a few at a time.
   var stopped = false;
   function all() {
     var into = byId("all-result"), bar = byId("bar"), bad = [], done = 0;
-    return read().then(function (from) {
+    return read().then(from => {
       var queue = Array.from(from.list.keys()), total = queue.length;
       bar.max = total;
       bar.value = 0;
@@ -154,58 +154,58 @@
       function next() {
         var path = stopped ? undefined : queue.shift();
         if (path === undefined) return undefined;
-        return compare(from, path).then(function (r) {
+        return compare(from, path).then(r => {
           if (r.other) { stopped = true; throw new Error(words.otro_corte); }
           return r.got === r.wanted;
-        }, function () { return false; }).then(function (same) {
+        }, () => false).then(same => {
           if (!same) bad.push(path);
           bar.value = ++done;
           byId("done").textContent = say(words.avance, { n: done, total: total });
           return next();
         });
       }
-      return Promise.all(Array.from({ length: AT_ONCE }, next)).then(function () {
+      return Promise.all(Array.from({ length: AT_ONCE }, next)).then(() => {
         var values = { n: done, total: total, mal: bad.length };
         if (done < total) return verdict(into, false, words.falla, say(words.detenido, values));
         if (!bad.length) return verdict(into, true, words.igual, say(words.todos_bien, values));
         var list = element("ul");
-        bad.forEach(function (path) { list.append(element("li", path)); });
+        bad.forEach(path => { list.append(element("li", path)); });
         return verdict(into, false, words.distinto, say(words.todos_mal, values)).append(list);
       });
     }).catch(fail(into));
   }
 
-  byId("all").addEventListener("click", function () {
+  byId("all").addEventListener("click", () => {
     stopped = false;
     byId("all").disabled = true;
     byId("stop").hidden = false;
     byId("all-result").textContent = words.calculando;
-    all().then(function () {
+    all().then(() => {
       byId("all").disabled = false;
       byId("stop").hidden = true;
     });
   });
-  byId("stop").addEventListener("click", function () { stopped = true; });
+  byId("stop").addEventListener("click", () => { stopped = true; });
 
   // A file of the reader's own: by its digest, then by its name.
   function own(file) {
     var into = byId("own-result");
     into.textContent = words.calculando;
-    Promise.all([read(), file.arrayBuffer().then(digest)]).then(function (both) {
+    Promise.all([read(), file.arrayBuffer().then(digest)]).then(both => {
       var list = both[0].list, got = both[1], paths = Array.from(list.keys());
-      var same = paths.find(function (path) { return list.get(path) === got; });
+      var same = paths.find(path => list.get(path) === got);
       if (same) return verdict(into, true, words.igual, words.igual_suyo, digests(same, got, got));
-      var named = paths.find(function (path) { return path.split("/").pop() === file.name; });
+      var named = paths.find(path => path.split("/").pop() === file.name);
       if (named) return verdict(into, false, words.distinto, words.distinto_suyo, digests(named, list.get(named), got));
       return verdict(into, false, words.ajeno, words.ajeno_suyo, [[words.archivo, file.name], [words.calculada, got]]);
     }).catch(fail(into));
   }
-  byId("file").addEventListener("change", function (event) {
+  byId("file").addEventListener("change", event => {
     if (event.target.files[0]) own(event.target.files[0]);
   });
   var drop = byId("drop");
-  ["dragover", "dragleave", "drop"].forEach(function (kind) {
-    drop.addEventListener(kind, function (event) {
+  ["dragover", "dragleave", "drop"].forEach(kind => {
+    drop.addEventListener(kind, event => {
       event.preventDefault();
       drop.classList.toggle("is-over", kind === "dragover");
       if (kind === "drop" && event.dataTransfer.files[0]) own(event.dataTransfer.files[0]);
@@ -218,7 +218,7 @@
     return;
   }
   byId("tools").hidden = false;
-  read().catch(function (e) {
+  read().catch(e => {
     byId("fault").textContent = e.message;
     byId("fault").hidden = false;
   });
