@@ -157,22 +157,79 @@ fn the_logo_is_served_where_pages_look_for_it() {
     assert!(pages(&told, &sample::brand()).iter().all(|(_, page)| !page.contains("/.prep/logo")));
 }
 
+/// Runs a script by node; what it prints. `None` where there is no node, which is told.
+fn node(arguments: &[&str], script: &str) -> Option<String> {
+    let command = Command::new("node")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut node) = command else {
+        eprintln!("passed over: node is not installed");
+        return None;
+    };
+    node.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    let out = node.wait_with_output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    Some(String::from_utf8(out.stdout).unwrap())
+}
+
 #[test]
 fn scripts_are_valid() {
     let told = sample::told(State::Current);
     let snippet = files(&told, &sample::brand()).into_iter().find(|(name, _)| *name == "embed.js").unwrap().1;
-    let scripts = pages(&told, &sample::brand()).into_iter();
-    let scripts = scripts.filter_map(|(name, page)| Some((name, between(&page, "<script>", "</script>")?.to_owned())));
-    for (name, script) in scripts.chain([("embed.js".into(), String::from_utf8(snippet.to_vec()).unwrap())]) {
-        let node = Command::new("node").args(["--check", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        let Ok(mut node) = node else {
-            eprintln!("passed over: node is not installed");
-            return;
-        };
-        node.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-        let out = node.wait_with_output().unwrap();
-        assert!(out.status.success(), "{name}: {}", String::from_utf8_lossy(&out.stderr));
+    for (_, page) in pages(&told, &sample::brand()) {
+        between(&page, "<script>", "</script>").and_then(|script| node(&["--check", "-"], script));
     }
+    node(&["--check", "-"], str::from_utf8(&snippet).unwrap());
+}
+
+/// The least and the most of what a thousand browsers wait, in seconds, at a time of the election's clock.
+fn waits(told: &Told, now: &str, tries: u32, misses: u32) -> Option<(f64, f64)> {
+    let script = format!(
+        "{}\nclock = {{ election: Date.parse('{now}'), local: Date.now(), pace: {} }};\nconst state = {};\n\
+         const all = Array.from({{ length: 1000 }}, () => pause(state, {tries}, {misses}) / 1e3);\n\
+         console.log(Math.min(...all), Math.max(...all));",
+        looks::FOLLOW,
+        told.printed.pace,
+        estado_json(told, &sample::brand())
+    );
+    let printed = node(&["-"], &script)?;
+    let (least, most) = printed.trim().split_once(' ').unwrap();
+    Some((least.parse().unwrap(), most.parse().unwrap()))
+}
+
+#[test]
+fn browsers_ask_when_there_may_be_something_and_not_all_at_once() {
+    // The machine's clock goes on while a thousand are asked.
+    const SLACK_S: f64 = 5.0;
+    let check = |told: &Told, now, tries, misses, (least, most): (f64, f64)| {
+        let Some(found) = waits(told, now, tries, misses) else { return };
+        assert!(found.0 >= least - SLACK_S.min(least * 0.5) && found.1 <= most, "{now}: {found:?}");
+        assert!(found.1 - found.0 >= (most - least) * 0.8, "{now}: {found:?} is not spread");
+    };
+    let current = sample::told(State::Current);
+    // Due at 20:20: then, and up to 30 s later; every 15 s while it is overdue.
+    check(&current, "2026-06-07T20:12:00-06:00", 0, 0, (480.0, 510.0));
+    check(&current, "2026-06-07T20:21:00-06:00", 0, 0, (12.0, 18.0));
+    // With cortes each minute the spread is 6 s, and so is the rhythm.
+    let fast = Told { interval_s: 60, ..current.clone() };
+    check(&fast, "2026-06-07T20:19:00-06:00", 0, 0, (60.0, 66.0));
+    check(&fast, "2026-06-07T20:21:00-06:00", 0, 0, (4.8, 7.2));
+    // A rehearsal at sixty times the pace: ten minutes are ten seconds.
+    let paced = Told { printed: Printed { pace: 60.0, ..current.printed.clone() }, ..current.clone() };
+    check(&paced, "2026-06-07T20:19:00-06:00", 0, 0, (1.0, 2.0));
+    // Before the opening at 18:30: now and then, to the second when it comes, then each second and less and less often.
+    let before = sample::told(State::Before);
+    check(&before, "2026-06-07T16:00:00-06:00", 0, 0, (240.0, 360.0));
+    check(&before, "2026-06-07T18:29:00-06:00", 0, 0, (60.0, 61.0));
+    check(&before, "2026-06-07T18:30:01-06:00", 0, 0, (0.8, 1.2));
+    check(&before, "2026-06-07T18:30:09-06:00", 20, 0, (12.0, 18.0));
+    // Nothing is awaited; nobody answers.
+    check(&sample::told(State::Final), "2026-06-07T23:00:00-06:00", 0, 0, (48.0, 72.0));
+    check(&current, "2026-06-07T20:21:00-06:00", 0, 1, (4.0, 6.0));
+    check(&current, "2026-06-07T20:21:00-06:00", 0, 30, (48.0, 72.0));
 }
 
 /// What markup consists of, outside the block of data.

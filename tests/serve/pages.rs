@@ -148,7 +148,7 @@ fn a_page_that_a_cache_keeps_too_long_is_not_reloaded_in_a_circle() {
     " }));
     let started = Monotonic::now();
     browser.go(&stale);
-    browser.until("JSON.parse(sessionStorage.getItem('prep') || '{}').times >= 2");
+    browser.until("JSON.parse(sessionStorage.getItem('difusor-aviso') || '{}').times >= 2");
     let loads = origin.heard().iter().filter(|heard| heard.target() == "/").count();
     let s = started.elapsed().as_secs();
     assert!(loads <= 4, "{loads} times in {s} s");

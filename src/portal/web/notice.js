@@ -9,9 +9,9 @@
     going = true;
     var why = mark(state), times = 0;
     try {
-      var last = JSON.parse(sessionStorage.getItem("prep")) || {};
+      var last = JSON.parse(sessionStorage.getItem("difusor-aviso")) || {};
       if (last.why === why) times = last.times + 1;
-      sessionStorage.setItem("prep", JSON.stringify({ why: why, times: times }));
+      sessionStorage.setItem("difusor-aviso", JSON.stringify({ why: why, times: times }));
     } catch (e) { times = 3; }
     setTimeout(() => { location.reload(); }, times && around(Math.min(60e3, 1e3 * Math.pow(2, times))));
   }

@@ -4,7 +4,7 @@
 (function () {
   "use strict";
   // Pixels; without data-alto the frame is as high as its content, within this and this much of the window.
-  var LEAST = 320, MOST = 0.9;
+  var LEAST = 320, MOST = 0.9, BARS = 150;
   var me = document.currentScript;
   if (!me || !me.src) return;
   var origin = new URL(me.src).origin, path = me.getAttribute("data-ruta"), fixed = parseInt(me.getAttribute("data-alto"), 10);
@@ -30,6 +30,13 @@
     last = said.alto;
     resize(last);
   });
-  addEventListener("resize", function () { resize(last); });
+  // A phone's bars come and go while people scroll: nothing must jump then.
+  var width = innerWidth, height = innerHeight;
+  addEventListener("resize", function () {
+    if (innerWidth === width && Math.abs(innerHeight - height) < BARS) return;
+    width = innerWidth;
+    height = innerHeight;
+    resize(last);
+  });
   me.parentNode.insertBefore(frame, me.nextSibling);
 })();

@@ -25,7 +25,7 @@ pub const PREP: &str = "Resultados electorales preliminares";
 pub const RESULTS: &str = "Resultados electorales";
 /// In commands that readers copy, where scripts do not write the true one.
 pub const SITE: &str = "https://ESTE-SITIO";
-pub const HELP: &str = "Atención:";
+pub const HELP: &str = "Contacto:";
 pub const LEFT: &str = "Faltan";
 pub const BY_ITSELF: &str = "Esta página se actualiza sola.";
 pub const BY_HAND: &str = "Para saber si ya hay cambios,";
