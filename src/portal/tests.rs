@@ -14,7 +14,7 @@ use crate::base::digest::Digest;
 use crate::corte::Tipo;
 use crate::schedule::State;
 
-/// The bar that everybody loads beside the results, uncompressed: less than 5 KB compressed.
+/// The bar that everybody loads beside the results, uncompressed; about 5 KB compressed.
 const EMBED_MAX_BYTES: usize = 12_800;
 /// A notice is what everybody gets at once while there are no results.
 const NOTICE_MAX_BYTES: usize = 10_240;
