@@ -8,6 +8,7 @@ pub mod room;
 pub mod rsyncd;
 pub mod server;
 pub mod verbs;
+pub mod webdriver;
 pub mod wire;
 
 use std::io::Cursor;
