@@ -2,6 +2,8 @@
 
 #[path = "serve/answers.rs"]
 mod answers;
+#[path = "serve/browser.rs"]
+mod browser;
 mod common;
 #[path = "serve/embargo.rs"]
 mod embargo;
