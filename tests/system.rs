@@ -18,8 +18,9 @@ const DIFUSOR: &str = env!("CARGO_BIN_EXE_difusor");
 /// Where the unit expects the binary.
 const INSTALLED: &str = "/usr/local/bin/difusor";
 /// Ten times the exposure that `systemd-analyze security` may find. What is left is what a public server is: the network,
-/// ports 80 and 443, the machine's own root and users, local sockets for systemd, one priority of its own.
-const EXPOSURE_MAX: &str = "15";
+/// ports 80 and 443, the machine's own root and users, local sockets for systemd, one priority of its own; and the call that
+/// tells whether anybody keeps the clock right, which without a capability sets nothing.
+const EXPOSURE_MAX: &str = "19";
 /// The same of the unit of rsyncd, which writes what others send, and may give folders to its group.
 const RSYNCD_EXPOSURE_MAX: &str = "18";
 

@@ -27,6 +27,7 @@ fn count(metrics: &Metrics, happening: &Happening) {
             shown(metrics, dates);
         }
         Happening::Restored { dates, .. } | Happening::Decided { dates, .. } => shown(metrics, dates),
+        Happening::Turned { from, to, .. } => metrics.turned(from.map(State::token), to.token()),
         Happening::Held { .. } => metrics.package(Package::Held),
         Happening::Same { .. } => metrics.package(Package::Same),
         Happening::Refused { code, .. } => metrics.package(Package::Refused(code)),

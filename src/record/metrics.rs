@@ -39,7 +39,7 @@ const fn row(
 const SECONDS: Option<&str> = Some("seconds");
 const BYTES: Option<&str> = Some("bytes");
 
-pub static TABLE: [Row; 15] = [
+pub static TABLE: [Row; 16] = [
     row(
         "difusor_packages",
         "counter",
@@ -84,6 +84,13 @@ pub static TABLE: [Row; 15] = [
         "Packages pushed, by the answer's status",
     ),
     row("difusor_uploads_open", "gauge", None, "", "Packages that are arriving by push or wait for their verdict"),
+    row(
+        "difusor_state",
+        "gauge",
+        None,
+        "`state`: previo, en-espera, vigente, atrasado, interrumpido, final, cerrado",
+        "1 for what the public is shown now, 0 for what it was before",
+    ),
     row("difusor_start", "gauge", SECONDS, "", "When the service started, since 1970"),
 ];
 
@@ -144,6 +151,7 @@ pub struct Metrics {
     fetches: Family<Source, Counter>,
     uploads: Family<Status, Counter>,
     open: Gauge,
+    states: Family<Labels<1>, Gauge>,
     start: Gauge,
 }
 
@@ -182,6 +190,7 @@ impl Metrics {
             fetches: add(registry, "difusor_fetches", Family::default()),
             uploads: add(registry, "difusor_uploads", Family::default()),
             open: add(registry, "difusor_uploads_open", Gauge::default()),
+            states: add(registry, "difusor_state", Family::default()),
             start: add(registry, "difusor_start", Gauge::default()),
             registry: Registry::default(),
         };
@@ -252,6 +261,13 @@ impl Metrics {
         self.open.dec();
     }
 
+    /// The public is shown something else; by the tokens of `Corte-Estado`.
+    pub fn turned(&self, from: Option<&'static str>, to: &'static str) {
+        for (state, value) in from.into_iter().map(|from| (from, 0)).chain([(to, 1)]) {
+            self.states.get_or_create(&[("state", state)]).set(value);
+        }
+    }
+
     pub fn started(&self, at: Timestamp) {
         self.start.set(at.as_second());
     }
@@ -308,6 +324,7 @@ mod tests {
         metrics.took(Step::Verify, Duration::from_millis(20));
         metrics.fetched("iec", Fetched::New);
         metrics.uploaded(201);
+        metrics.turned(None, "vigente");
         let text = metrics.text();
         let mut types: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
         let mut rows: Vec<String> = TABLE
