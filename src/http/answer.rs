@@ -52,6 +52,8 @@ pub enum What<'e> {
     NotModified(&'e Content, HeaderValue),
     /// 301, to a target that is encoded already
     Moved(String),
+    /// 307, for now only
+    Elsewhere(String),
     /// 204 to OPTIONS
     Options,
     /// 416, with the whole length
@@ -103,7 +105,13 @@ fn decide<'e>(request: &Request, showing: &'e Showing) -> Answer<'e> {
         let freshness = if is_kept(&what) { Freshness::Own } else { Freshness::None };
         return Answer { freshness, ..Answer::other(showing, what) };
     }
-    let Some(results) = showing.results() else {
+    let results = match showing.results() {
+        Some(_) if showing.is_under_a_notice() && wants_page(request) && own.is_none() => {
+            return Answer::other(showing, What::Elsewhere(under_the_bar(request.path)));
+        }
+        results => results,
+    };
+    let Some(results) = results else {
         let why = showing.why_not();
         let status = if why == Notice::Closed { StatusCode::GONE } else { StatusCode::SERVICE_UNAVAILABLE };
         return notice(status, why);
@@ -123,6 +131,16 @@ fn decide<'e>(request: &Request, showing: &'e Showing) -> Answer<'e> {
             }
         }
     }
+}
+
+/// A browser that goes to a page, not one that fills a frame or fetches data.
+fn wants_page(request: &Request) -> bool {
+    request.fields.sec_fetch_dest.single() == Some(b"document")
+}
+
+/// The same page within our frame, whose bar says that transmission is interrupted.
+fn under_the_bar(path: &str) -> String {
+    format!("/{OWN}embed?ruta={}", path.replace('&', "%26").replace('+', "%2B"))
 }
 
 /// What is refused before anybody looks at the path.

@@ -5,6 +5,9 @@ use http::header::{
     IF_UNMODIFIED_SINCE, RANGE,
 };
 
+/// What a browser wants a response for (Fetch Metadata, 2.1).
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
 /// The lines of one field, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Lines<'r> {
@@ -58,6 +61,7 @@ pub struct Fields<'r> {
     pub if_range: Lines<'r>,
     pub if_unmodified_since: Lines<'r>,
     pub range: Lines<'r>,
+    pub sec_fetch_dest: Lines<'r>,
 }
 
 impl<'r> Fields<'r> {
@@ -71,6 +75,7 @@ impl<'r> Fields<'r> {
             if_range: Lines::of(headers, IF_RANGE),
             if_unmodified_since: Lines::of(headers, IF_UNMODIFIED_SINCE),
             range: Lines::of(headers, RANGE),
+            sec_fetch_dest: Lines::of(headers, SEC_FETCH_DEST),
         }
     }
 }

@@ -94,6 +94,7 @@ fn fields<'b>(headers: &[httparse::Header<'b>]) -> Option<Fields<'b>> {
             7 if is("upgrade") => return None,
             8 if is("if-match") || is("if-range") => return None,
             14 if is("content-length") => return None,
+            14 if is("sec-fetch-dest") => once(&mut fields.sec_fetch_dest, header.value)?,
             17 if is("transfer-encoding") => return None,
             19 if is("if-unmodified-since") => return None,
             _ => {}

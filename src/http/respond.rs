@@ -70,6 +70,11 @@ pub fn respond(answer: Answer, method: &Method, rhythm: &Rhythm) -> Response<Bod
             fields.insert(CONTENT_LENGTH, HeaderValue::from(0));
             (StatusCode::MOVED_PERMANENTLY, Bytes::new())
         }
+        What::Elsewhere(location) => {
+            fields.insert(LOCATION, printed(location));
+            fields.insert(CONTENT_LENGTH, HeaderValue::from(0));
+            (StatusCode::TEMPORARY_REDIRECT, Bytes::new())
+        }
         What::Options => {
             fields.insert(ALLOW, METHODS);
             fields.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);

@@ -156,6 +156,11 @@ impl Showing {
         &self.pages[&notice]
     }
 
+    /// Results are shown although transmission is interrupted, so whoever sees them must see that too.
+    pub fn is_under_a_notice(&self) -> bool {
+        self.told.state == State::Interrupted && self.results.is_some()
+    }
+
     /// Why there are no results.
     pub fn why_not(&self) -> Notice {
         match self.told.state {
