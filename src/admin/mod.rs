@@ -6,7 +6,6 @@ mod act;
 mod answer;
 pub mod client;
 mod desk;
-pub mod digests;
 mod parcel;
 mod problem;
 pub mod push;
