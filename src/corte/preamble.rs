@@ -35,6 +35,11 @@ pub(super) struct Proven {
 }
 
 impl Preamble {
+    /// From files that are in memory.
+    pub fn of(corte_json: Option<Bytes>, sums: Option<Bytes>, signature: Option<Bytes>) -> Preamble {
+        Preamble { corte_json, sums, signature }
+    }
+
     /// Checks all that `Unverified::verify` checks but the published files, with the same refusals.
     pub fn check(&self, expected: &Expectations<'_>) -> Result<Announced, Refusal> {
         let proven = self.clone().prove(expected)?;
