@@ -2,6 +2,8 @@
 
 #[path = "serve/answers.rs"]
 mod answers;
+#[path = "serve/audit.rs"]
+mod audit;
 mod common;
 #[path = "serve/forms.rs"]
 mod forms;

@@ -12,6 +12,7 @@ use super::report::Findings;
 use super::told::Estado;
 use crate::corte::CorteId;
 use crate::schedule::State;
+use crate::snapshot::Coding;
 
 /// Where results, or anything made of them, would be.
 const PATHS: [&str; 7] = [
@@ -44,7 +45,7 @@ pub async fn closed(estado: &Estado, lines: &mut [Line], found: &mut Findings) -
     let mut count = 0;
     for line in lines {
         for path in &paths {
-            let page = Wanted::file(path.clone(), crate::snapshot::Coding::Identity);
+            let page = Wanted { accept: "text/html", ..Wanted::file(path.clone(), Coding::Identity) };
             let field = |name, value| Some((name, HeaderValue::from_static(value)));
             let all = [
                 page.clone(),
