@@ -46,6 +46,12 @@ impl Preamble {
         Ok(Announced { sums: Digest::of(&proven.sums), corte: proven.corte })
     }
 
+    /// Who signed the list; nothing else is looked at.
+    pub fn proof(&self, expected: &Expectations<'_>) -> Result<Proof, Refusal> {
+        let sums = self.sums.as_ref().ok_or(Refusal::SumsMissing)?;
+        signature::check(sums, self.signature.clone(), expected)
+    }
+
     /// Nothing in the list or in `corte.json` is looked at before it is known who signed them, if that is asked for.
     pub(super) fn prove(self, expected: &Expectations<'_>) -> Result<Proven, Refusal> {
         let corte_json = self.corte_json.ok_or(Refusal::CorteMissing)?;

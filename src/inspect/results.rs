@@ -132,10 +132,11 @@ fn prove(round: &Round, proof: &Proof, found: &mut Findings) -> Option<Corte> {
         now: round.now,
     };
     let preamble = Preamble::of(proof.original.clone(), proof.sums.clone(), proof.signature.clone());
+    if let Ok(Some((signer, fingerprint))) = preamble.proof(&expected).map(|proof| proof.signer_and_key()) {
+        found.ok("signature", format!("the list is signed by {signer}, {fingerprint}"));
+    }
     match preamble.check(&expected) {
         Ok(announced) => {
-            let who = round.asked.identity.clone().map_or_else(String::new, |name| format!(" as {name}"));
-            found.ok("signature", format!("the list is signed by a key of the signers file{who}"));
             found.ok("original", "corte.json is the one of the signed list");
             Some(announced.corte)
         }

@@ -1,7 +1,7 @@
 //! `difusor audit`, the real binary against the real binary; and against one that somebody tampers with.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use difusor::base::clock::Clock;
@@ -12,6 +12,7 @@ use jiff::{SignedDuration, ZonedDateTime};
 use serde_json::Value;
 use ssh_key::private::Ed25519Keypair;
 
+use crate::common::origin::{Heard, Origin, Stream, answer};
 use crate::common::server::{Setup, Site};
 use crate::common::tamper::{Tamper, drop_field, set};
 use crate::common::verbs::{Said, difusor};
@@ -427,4 +428,52 @@ fn many_are_watched_line_by_line_where_nobody_sees_a_table() {
     let (well, ill) = (of(&format!("http://{}", good.http())), of(&bad.url()));
     assert!(well.len() >= 2 && well.iter().all(|line| line.contains(ID) && line.ends_with("as sent")), "{first:?}");
     assert!(!ill.is_empty() && ill.iter().all(|line| line.contains("FAULT  digests: ")), "{first:?}");
+}
+
+/// Sends `bytes` again and again until whoever listens has heard enough; fails where nobody ever has.
+fn without_end(to: &mut dyn Stream, bytes: &[u8]) {
+    for sent in 0.. {
+        if to.write_all(bytes).is_err() {
+            return;
+        }
+        assert!(sent * bytes.len() < 64 << 20, "64 MiB were taken of what never ends");
+    }
+}
+
+#[test]
+fn a_hostile_server_costs_little() {
+    let site = published(Setup::clear());
+    let json = "Content-Type: application/json\r\nAccess-Control-Allow-Origin: *\r\ncorte-estado: vigente\r\n";
+    let tricks: [(&str, fn(&Heard, &mut dyn Stream, &str)); 6] = [
+        ("a body without end", |_, to, json| {
+            answer(to, "200 OK", json, None, b"{");
+            without_end(to, &[b' '; 64 << 10]);
+        }),
+        ("a head without end", |_, to, _| {
+            let _ = to.write_all(b"HTTP/1.1 200 OK\r\n");
+            without_end(to, format!("X-Field: {}\r\n", "x".repeat(4 << 10)).as_bytes());
+        }),
+        ("a bomb", |_, to, json| {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+            gzip.write_all(&vec![b' '; 32 << 20]).unwrap();
+            let fields = format!("{json}Content-Encoding: gzip\r\n");
+            answer(to, "200 OK", &fields, None, &gzip.finish().unwrap());
+        }),
+        ("redirects in a circle", |heard, to, _| {
+            let to_itself = format!("Location: http://{}/x\r\n", heard.field("host").unwrap());
+            answer(to, "302 Found", &to_itself, Some(0), b"");
+        }),
+        ("no HTTP", |_, to, _| drop(to.write_all(b"220 mail.example ESMTP\r\n"))),
+        ("words for a terminal", |_, to, json| {
+            let fields = format!("{json}corte: \u{1b}[2J\r\n");
+            answer(to, "200 OK", &fields, None, "{\"estado\":\"\u{1b}[2J\"}".as_bytes());
+        }),
+    ];
+    for (trick, script) in tricks {
+        let json = json.to_owned();
+        let origin = Origin::start(move |heard, to| script(heard, to, &json));
+        let said = difusor(site.dir.path(), &["audit", &origin.url(""), "--signers", "signers"]);
+        assert_eq!(said.code, BAD, "{trick}: {said:?}");
+        assert!(said.out.contains("FAULT") && !said.out.contains('\u{1b}'), "{trick}: {said:?}");
+    }
 }
