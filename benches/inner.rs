@@ -10,19 +10,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use difusor::base::clock::Clock;
 use difusor::base::digest::Digest;
 use difusor::base::disk::Disk;
-use difusor::corte::{self, CorteId, Expectations, InMemory, Limits, Signers, Trust, Verified, read};
+use difusor::corte::{self, CorteId, Expectations, InMemory, Limits, Signers, Tipo, Trust, Verified, read};
 use difusor::http::answer::{Request, answer};
 use difusor::http::fields::{Fields, Lines};
 use difusor::http::negotiate::Accepted;
 use difusor::http::recognise::recognise;
+use difusor::ingest::{Gate, Plan};
 use difusor::rehearse::Night;
-use difusor::snapshot::{Content, Edition, Entry, Known, Level, Live, Snapshot, media};
+use difusor::snapshot::{Content, Edition, Entry, Known, Level, Live, Looks, Public, Snapshot, media};
 use http::Method;
 use serde_json::json;
 use ssh_key::PrivateKey;
 use ssh_key::private::Ed25519Keypair;
+
+#[path = "../tests/common/always.rs"]
+mod always;
+use always::always;
 
 /// A corte in mid-night.
 const MIDNIGHT: usize = 30;
@@ -186,9 +192,20 @@ const HEAD: &[u8] = b"GET /datos/resultados.json HTTP/1.1\r\nHost: prep2026.exam
     User-Agent: Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36\r\nAccept: */*\r\n\
     Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: es-MX,es;q=0.9\r\n\r\n";
 
+/// What readers see of an edition.
+fn public(edition: Edition) -> Arc<Public> {
+    let live = Arc::new(Live::default());
+    let plan = Plan { election: "banco".into(), calendar: always(Tipo::Simulacro), looks: Looks::default() };
+    let gate = Gate::new(plan, live.clone(), Clock::machine(), Arc::new(|_| {}));
+    live.publish(edition);
+    gate.public()
+}
+
 /// What a request costs without protocol and kernel.
 fn request(c: &mut Criterion) {
     let edition = Edition::first(snapshot(MIDNIGHT));
+    let public = public(edition.clone());
+    let showing = public.load();
     let line: &[u8] = b"gzip, deflate, br, zstd";
     let Some(Entry::File(content)) = edition.live().get("datos/resultados.json") else { return };
     c.bench_function("recognise", |b| b.iter(|| recognise(black_box(HEAD))));
@@ -202,8 +219,8 @@ fn request(c: &mut Criterion) {
         host_is_known: true,
     };
     let (plain, held) = (ask(Lines::None), ask(Lines::One(tag)));
-    c.bench_function("answer 200", |b| b.iter(|| answer(black_box(&plain), Some(&edition))));
-    c.bench_function("answer 304", |b| b.iter(|| answer(black_box(&held), Some(&edition))));
+    c.bench_function("answer 200", |b| b.iter(|| answer(black_box(&plain), &showing)));
+    c.bench_function("answer 304", |b| b.iter(|| answer(black_box(&held), &showing)));
 }
 
 /// Loading the edition while another thread swaps it without a pause: readers never wait.

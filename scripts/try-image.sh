@@ -68,6 +68,8 @@ store bud --quiet --pull=false --layers=false --build-arg "BUILDER=$BUILDER" --b
 store rmi --prune >/dev/null 2>&1 || true
 
 container=$(store from --pull=false "$IMAGE")
+# An engine puts what is mounted in the place of the image's volume; buildah mounts the volume over it.
+store config --volume /var/lib/difusor- "$container"
 trial=$(mktemp -d)
 pid=
 ended() {

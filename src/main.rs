@@ -18,6 +18,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 enum Verb {
     Demo(cli::demo::Args),
     Serve(cli::serve::Args),
+    Schedule(cli::schedule::Args),
     Cortes(cli::cortes::Args),
     Show(cli::show::Args),
     Verify(cli::verify::Args),
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
     match Verb::parse() {
         Verb::Demo(args) => cli::demo::run(&args),
         Verb::Serve(args) => cli::serve::run(&args),
+        Verb::Schedule(args) => cli::schedule::run(&args),
         Verb::Cortes(args) => cli::cortes::run(&args),
         Verb::Show(args) => cli::show::run(&args),
         Verb::Verify(args) => cli::verify::run(&args),

@@ -9,6 +9,10 @@ mod clients;
 mod common;
 #[path = "rooms/crash.rs"]
 mod crash;
+#[path = "rooms/embargo.rs"]
+mod embargo;
+#[path = "rooms/gate.rs"]
+mod gate;
 #[path = "rooms/memory.rs"]
 mod memory;
 #[path = "rooms/night.rs"]
@@ -17,5 +21,7 @@ mod night;
 mod source;
 #[path = "rooms/swap.rs"]
 mod swap;
+#[path = "rooms/told.rs"]
+mod told;
 #[path = "rooms/transport.rs"]
 mod transport;

@@ -5,12 +5,16 @@ mod answers;
 #[path = "serve/audit.rs"]
 mod audit;
 mod common;
+#[path = "serve/embargo.rs"]
+mod embargo;
 #[path = "serve/forms.rs"]
 mod forms;
 #[path = "serve/full.rs"]
 mod full;
 #[path = "serve/intake.rs"]
 mod intake;
+#[path = "serve/interrupted.rs"]
+mod interrupted;
 #[path = "serve/kill.rs"]
 mod kill;
 #[path = "serve/operators.rs"]

@@ -4,18 +4,30 @@
 
 // The clock is the library's own here: what is measured is how long something took.
 mod admit;
+#[path = "../../tests/common/always.rs"]
+mod always;
 mod night;
 mod restart;
 mod transfer;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+
+/// As the server has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
         ["admit", form, files, bytes, changed] => admit::one(form, number(files), number(bytes), number(changed)),
+        ["put", path, n, files, bytes, changed] => {
+            let n = number(n);
+            night::write(n, &night::site(n, number(files), number(bytes), number(changed)), path.as_ref());
+        }
+        ["verify", form, files, bytes] => verify::one(form, number(files), number(bytes)),
         ["restart", megabytes] => restart::one(number(megabytes)),
         ["transfer", rounds] => transfer::run(number(rounds)),
         [] => return everything(),
@@ -48,6 +60,10 @@ fn everything() -> ExitCode {
     for (form, files, bytes, changed) in table {
         let (files, bytes, changed) = (files.to_string(), bytes.to_string(), changed.to_string());
         is_whole &= child(&["admit", form, &files, &bytes, &changed]);
+    }
+    println!("\n{}", verify::HEADER);
+    for (form, files, bytes, _) in table.iter().filter(|(.., changed)| *changed == 5) {
+        is_whole &= child(&["verify", form, &files.to_string(), &bytes.to_string()]);
     }
     println!("\n{}", restart::HEADER);
     for megabytes in ["3", "100", "1000"] {

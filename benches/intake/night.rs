@@ -16,6 +16,8 @@ use difusor::store::Policy;
 use ssh_key::PrivateKey;
 use ssh_key::private::Ed25519Keypair;
 
+use crate::always::always;
+
 pub const ELECTION: &str = "coahuila-2026-diputaciones";
 
 pub fn key() -> PrivateKey {
@@ -100,7 +102,9 @@ impl Room {
         };
         let (tell, told) = channel();
         let report = move |happening: &Happening| match happening {
-            Happening::Live { verify, build, .. } => drop(tell.send(Told { verify: *verify, build: *build })),
+            Happening::Live { took, .. } => {
+                drop(tell.send(Told { verify: took.verify, build: took.build.max(took.store) }))
+            }
             Happening::Retained { .. } | Happening::Improved { .. } | Happening::Restored { .. } => {}
             other => panic!("{other:?}"),
         };

@@ -69,16 +69,16 @@ pub async fn act(shared: &Arc<Shared>, wish: Wish, who: &Who) -> Result<Response
     let told = answered(answer);
     let (journal, done) = (shared.journal.clone(), told.clone());
     let write = move || {
-        let (code, corte, reason) = match &wish {
-            Wish::Rollback { corte, reason } => ("A001", Some(*corte), reason),
-            Wish::Hold { reason } => ("A002", None, reason),
-            Wish::Release { reason } => ("A003", None, reason),
-            Wish::Final { reason } => ("A005", None, reason),
-            Wish::Resume { reason } => ("A006", None, reason),
+        let (verb, code, corte, reason) = match &wish {
+            Wish::Rollback { corte, reason } => ("rollback", "A001", Some(*corte), reason),
+            Wish::Hold { reason } => ("hold", "A002", None, reason),
+            Wish::Release { reason } => ("release", "A003", None, reason),
+            Wish::Final { reason } => ("final", "A005", None, reason),
+            Wish::Resume { reason } => ("resume", "A006", None, reason),
         };
         let (code, detail) = match &done {
             Ok(_) => (code, format!("reason: {reason}")),
-            Err(problem) => ("A004", format!("{wish:?}: {}", problem.detail())),
+            Err(problem) => ("A004", format!("{verb}: {}; reason given: {reason}", problem.detail())),
         };
         let told = note(code, &detail).source(&source);
         journal.note(&match corte {

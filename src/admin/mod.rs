@@ -5,6 +5,7 @@
 mod act;
 mod answer;
 pub mod client;
+mod crowd;
 mod desk;
 mod parcel;
 mod problem;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub state: PathBuf,
     /// Largest package.
     pub package_bytes: u64,
+    /// Bytes that what arrives leaves free on the disk.
+    pub reserve: u64,
     pub https: Option<Https>,
 }
 

@@ -3,18 +3,18 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
 use ureq::http::Response;
-use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig, TlsProvider};
+use ureq::tls::{Certificate, ClientCert, PrivateKey};
 use ureq::{Agent, Body, SendBody};
 
 use super::parcel::Parcel;
 use crate::base::digests;
 use crate::base::shown::Shown;
 use crate::http::tls::{self, CertificateFault, CertificateFiles};
+use crate::ingest::source::{secure, settings};
 
 /// Times that a package is sent at most: the waits between them add up to half a minute.
 const TRIES: u32 = 6;
@@ -64,6 +64,11 @@ pub enum PushFault {
     Refused { status: u16, code: Option<Shown>, detail: Shown },
     #[error("not delivered after {tries} tries: {why}")]
     Unreachable { tries: u32, why: String },
+    #[error(
+        "not delivered: TLS: {0}; check the name in --to, --ca, --cert, the clock, and that the certificate of admin.chain \
+         is the server's own and no authority's"
+    )]
+    Tls(String),
     #[error("not delivered: {0}")]
     Broken(String),
 }
@@ -90,14 +95,9 @@ impl Push {
         if !url.starts_with("https://") || url.contains(['?', '#', '@']) || url.len() == "https://".len() {
             return Err(PushFault::Url(Shown::text(&destination.url)));
         }
-        let tls = TlsConfig::builder()
-            .provider(TlsProvider::Rustls)
-            .unversioned_rustls_crypto_provider(Arc::new(aws_lc_rs::default_provider()))
-            .root_certs(roots(destination.authorities.as_deref())?)
-            .client_cert(destination.certificate.as_ref().map(client).transpose()?)
-            .build();
+        let tls = secure::tls(&roots(destination.authorities.as_deref())?);
         let agent = Agent::config_builder()
-            .tls_config(tls)
+            .tls_config(tls.client_cert(destination.certificate.as_ref().map(client).transpose()?).build())
             .https_only(true)
             .http_status_as_error(false)
             // A package and its token go to nobody but whom they were meant for.
@@ -105,7 +105,7 @@ impl Push {
             .timeout_connect(Some(CONNECT_MAX))
             .timeout_per_write(Some(WRITE_MAX))
             .timeout_recv_response(Some(VERDICT_MAX))
-            .user_agent(concat!("difusor/", env!("CARGO_PKG_VERSION")))
+            .user_agent(secure::USER_AGENT)
             .build()
             .new_agent();
         let authorization = destination.token.as_ref().map(|token| format!("Bearer {token}"));
@@ -198,9 +198,10 @@ fn told(mut response: Response<Body>) -> Tried {
 
 fn failed(error: ureq::Error) -> Tried {
     let why = Shown::text(&error.to_string()).to_string();
+    if let Some(why) = secure::objection(&error) {
+        return Tried::Never(PushFault::Tls(Shown::text(&why).to_string()));
+    }
     match error {
-        // rustls tells a faulty certificate so: it is faulty next time too.
-        ureq::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => Tried::Never(PushFault::Broken(why)),
         ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => {
             Tried::Later(why, None)
         }
@@ -208,16 +209,12 @@ fn failed(error: ureq::Error) -> Tried {
     }
 }
 
-fn roots(path: Option<&Path>) -> Result<RootCerts, PushFault> {
+fn roots(path: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, PushFault> {
     let found = match path {
         Some(path) => tls::certificates(path)?,
-        None => rustls_native_certs::load_native_certs().certs,
+        None => settings::system_roots(),
     };
-    if found.is_empty() {
-        return Err(PushFault::NoAuthorities);
-    }
-    let all: Vec<_> = found.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
-    Ok(RootCerts::Specific(Arc::new(all)))
+    if found.is_empty() { Err(PushFault::NoAuthorities) } else { Ok(found) }
 }
 
 fn client(files: &CertificateFiles) -> Result<ClientCert, PushFault> {

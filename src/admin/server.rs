@@ -1,7 +1,7 @@
 //! The thread of the operators' side: two doors, a bounded number of connections at each, and an orderly end.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdTcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener as StdTcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tracing::warn;
 
+use super::crowd::{self, Crowd, Guest};
 use super::route::Door;
 use super::service::{Shared, serve};
 use super::socket::{self, Bound, PathFault};
@@ -26,6 +27,7 @@ use super::upload::UPLOADS_MAX;
 use super::who::{Shows, name_of};
 use super::{Company, Https, Settings};
 use crate::http::tls::{self, CertificateFault};
+use crate::ingest;
 
 /// Connections at once at each door: a few people, a few scripts, a few newsrooms.
 pub const CONNECTIONS_MAX: usize = 32;
@@ -78,8 +80,8 @@ impl Admin {
     pub fn start(settings: &Settings, company: Company) -> Result<Admin, StartFault> {
         let state = &settings.state;
         let path = socket::socket_path(state)?;
-        let staging = Staging::open(company.disk.clone(), state)
-            .map_err(|source| StartFault::Staging { path: state.join("staging"), source })?;
+        let staging = Staging::open(ingest::Staging::of(&company.disk, state, settings.reserve))
+            .map_err(|source| StartFault::Staging { path: state.clone(), source })?;
         let tokens = match settings.https.as_ref().and_then(|https| https.tokens.as_deref()) {
             Some(path) => Some(Tokens::open(company.disk.clone(), path).map_err(StartFault::Tokens)?),
             None => None,
@@ -177,6 +179,7 @@ async fn run(doors: Doors, shared: Arc<Shared>, mut end: watch::Receiver<bool>) 
 }
 
 async fn local(socket: &Bound, room: &Arc<Semaphore>, shared: &Arc<Shared>) {
+    let neighbours = Arc::new(Crowd::default());
     let listener = match socket.listener.try_clone().and_then(UnixListener::from_std) {
         Ok(listener) => listener,
         Err(error) => return warn!(%error, "the admin socket cannot be used"),
@@ -185,7 +188,11 @@ async fn local(socket: &Bound, room: &Arc<Semaphore>, shared: &Arc<Shared>) {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let uid = stream.peer_cred().ok().map(|peer| peer.uid());
-                tokio::spawn(by_socket(stream, uid, permit, shared.clone()));
+                if is_ours(uid) {
+                    tokio::spawn(by_socket(stream, uid, Door::Socket, (permit, None), shared.clone()));
+                } else if let guest @ Some(_) = neighbours.enter(uid) {
+                    tokio::spawn(by_socket(stream, uid, Door::Neighbour, (permit, guest), shared.clone()));
+                }
             }
             Err(error) => pause(&error).await,
         }
@@ -197,12 +204,14 @@ async fn network(listener: StdTcpListener, tls: Arc<ServerConfig>, room: &Arc<Se
         Ok(listener) => listener,
         Err(error) => return warn!(%error, "the admin port cannot be used"),
     };
-    let acceptor = TlsAcceptor::from(tls);
+    let (acceptor, clients) = (TlsAcceptor::from(tls), Arc::new(Crowd::default()));
     while let Ok(permit) = room.clone().acquire_owned().await {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
+                // One too many is closed at once.
+                let Some(guest) = clients.enter(crowd::client(peer.ip())) else { continue };
                 let _ = stream.set_nodelay(true);
-                tokio::spawn(by_network(stream, acceptor.clone(), permit, shared.clone()));
+                tokio::spawn(by_network(stream, acceptor.clone(), (permit, guest), shared.clone()));
             }
             Err(error) => pause(&error).await,
         }
@@ -214,14 +223,28 @@ async fn pause(error: &io::Error) {
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 
-async fn by_socket(stream: UnixStream, uid: Option<u32>, _room: OwnedSemaphorePermit, shared: Arc<Shared>) {
-    // The group may open the socket too: rsyncd runs `difusor notify` as a user of its own.
+/// The group may open the socket too: rsyncd runs `difusor notify` as a user of its own.
+fn is_ours(uid: Option<u32>) -> bool {
     let own = rustix::process::geteuid();
-    let is_ours = uid.is_some_and(|uid| uid == own.as_raw() || uid == 0);
-    talk(stream, if is_ours { Door::Socket } else { Door::Neighbour }, Shows::User(uid), shared).await;
+    uid.is_some_and(|uid| uid == own.as_raw() || uid == 0)
 }
 
-async fn by_network(stream: TcpStream, acceptor: TlsAcceptor, _room: OwnedSemaphorePermit, shared: Arc<Shared>) {
+async fn by_socket(
+    stream: UnixStream,
+    uid: Option<u32>,
+    door: Door,
+    _place: (OwnedSemaphorePermit, Option<Guest<Option<u32>>>),
+    shared: Arc<Shared>,
+) {
+    talk(stream, door, Shows::User(uid), shared).await;
+}
+
+async fn by_network(
+    stream: TcpStream,
+    acceptor: TlsAcceptor,
+    _place: (OwnedSemaphorePermit, Guest<IpAddr>),
+    shared: Arc<Shared>,
+) {
     let Ok(Ok(stream)) = tokio::time::timeout(HEAD_MAX, acceptor.accept(stream)).await else { return };
     let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
     let shows = certificate.map_or(Shows::Nothing, |certificate| Shows::Certificate(name_of(certificate)));

@@ -1,66 +1,69 @@
 //! The folder where pushed packages arrive. A file has a name that starts with a dot until it is whole.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::route::Name;
 use crate::base::digest::{Digest, Hasher};
-use crate::base::disk::{Disk, Writer};
+use crate::base::disk::Writer;
+use crate::ingest::{self, ASK_EVERY_BYTES};
 
-/// Below the state folder.
-const FOLDER: &str = "staging";
 /// What our files begin with: others stage here too, and clear away after themselves.
 const PREFIX: &str = "push-";
-/// Room that a package must leave on the disk: for the vault's ledger, the journal, the machine's own log.
-const ROOM_LEFT_BYTES: u64 = 64 << 20;
 
 pub struct Staging {
-    disk: Disk,
-    folder: PathBuf,
+    place: ingest::Staging,
     count: AtomicU64,
 }
 
 impl Staging {
     /// Makes the folder, and clears away what an earlier run has left: nobody waits for it any more.
-    pub fn open(disk: Disk, state: &Path) -> io::Result<Staging> {
-        let folder = state.join(FOLDER);
-        disk.make_folder(&folder)?;
-        for (name, _) in disk.folder(&folder)?.names()? {
+    pub fn open(place: ingest::Staging) -> io::Result<Staging> {
+        let (disk, folder) = (&place.disk, &place.folder);
+        disk.make_folder(folder)?;
+        for (name, _) in disk.folder(folder)?.names()? {
             if name.trim_start_matches('.').starts_with(PREFIX) {
                 disk.remove(&folder.join(name))?;
             }
         }
-        Ok(Staging { disk, folder, count: AtomicU64::new(0) })
+        Ok(Staging { place, count: AtomicU64::new(0) })
     }
 
-    /// Whether there is room for so many bytes more.
-    pub fn has_room(&self, bytes: u64) -> io::Result<bool> {
-        Ok(self.disk.space(&self.folder)?.free >= bytes.saturating_add(ROOM_LEFT_BYTES))
+    /// Fails where there is no room for so many bytes more.
+    pub fn has_room(&self, bytes: u64) -> io::Result<()> {
+        self.place.has_room(bytes)
     }
 
     /// A package that begins to arrive.
     pub fn begin(&self, name: &Name) -> io::Result<Staged> {
         let own = format!("{PREFIX}{}-{}-{}", std::process::id(), self.count.fetch_add(1, Relaxed), name.as_str());
-        let (draft, target) = (self.folder.join(format!(".{own}")), self.folder.join(own));
-        let file = self.disk.create(&draft)?;
-        Ok(Staged { disk: self.disk.clone(), file, draft, target, hasher: Hasher::default(), len: 0, is_whole: false })
+        let (place, folder) = (self.place.clone(), &self.place.folder);
+        let (draft, target) = (folder.join(format!(".{own}")), folder.join(own));
+        let file = place.disk.create(&draft)?;
+        Ok(Staged { place, file, draft, target, hasher: Hasher::default(), len: 0, ask_at: 0, is_whole: false })
     }
 }
 
 /// A file that arrives; it is removed unless it becomes whole.
 pub struct Staged {
-    disk: Disk,
+    place: ingest::Staging,
     file: Writer,
     draft: PathBuf,
     target: PathBuf,
     hasher: Hasher,
     len: u64,
+    /// Bytes at which to ask next whether there is room.
+    ask_at: u64,
     is_whole: bool,
 }
 
 impl Staged {
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.len >= self.ask_at {
+            self.place.has_room(bytes.len() as u64)?;
+            self.ask_at = self.len + ASK_EVERY_BYTES;
+        }
         self.file.write_all(bytes)?;
         self.hasher.update(bytes);
         self.len += bytes.len() as u64;
@@ -78,7 +81,7 @@ impl Staged {
         if expected.iter().any(|expected| *expected != found) {
             return Ok(Err(found));
         }
-        self.disk.rename(&self.draft, &self.target)?;
+        self.place.disk.rename(&self.draft, &self.target)?;
         self.is_whole = true;
         Ok(Ok(std::mem::take(&mut self.target)))
     }
@@ -88,14 +91,17 @@ impl Drop for Staged {
     fn drop(&mut self) {
         if !self.is_whole {
             // What cannot be removed is at the next start.
-            let _ = self.disk.remove(&self.draft);
+            let _ = self.place.disk.remove(&self.draft);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::base::disk::Disk;
 
     fn names(disk: &Disk) -> Vec<String> {
         disk.folder(Path::new("/s/staging")).unwrap().names().unwrap().into_iter().map(|(name, _)| name).collect()
@@ -104,7 +110,8 @@ mod tests {
     #[test]
     fn what_is_not_whole_goes_away_and_leftovers_are_swept() {
         let (disk, twin) = Disk::twin();
-        let staging = Staging::open(disk.clone(), Path::new("/s")).unwrap();
+        let open = || Staging::open(ingest::Staging::of(&disk, Path::new("/s"), 7)).unwrap();
+        let staging = open();
         let name = Name::parse("a.tar").unwrap();
         let mut cut = staging.begin(&name).unwrap();
         cut.write(b"ha").unwrap();
@@ -120,11 +127,12 @@ mod tests {
         whole.write(b"le").unwrap();
         let path = whole.finish(&[Digest::of(b"whole"), Digest::of(b"whole")]).unwrap().unwrap();
         assert_eq!(disk.read(&path, 9).unwrap(), b"whole");
-        twin.has_room_for(1);
-        assert!(!staging.has_room(1).unwrap());
+        twin.has_room_for(8);
+        assert!(staging.has_room(1).is_ok() && staging.has_room(2).is_err());
+        twin.has_room_for(1 << 20);
         std::mem::forget(staging.begin(&name).unwrap());
         disk.create(Path::new("/s/staging/pull-1")).unwrap();
-        Staging::open(disk.clone(), Path::new("/s")).unwrap();
+        open();
         assert_eq!(names(&disk), ["pull-1"]);
     }
 }

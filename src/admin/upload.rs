@@ -66,10 +66,7 @@ where
     let permit = shared.uploads.clone().try_acquire_owned().map_err(|_| Problem::TooMany)?;
     let permit = Place::of(shared, permit);
     let asked = shared.clone();
-    let has_room = shared.blocking(move || asked.staging.has_room(len)).await?.map_err(failed)?;
-    if !has_room {
-        return Err(Problem::NoRoom(format!("{len} bytes do not fit")));
-    }
+    shared.blocking(move || asked.staging.has_room(len)).await?.map_err(failed)?;
     let path = receive(shared, name, source, body, shared.package_bytes, expected).await?;
     let arrival = Arrival { name: name.as_str().to_owned(), path, source: source.to_owned() };
     // The place is given back with the verdict, whether anybody still waits for it or not.

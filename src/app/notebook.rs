@@ -2,32 +2,29 @@
 
 use std::sync::Arc;
 
-use jiff::SignedDuration;
-
-use crate::base::clock::Clock;
-use crate::ingest::{Came, Happening, Reporter};
+use crate::ingest::{Came, Dates, Happening, Reporter};
 use crate::record::incidents::note;
 use crate::record::{Fetched, Journal, Metrics, Package, Step};
-use crate::snapshot::Live;
 
 /// A reporter that writes down what it is told, and passes it on.
-pub fn keep(next: Reporter, journal: Arc<Journal>, metrics: Arc<Metrics>, live: Arc<Live>, clock: Clock) -> Reporter {
+pub fn keep(next: Reporter, journal: Arc<Journal>, metrics: Arc<Metrics>) -> Reporter {
     Arc::new(move |happening| {
-        count(&metrics, happening, &live, &clock);
+        count(&metrics, happening);
         write(&journal, happening);
         next(happening);
     })
 }
 
-fn count(metrics: &Metrics, happening: &Happening, live: &Live, clock: &Clock) {
+fn count(metrics: &Metrics, happening: &Happening) {
     match happening {
-        Happening::Live { verify, build, .. } => {
+        Happening::Live { took, dates, .. } => {
             metrics.package(Package::Live);
-            metrics.took(Step::Verify, *verify);
-            metrics.took(Step::Build, *build);
-            shown(metrics, live, clock, SignedDuration::try_from(*verify + *build).unwrap_or_default());
+            metrics.took(Step::Verify, took.verify);
+            metrics.took(Step::Build, took.build);
+            metrics.took(Step::Store, took.store);
+            shown(metrics, dates);
         }
-        Happening::Restored { .. } | Happening::Decided { .. } => shown(metrics, live, clock, SignedDuration::ZERO),
+        Happening::Restored { dates, .. } | Happening::Decided { dates, .. } => shown(metrics, dates),
         Happening::Held { .. } => metrics.package(Package::Held),
         Happening::Same { .. } => metrics.package(Package::Same),
         Happening::Refused { code, .. } => metrics.package(Package::Refused(code)),
@@ -49,25 +46,26 @@ fn count(metrics: &Metrics, happening: &Happening, live: &Live, clock: &Clock) {
     }
 }
 
-/// What is live has changed; it came `ago`.
-fn shown(metrics: &Metrics, live: &Live, clock: &Clock, ago: SignedDuration) {
-    let (now, guard) = (clock.now(), live.load());
-    if let Some(edition) = guard.as_deref() {
-        metrics.live(edition.live().corte().instant, now.checked_sub(ago).unwrap_or(now), now);
-    }
+fn shown(metrics: &Metrics, dates: &Dates) {
+    metrics.live(dates.stamp, dates.received, dates.since);
 }
 
 fn write(journal: &Journal, happening: &Happening) {
     match happening {
-        Happening::Refused { name, code, why } | Happening::Odd { name, code, why } => {
-            journal.note(&note(code, why).package(name));
+        Happening::Refused { name, source, code, why } | Happening::Odd { name, source, code, why } => {
+            journal.note(&note(code, why).package(name).source(source));
         }
         Happening::SourceFailed { source, code, why, .. } => journal.note(&note(code, why).source(source)),
         Happening::SourceBack { source, after } => {
             let detail = format!("after {:.0} s", after.as_secs_f64());
             journal.note(&note("S099", &detail).source(source));
         }
-        Happening::Blind { why } => journal.note(&note("P001", &format!("the incoming folder: {why}"))),
+        Happening::Blind { why } => {
+            let detail = format!(
+                "{why}; expected a folder that the service's user may read; it is looked at again every few seconds"
+            );
+            journal.note(&note("P091", &detail));
+        }
         Happening::Unusable { corte, why } => journal.note(&note("V001", why).corte(*corte)),
         Happening::Unreadable { name, why } => journal.note(&note("V002", why).package(name)),
         Happening::StoreFailed { why } => journal.note(&note("V003", why)),

@@ -12,7 +12,7 @@ use crate::base::clock::Clock;
 use crate::config::Settings;
 use crate::http::{Listen, Rhythm, Server, Site, StartError};
 use crate::ingest::source::proxy::Proxies;
-use crate::ingest::{self, Gate, Operator, Plan, Reporter, Sources, Waiting};
+use crate::ingest::{self, Gate, Operator, Plan, Reporter, Sources, Staging, Waiting};
 use crate::record::{Journal, Metrics};
 use crate::snapshot::Live;
 
@@ -49,11 +49,11 @@ impl Running {
     pub fn start(settings: Settings, clock: Clock, report: Reporter) -> Result<Running, StartFault> {
         let live = Arc::new(Live::default());
         let (disk, state) = (settings.intake.disk.clone(), settings.intake.state.clone());
-        let limit = settings.intake.limits.total_bytes;
+        let (limit, reserve) = (settings.intake.limits.total_bytes, settings.intake.reserve);
         let metrics = Arc::new(Metrics::new());
         metrics.started(clock.now());
         let journal = Arc::new(Journal::new(disk.clone(), &state, clock.clone(), metrics.clone()));
-        let report = notebook::keep(report, journal.clone(), metrics.clone(), live.clone(), clock.clone());
+        let report = notebook::keep(report, journal.clone(), metrics.clone());
         let (election, calendar) = (settings.intake.election.clone(), settings.intake.calendar.clone());
         let plan = Plan { election, calendar, looks: settings.looks };
         let gate = Gate::new(plan, live.clone(), clock.clone(), report.clone());
@@ -65,10 +65,11 @@ impl Running {
         // The operator first: he makes the state folder, and holds its lock.
         let operator = Operator::start(settings.intake, live.clone(), clock.clone(), report.clone())?;
         let proxies = Proxies::of(|name| std::env::var(name).ok());
-        let fetched = Sources::start(settings.sources, &proxies, &disk, &state, limit, &operator.handle(), &report);
+        let staging = Staging::of(&disk, &state, reserve);
+        let fetched = Sources::start(settings.sources, &proxies, &staging, limit, &operator.handle(), &report);
         let desk = Arc::new(operator.handle());
         let company = Company { desk, live, journal: journal.clone(), metrics, clock, disk };
-        let private = admin::Settings { state, package_bytes: limit, https: settings.admin };
+        let private = admin::Settings { state, package_bytes: limit, reserve, https: settings.admin };
         let admin = Admin::start(&private, company)?;
         Ok(Running { server, gate: waiting, operator, sources: fetched.map_err(StartFault::Source)?, admin, journal })
     }

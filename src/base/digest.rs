@@ -38,7 +38,12 @@ impl Digest {
 }
 
 fn nibble(c: u8) -> Option<u8> {
-    (c as char).to_digit(16).map(|n| n as u8)
+    match c {
+        b'0'..=b'9' => Some(c - b'0'),
+        b'a'..=b'f' => Some(c - b'a' + 10),
+        b'A'..=b'F' => Some(c - b'A' + 10),
+        _ => None,
+    }
 }
 
 impl fmt::Display for Digest {

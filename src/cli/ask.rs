@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::serve::REHEARSAL;
 use super::{FAILED, WRONG_USE};
 use crate::admin::client::{Answer, AskFault, ask};
 use crate::admin::socket_path;
@@ -137,7 +138,12 @@ fn wish(verb: &str, service: &Service, body: &serde_json::Value) -> ExitCode {
 
 fn socket(config: &Path) -> Result<PathBuf, String> {
     let state = config::state(config).map_err(|faults| faults.to_string())?;
-    socket_path(&state).map_err(|fault| fault.to_string())
+    let [real, rehearsal] = [state.clone(), state.join(REHEARSAL)].map(|state| socket_path(&state));
+    // A rehearsal is asked where the real thing does not run.
+    match (real, rehearsal) {
+        (Ok(real), Ok(rehearsal)) if !real.exists() && rehearsal.exists() => Ok(rehearsal),
+        (real, _) => real.map_err(|fault| fault.to_string()),
+    }
 }
 
 fn told(answer: &Answer) -> String {

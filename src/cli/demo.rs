@@ -139,8 +139,9 @@ fn announce(sent: &Sent) {
 
 fn tell(happening: &Happening) {
     let line = match happening {
-        Happening::Live { corte, files, changed, bytes, verify, build } => {
-            let (size, verify, build) = (units::show_size(*bytes as u64), verify.as_millis(), build.as_millis());
+        Happening::Live { corte, files, changed, bytes, took, .. } => {
+            let (size, verify) = (units::show_size(*bytes as u64), took.verify.as_millis());
+            let build = took.build.max(took.store).as_millis();
             format!(
                 "       {corte}  live: {files} files, {changed} new, {size}; verified in {verify} ms, built in {build} ms"
             )
@@ -151,8 +152,8 @@ fn tell(happening: &Happening) {
         }
         // A package is renamed into the folder whole, so this would be a fault of ours.
         Happening::Waiting { name, code, why }
-        | Happening::Refused { name, code, why }
-        | Happening::Odd { name, code, why } => format!("       {name}  {code}: {why}"),
+        | Happening::Refused { name, code, why, .. }
+        | Happening::Odd { name, code, why, .. } => format!("       {name}  {code}: {why}"),
         Happening::Blind { why } => format!("       the incoming folder cannot be read: {why}"),
         Happening::StoreFailed { why } => format!("       the vault: {why}"),
         // Nobody decides anything here, and nothing was there before.

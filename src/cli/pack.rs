@@ -40,5 +40,7 @@ fn make(args: &Args) -> Result<(), String> {
         pack::PackFault::Refused(refusal) => format!("{}: {refusal}", refusal.code()),
         other => other.to_string(),
     };
-    pack::folder(&args.dir, &limits, &key).and_then(|package| package.write(&args.out, &limits)).map_err(told)
+    pack::folder(&super::behind(&args.dir), &limits, &key)
+        .and_then(|package| package.write(&args.out, &limits))
+        .map_err(told)
 }

@@ -5,14 +5,20 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tracing::{error, info, warn};
 
 use super::{FAILED, WRONG_USE};
 use crate::app::{Notifier, Running};
-use crate::base::clock::Clock;
+use crate::base::clock::{Clock, Pace};
 use crate::config;
+use crate::corte::Tipo;
 use crate::ingest;
 
+/// A week in ten minutes.
+const RATE_MAX: i64 = 1_000;
+/// Below the state folder: what a rehearsal keeps.
+pub(super) const REHEARSAL: &str = "ensayo";
 /// How often to look after the threads where nobody else waits for it.
 const ALIVE_EVERY: Duration = Duration::from_secs(5);
 
@@ -25,10 +31,17 @@ pub struct Args {
     /// Check the settings and what they name, then end
     #[arg(long)]
     check: bool,
+    /// Rehearse: begin at this moment, such as 2026-06-07T18:25:00-06:00. Everything says SIMULACRO, and what is kept goes
+    /// to `ensayo` in the state folder
+    #[arg(long, value_name = "TIME", value_parser = super::moment)]
+    clock: Option<Timestamp>,
+    /// And go so many times as fast
+    #[arg(long, value_name = "TIMES", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=RATE_MAX), requires = "clock")]
+    clock_rate: u32,
 }
 
 pub fn run(args: &Args) -> ExitCode {
-    let settings = match config::load(&args.config) {
+    let mut settings = match config::load(&args.config) {
         Ok(settings) => settings,
         Err(faults) => {
             eprintln!("{faults}");
@@ -39,7 +52,17 @@ pub fn run(args: &Args) -> ExitCode {
         println!("{}: no fault found", args.config.display());
         return ExitCode::SUCCESS;
     }
+    let clock = match args.clock.map(|from| rehearsal(&mut settings, from, args.clock_rate)).transpose() {
+        Ok(clock) => clock.unwrap_or_else(Clock::machine),
+        Err(why) => {
+            eprintln!("difusor serve: {why}");
+            return ExitCode::from(WRONG_USE);
+        }
+    };
     super::log::start();
+    if clock.is_shifted() {
+        warn!(clock = %clock.now(), rate = args.clock_rate, state = %settings.intake.state.display(), "SIMULACRO: this clock is not the real one");
+    }
     let incoming = settings.intake.incoming.as_ref().map(|folder| folder.display().to_string());
     let sources = settings.sources.len();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -51,7 +74,7 @@ pub fn run(args: &Args) -> ExitCode {
         Ok(stop) => stop,
         Err(error) => return failed(&error),
     };
-    let running = match Running::start(settings, Clock::machine(), Arc::new(ingest::to_log)) {
+    let running = match Running::start(settings, clock, Arc::new(ingest::to_log)) {
         Ok(running) => running,
         Err(fault) => return failed(&fault),
     };
@@ -64,6 +87,24 @@ pub fn run(args: &Args) -> ExitCode {
     running.stop();
     info!("stopped");
     ExitCode::SUCCESS
+}
+
+/// A clock that is not the real one must never be taken for it: neither by readers, nor by the real night's vault.
+fn rehearsal(settings: &mut config::Settings, from: Timestamp, rate: u32) -> Result<Clock, String> {
+    let named = settings
+        .intake
+        .calendar
+        .windows()
+        .iter()
+        .find_map(|window| window.name.as_ref().filter(|_| window.kind == Tipo::Oficial));
+    if let Some(name) = named {
+        return Err(format!(
+            "these settings publish the election at {name}; rehearse with a copy of them without `window.name`"
+        ));
+    }
+    settings.intake.state = settings.intake.state.join(REHEARSAL);
+    let second = Duration::from_secs(1);
+    Ok(Clock::shifted(from, Pace { election: second * rate, machine: second }))
 }
 
 fn failed(error: &dyn std::fmt::Display) -> ExitCode {

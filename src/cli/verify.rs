@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{IsTerminal, Write, stderr, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -12,14 +12,18 @@ use serde_json::{Value, json};
 use crate::base::clock::{Clock, Monotonic};
 use crate::base::digest::Digest;
 use crate::base::disk::Disk;
-use crate::corte::{Expectations, Keep, Limits, Proof, Refusal, Signers, Tipo, Trust, Verified, read};
+use crate::config;
+use crate::corte::{
+    About, Corte, Expectations, InMemory, Keep, Limits, Proof, Refusal, Signers, StampRule, Tipo, Trust, Verified,
+    read, read_bare,
+};
 
 /// Bytes after which a package counts as large, and progress is shown.
 const LARGE: u64 = 64 << 20;
 /// How often progress is shown.
 const EVERY: Duration = Duration::from_millis(250);
 
-/// Check a package: paths, limits, sums, signature, stamp
+/// Check a package, or a bare tree, as the service would: paths, limits, sums, signature, stamp
 ///
 /// Prints what the package is and who signed it, or why it is refused.
 #[derive(Debug, clap::Args)]
@@ -27,9 +31,13 @@ pub struct Args {
     /// A directory, .tar, .tar.gz, .tar.zst or .zip
     #[arg(value_name = "PKG")]
     package: PathBuf,
+    /// The settings of the service: what it would take, with its trust, signers, limits and, where a bare tree is its own
+    /// proof, its rule for the stamp
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["signers", "identity", "election", "kind"])]
+    config: Option<PathBuf>,
     /// Who may sign: an allowed signers file as ssh-keygen(1) describes; times without Z are of America/Monterrey
-    #[arg(long, value_name = "FILE")]
-    signers: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "config")]
+    signers: Option<PathBuf>,
     /// The principal that must have signed; without it, anyone in the signers file
     #[arg(long, value_name = "NAME")]
     identity: Option<String>,
@@ -50,17 +58,42 @@ enum Kind {
     Simulacro,
 }
 
+/// What a package is held to.
+struct Asked {
+    trust: Trust,
+    signers: Signers,
+    identity: Option<String>,
+    election: Option<String>,
+    kind: Option<Tipo>,
+    limits: Limits,
+    /// With `Trust::Transport`, and only then.
+    transport: Option<(StampRule, About)>,
+}
+
+/// What a package turned out to be.
+struct Found {
+    corte: Corte,
+    files: usize,
+    bytes: u64,
+    sums: Digest,
+    proof: Proof,
+}
+
 pub fn run(args: &Args) -> ExitCode {
-    let signers = match signers(args) {
-        Ok(signers) => signers,
+    let asked = match &args.config {
+        Some(file) => configured(file),
+        None => typed(args),
+    };
+    let asked = match asked {
+        Ok(asked) => asked,
         Err(fault) => {
             eprintln!("difusor verify: {fault}");
             return ExitCode::FAILURE;
         }
     };
-    let (code, report) = match verify(args, &signers) {
-        Ok(verified) if args.json => (ExitCode::SUCCESS, format!("{}\n", as_json(&verified))),
-        Ok(verified) => (ExitCode::SUCCESS, as_text(&verified)),
+    let (code, report) = match verify(&super::behind(&args.package), &asked) {
+        Ok(found) if args.json => (ExitCode::SUCCESS, format!("{}\n", as_json(&found))),
+        Ok(found) => (ExitCode::SUCCESS, as_text(&found)),
         Err(refusal) => {
             eprintln!("difusor verify: refused, {}: {refusal}", refusal.code());
             let json = json!({ "verified": false, "code": refusal.code(), "reason": refusal.to_string() });
@@ -72,28 +105,71 @@ pub fn run(args: &Args) -> ExitCode {
     code
 }
 
-fn signers(args: &Args) -> Result<Signers, String> {
-    let path = args.signers.display();
-    let text = fs::read_to_string(&args.signers).map_err(|error| format!("{path}: {error}"))?;
-    Signers::parse(&text).map_err(|fault| format!("{path}:\n{fault}"))
+fn typed(args: &Args) -> Result<Asked, String> {
+    let file = args.signers.as_deref().unwrap_or(Path::new(""));
+    let path = file.display();
+    let text = fs::read_to_string(file).map_err(|error| format!("{path}: {error}"))?;
+    Ok(Asked {
+        trust: Trust::Signed,
+        signers: Signers::parse(&text).map_err(|fault| format!("{path}:\n{fault}"))?,
+        identity: args.identity.clone(),
+        election: args.election.clone(),
+        kind: args.kind.map(|kind| match kind {
+            Kind::Oficial => Tipo::Oficial,
+            Kind::Simulacro => Tipo::Simulacro,
+        }),
+        limits: Limits::default(),
+        transport: None,
+    })
 }
 
-fn verify(args: &Args, signers: &Signers) -> Result<Verified<u64>, Refusal> {
-    let tipo = args.kind.map(|kind| match kind {
-        Kind::Oficial => Tipo::Oficial,
-        Kind::Simulacro => Tipo::Simulacro,
-    });
-    let (eleccion, identity) = (args.election.clone(), args.identity.clone());
-    let progress = Progress { state: Mutex::new((0, Monotonic::now())), shown: stderr().is_terminal() };
-    let package = read(&Disk::machine(), &args.package, &Limits::default(), &progress)?;
-    package.verify(&Expectations {
-        trust: Trust::Signed,
-        eleccion,
-        tipo,
-        signers,
-        identity,
-        now: Clock::machine().now(),
+fn configured(file: &Path) -> Result<Asked, String> {
+    let settings = config::load(file).map_err(|faults| format!("\n{faults}"))?;
+    let kind = super::cortes::kind(&settings);
+    let intake = settings.intake;
+    let election = intake.election;
+    let about = About { eleccion: election.clone(), tipo: kind, revision: 0, now: Clock::machine().now() };
+    Ok(Asked {
+        trust: intake.trust,
+        signers: intake.signers,
+        identity: intake.identity,
+        election: Some(election),
+        // Drills are checked before the election's window, and the election's packages in the drills'.
+        kind: None,
+        limits: intake.limits,
+        transport: intake.transport.map(|transport| (transport.rule, about)),
     })
+}
+
+fn verify(package: &Path, asked: &Asked) -> Result<Found, Refusal> {
+    let disk = Disk::machine();
+    if let Some((rule, about)) = &asked.transport {
+        let bare = read_bare(&disk, package, &asked.limits, &InMemory { known: &|_| None })?;
+        return Ok(Found::of(&bare.stamp(rule, about)?, |bytes| bytes.len() as u64));
+    }
+    let progress = Progress { state: Mutex::new((0, Monotonic::now())), shown: stderr().is_terminal() };
+    let package = read(&disk, package, &asked.limits, &progress)?;
+    let verified = package.verify(&Expectations {
+        trust: asked.trust,
+        eleccion: asked.election.clone(),
+        tipo: asked.kind,
+        signers: &asked.signers,
+        identity: asked.identity.clone(),
+        now: Clock::machine().now(),
+    })?;
+    Ok(Found::of(&verified, |bytes| *bytes))
+}
+
+impl Found {
+    fn of<B>(verified: &Verified<B>, size: impl Fn(&B) -> u64) -> Found {
+        Found {
+            corte: verified.corte().clone(),
+            files: verified.files().len(),
+            bytes: verified.files().iter().map(|file| size(&file.bytes)).sum(),
+            sums: Digest::of(verified.sums()),
+            proof: verified.trust().clone(),
+        }
+    }
 }
 
 /// Keeps nothing, and shows how far reading is.
@@ -120,12 +196,8 @@ impl Keep for Progress {
     }
 }
 
-fn bytes(verified: &Verified<u64>) -> u64 {
-    verified.files().iter().map(|file| file.bytes).sum()
-}
-
-fn as_text(verified: &Verified<u64>) -> String {
-    let corte = verified.corte();
+fn as_text(found: &Found) -> String {
+    let corte = &found.corte;
     let count = |n: Option<u64>| n.map_or("-".into(), |n| n.to_string());
     let actas = corte.actas.map_or("not given".into(), |actas| {
         let (all, captured, counted) = (count(actas.esperadas), count(actas.capturadas), count(actas.contabilizadas));
@@ -137,8 +209,8 @@ fn as_text(verified: &Verified<u64>) -> String {
         ("election", corte.eleccion.clone()),
         ("type", corte.tipo.to_string()),
         ("actas", actas),
-        ("files", format!("{}, {} bytes", verified.files().len(), bytes(verified))),
-        ("signed by", signed_by(verified.trust())),
+        ("files", format!("{}, {} bytes", found.files, found.bytes)),
+        ("signed by", signed_by(&found.proof)),
     ];
     let rows = rows.iter().map(|(name, value)| format!("  {name:<11} {value}\n"));
     std::iter::once("verified\n".to_string()).chain(rows).collect()
@@ -151,8 +223,8 @@ fn signed_by(proof: &Proof) -> String {
     }
 }
 
-fn as_json(verified: &Verified<u64>) -> Value {
-    let corte = verified.corte();
+fn as_json(found: &Found) -> Value {
+    let corte = &found.corte;
     json!({
         "verified": true,
         "corte": corte.id.to_string(),
@@ -161,11 +233,11 @@ fn as_json(verified: &Verified<u64>) -> Value {
         "tipo": corte.tipo.to_string(),
         "final": corte.is_final,
         "actas": corte.actas,
-        "files": verified.files().len(),
-        "bytes": bytes(verified),
-        "sums_sha256": Digest::of(verified.sums()).to_string(),
-        "trust": verified.trust().trust(),
-        "signer": verified.trust().signer(),
-        "fingerprint": verified.trust().fingerprint(),
+        "files": found.files,
+        "bytes": found.bytes,
+        "sums_sha256": found.sums.to_string(),
+        "trust": found.proof.trust(),
+        "signer": found.proof.signer(),
+        "fingerprint": found.proof.fingerprint(),
     })
 }

@@ -27,6 +27,8 @@ pub const SUMS_BYTES: u64 = 32 * MIB;
 pub const SIGNATURE_BYTES: u64 = 16 * KIB;
 /// Bytes of a path in a package, which become part of a URL.
 pub const PATH_BYTES: usize = 1024;
+/// Bytes of an archive around each entry at most: headers, long names, padding.
+const AROUND_ENTRY: u64 = 8 * KIB;
 /// Bytes of one segment of a path: what Linux file systems hold (NAME_MAX).
 pub const SEGMENT_BYTES: usize = 255;
 
@@ -54,6 +56,13 @@ impl Default for Limits {
             sums_bytes: SUMS_BYTES,
             signature_bytes: SIGNATURE_BYTES,
         }
+    }
+}
+
+impl Limits {
+    /// Bytes that an archive of such a package can have, packed or not.
+    pub(super) fn archive_bytes(&self) -> u64 {
+        self.total_bytes.saturating_add(AROUND_ENTRY.saturating_mul(self.files as u64 + 1))
     }
 }
 

@@ -59,7 +59,16 @@ impl<B> Unverified<B> {
     /// The one way to a `Verified`. Under `Trust::Transport` the sums are our own: they tell whether what was kept
     /// is what was accepted, not who made it.
     pub fn verify(self, expected: &Expectations<'_>) -> Result<Verified<B>, Refusal> {
-        let proven = self.preamble.prove(expected)?;
+        self.verify_with(None, expected)
+    }
+
+    /// The same where the preamble was proven just now, under the same expectations: if it is still the same, byte for
+    /// byte, it is not proven again.
+    pub fn verify_with(self, before: Option<Proven>, expected: &Expectations<'_>) -> Result<Verified<B>, Refusal> {
+        let proven = match before.filter(|before| before.is_of(&self.preamble)) {
+            Some(before) => before,
+            None => self.preamble.prove(expected)?,
+        };
         agree(&proven.list, &self.files, &self.extra)?;
         Ok(Verified { proven, files: self.files })
     }
@@ -154,6 +163,11 @@ impl<B> Verified<B> {
     /// `SHA256SUMS`, byte for byte.
     pub fn sums(&self) -> &Bytes {
         &self.proven.sums
+    }
+
+    /// What `SHA256SUMS` lists.
+    pub fn list(&self) -> &Sums {
+        &self.proven.list
     }
 
     /// What makes it trusted.

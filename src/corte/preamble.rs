@@ -24,14 +24,29 @@ pub struct Announced {
     pub sums: Digest,
 }
 
-/// A preamble that holds.
+/// A preamble that holds, for the moment and the keys that it was proven with.
 #[derive(Debug)]
-pub(super) struct Proven {
-    pub corte: Corte,
-    pub corte_json: Bytes,
-    pub sums: Bytes,
-    pub list: Sums,
-    pub proof: Proof,
+pub struct Proven {
+    pub(super) corte: Corte,
+    pub(super) corte_json: Bytes,
+    pub(super) sums: Bytes,
+    pub(super) list: Sums,
+    pub(super) proof: Proof,
+}
+
+impl Proven {
+    /// What the package says it is.
+    pub fn announced(&self) -> Announced {
+        Announced { sums: Digest::of(&self.sums), corte: self.corte.clone() }
+    }
+
+    /// Whether it was proven of these very bytes.
+    pub(super) fn is_of(&self, preamble: &Preamble) -> bool {
+        let same = |ours: Option<&Bytes>, theirs: &Option<Bytes>| ours == theirs.as_ref();
+        same(Some(&self.corte_json), &preamble.corte_json)
+            && same(Some(&self.sums), &preamble.sums)
+            && (self.proof.trust() != Trust::Signed || same(self.proof.signature(), &preamble.signature))
+    }
 }
 
 impl Preamble {
@@ -42,8 +57,7 @@ impl Preamble {
 
     /// Checks all that `Unverified::verify` checks but the published files, with the same refusals.
     pub fn check(&self, expected: &Expectations<'_>) -> Result<Announced, Refusal> {
-        let proven = self.clone().prove(expected)?;
-        Ok(Announced { sums: Digest::of(&proven.sums), corte: proven.corte })
+        Ok(self.clone().prove(expected)?.announced())
     }
 
     /// Who signed the list; nothing else is looked at.
@@ -53,7 +67,7 @@ impl Preamble {
     }
 
     /// Nothing in the list or in `corte.json` is looked at before it is known who signed them, if that is asked for.
-    pub(super) fn prove(self, expected: &Expectations<'_>) -> Result<Proven, Refusal> {
+    pub fn prove(self, expected: &Expectations<'_>) -> Result<Proven, Refusal> {
         let corte_json = self.corte_json.ok_or(Refusal::CorteMissing)?;
         let sums = self.sums.ok_or(Refusal::SumsMissing)?;
         let proof = match expected.trust {

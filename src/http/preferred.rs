@@ -11,7 +11,7 @@ pub fn wants_json(accept: &Lines, path: &str) -> bool {
     for member in accept.iter().flat_map(|line| line.split(|b| *b == b',')).take(MEMBERS_MAX) {
         let mut parts = member.split(|b| *b == b';').map(<[u8]>::trim_ascii);
         let range = parts.next().unwrap_or_default().to_ascii_lowercase();
-        let weight = parts.find_map(|part| weight(part)).unwrap_or(1000);
+        let weight = parts.find_map(weight).unwrap_or(1000);
         let best = match &range[..] {
             b"text/html" | b"application/xhtml+xml" | b"text/*" => &mut html,
             b"application/json" | b"application/problem+json" | b"application/*" => &mut json,

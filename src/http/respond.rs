@@ -30,6 +30,7 @@ const VARY_ENCODING: HeaderValue = HeaderValue::from_static("accept-encoding");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const VARY_BOTH: HeaderValue = HeaderValue::from_static("accept, accept-encoding");
 const VARY_ACCEPT: HeaderValue = HeaderValue::from_static("accept");
 const ANY: HeaderValue = HeaderValue::from_static("*");
 /// Seconds that a browser may remember what OPTIONS said (Fetch, CORS-preflight); they keep it no longer anyway.
@@ -94,10 +95,13 @@ pub fn respond(answer: Answer, method: &Method, rhythm: &Rhythm) -> Response<Bod
                     let retry = rhythm.retry_after(&answer.showing.timing());
                     fields.insert(RETRY_AFTER, HeaderValue::from(retry));
                 }
-                StatusCode::NOT_ACCEPTABLE => drop(fields.append(VARY, VARY_ENCODING)),
                 _ => {}
             }
-            (status, notice_page(&mut fields, &answer, notice))
+            let body = notice_page(&mut fields, &answer, notice);
+            if status == StatusCode::NOT_ACCEPTABLE {
+                fields.insert(VARY, VARY_BOTH);
+            }
+            (status, body)
         }
     };
     let body = if *method == Method::HEAD { Body::empty() } else { Body::of(body) };
@@ -130,7 +134,7 @@ fn notice_page(fields: &mut HeaderMap, answer: &Answer, notice: Notice) -> Bytes
     let (body, media) = if answer.wants_json { (&page.json, JSON) } else { (&page.html, HTML) };
     fields.insert(CONTENT_TYPE, media);
     fields.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-    fields.append(VARY, VARY_ACCEPT);
+    fields.insert(VARY, VARY_ACCEPT);
     body.clone()
 }
 

@@ -97,7 +97,7 @@ impl NotAdmitted {
             NotAdmitted::DiskFull { .. } => "P088",
             NotAdmitted::NotKept { .. } => "P089",
             NotAdmitted::Changing => "P090",
-            NotAdmitted::OtherWindow { .. } => "P091",
+            NotAdmitted::OtherWindow { .. } => "P092",
         }
     }
 

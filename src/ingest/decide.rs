@@ -1,7 +1,7 @@
 //! What operators decide about what is shown: back to an earlier corte, hold it, go on.
 
+use super::desk::Intake;
 use super::handle::{Wish, WishFault};
-use super::operator::Intake;
 use super::report::Happening;
 use super::stage::{Fault, Stage};
 use crate::corte::CorteId;
@@ -48,8 +48,7 @@ impl Stage {
         reason: String,
     ) -> Result<(), WishFault> {
         if self.vault.ledger().entry(corte).is_none() {
-            let why =
-                format!("corte {corte} is not in the vault (reason given: {reason}); `difusor cortes` lists them");
+            let why = format!("corte {corte} is not in the vault; `difusor cortes` lists what is");
             return Err(WishFault::Refused(why));
         }
         let ledger = self.vault.ledger();
@@ -118,7 +117,8 @@ impl Stage {
         let moment = Moment { at: self.clock.now(), what, corte, reason: Some(reason.to_owned()) };
         self.vault.announce(head, moment).map_err(Fault::Store)?;
         self.publish(intake, snapshot.clone());
-        (self.report)(&Happening::Decided { what, corte, reason: reason.to_owned() });
+        let dates = self.dates();
+        (self.report)(&Happening::Decided { what, corte, reason: reason.to_owned(), dates });
         self.improve_from(snapshot);
         Ok(())
     }

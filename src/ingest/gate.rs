@@ -218,7 +218,7 @@ fn showing(
     };
     let timing = Timing {
         interval: window.interval,
-        due: stands.due.filter(|_| stands.state != State::Interrupted),
+        due: stands.due,
         until: until(stands, window),
         opens: is_secret.then_some(window.opens),
     };

@@ -1,6 +1,8 @@
 //! How everybody else speaks to the operator: sources deliver, people act, transfers say that they are over.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 
 use tokio::sync::oneshot;
@@ -11,7 +13,20 @@ use crate::corte::CorteId;
 /// Any number of them; the operator takes one thing after the other.
 #[derive(Clone)]
 pub struct Handle {
-    pub(super) events: SyncSender<Event>,
+    events: SyncSender<Event>,
+    notice: Notice,
+}
+
+/// That somebody has said that he is done. Any number of notices is one, and none is lost in a full queue: a bare tree
+/// may wait for nothing else.
+#[derive(Clone, Default)]
+pub(super) struct Notice(Arc<AtomicBool>);
+
+impl Notice {
+    /// True once after it was given.
+    pub(super) fn take(&self) -> bool {
+        self.0.swap(false, Ordering::AcqRel)
+    }
 }
 
 /// A package that lies whole in the staging folder. The operator owns the path from now on, and removes it.
@@ -74,10 +89,15 @@ pub enum WishFault {
 pub type Reply<T> = oneshot::Sender<T>;
 
 impl Handle {
-    /// A transfer into the incoming folder is over: look now. `module` says which folder it wrote, if it knows.
+    pub(super) fn new(events: SyncSender<Event>, notice: Notice) -> Handle {
+        Handle { events, notice }
+    }
+
+    /// A transfer into the incoming folder is over: look now.
     pub fn notify(&self) {
-        // A full queue holds something that makes the operator look anyway.
-        let _ = self.events.try_send(Event::Notified);
+        self.notice.0.store(true, Ordering::Release);
+        // Only to wake him: whatever fills the queue does so too.
+        let _ = self.events.try_send(Event::StillThere);
     }
 
     /// Hands a package over; the answer comes when it is live or refused. Blocks while the operator is busy.

@@ -45,8 +45,10 @@ pub fn look(disk: &Disk, folder: &Path, is_mirror: bool) -> io::Result<Look> {
         false => has(SITE, Kind::Folder) && PACKAGE_FILES.iter().any(|name| has(name, Kind::File)),
     };
     if is_package {
-        let mark = marked(disk, folder, &mut look.folders)?;
-        look.sightings.push(Sighting { name: ".".into(), path: folder.to_owned(), mark });
+        // What a link there leads to: whoever wrote the settings is trusted.
+        let path = folder.join(".");
+        let mark = marked(disk, &path, &mut look.folders)?;
+        look.sightings.push(Sighting { name: ".".into(), path, mark });
     }
     if is_mirror {
         return Ok(look);
@@ -155,6 +157,22 @@ mod tests {
         fs::write(dir.path().join("a.tar"), "").unwrap();
         let names: Vec<_> = look(dir.path()).unwrap().sightings.into_iter().map(|s| s.name).collect();
         assert_eq!(names, ["a.tar", "."], "what lies beside it is looked at all the same");
+    }
+
+    #[test]
+    fn the_folder_may_be_a_link_but_nothing_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("real")).unwrap();
+        let (real, link) = (dir.path().join("real/a"), dir.path().join("link"));
+        fs::write(&real, "1").unwrap();
+        std::os::unix::fs::symlink("real", &link).unwrap();
+        let mirror = || super::look(&Disk::machine(), &link, true).unwrap().sightings.remove(0);
+        let first = mirror();
+        assert_eq!(mark(&Disk::machine(), &first.path).unwrap(), first.mark);
+        fs::write(&real, "22").unwrap();
+        assert_ne!(mirror().mark, first.mark, "what changes behind it is seen");
+        std::os::unix::fs::symlink("/etc", dir.path().join("real/etc")).unwrap();
+        assert!(look(&link).unwrap().sightings.is_empty());
     }
 
     #[test]

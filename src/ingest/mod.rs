@@ -1,11 +1,13 @@
 //! Floor 5: the operator. Watches the incoming folder, admits packages, and is the only one who changes what is live.
 //!
-//! `watch` (inotify) wakes `operator`, which looks (`incoming`), decides when to try (`room`), has packages verified
-//! (`corte`), asks `admission`, builds a snapshot and publishes it; `improve` compresses it better in the background.
+//! `watch` (inotify) wakes the loop of `operator`, whose `desk` looks (`incoming`), decides when to try (`room`), has
+//! packages verified (`take`), asks `admission`, builds a snapshot and publishes it (`stage`); `improve` compresses it
+//! better in the background.
 //! `source` fetches packages from elsewhere and hands them over (`handle`).
 
 pub mod admission;
 mod decide;
+mod desk;
 mod gate;
 mod handle;
 mod improve;
@@ -17,14 +19,17 @@ mod report;
 mod room;
 pub mod source;
 mod stage;
+mod staging;
 mod take;
 mod transport;
 mod watch;
 
 pub use admission::ContentCheck;
+pub use desk::{Desk, Intake};
 pub use gate::{Gate, Plan, Waiting};
 pub use handle::{Arrival, Handle, Outcome, Reply, Wish, WishFault};
-pub use operator::{Desk, Event, Intake, Operator, StartFault};
-pub use report::{Came, Happening, Reporter, to_log};
+pub use operator::{Event, Operator, StartFault};
+pub use report::{Came, Dates, Happening, Reporter, Took, to_log};
 pub use source::Sources;
+pub use staging::{ASK_EVERY_BYTES, Staging};
 pub use transport::{Complete, Corrections, Transport};

@@ -1,8 +1,5 @@
-//! The one loop through which everything comes that may change what is live.
+//! The one loop through which everything comes that may change what is live: its thread, and what wakes it.
 
-use std::collections::{HashSet, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -10,59 +7,19 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{io, thread};
 
-use super::admission::{ContentCheck, NotAdmitted};
-use super::handle::{Arrival, Handle, Outcome, Reply, Wish, WishFault};
+use super::desk::{Desk, Intake};
+use super::handle::{Arrival, Handle, Notice, Outcome, Reply, Wish, WishFault};
 use super::improve::Better;
-use super::incoming::look;
-use super::quarantine::Quarantine;
-use super::report::{Happening, Reporter};
-use super::room::Room;
-use super::stage::Stage;
-use super::take::{Candidate, Fault};
-use super::transport::Transport;
+use super::report::Reporter;
 use super::watch::Watching;
-use crate::base::clock::{Clock, Monotonic};
-use crate::base::disk::Disk;
-use crate::corte::{Limits, Signers, Tipo, Trust};
-use crate::schedule::Calendar;
+use crate::base::clock::Clock;
 use crate::snapshot::Live;
-use crate::store::{OpenFault, Policy, Vault};
+use crate::store::OpenFault;
 
 /// Changes are looked for at least this often, for file systems that inotify does not see (NFS, some containers).
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// From one look to the next while changes come in.
-const LOOK_PAUSE: Duration = Duration::from_millis(20);
 /// Events that may wait: more `Changed` say no more than one, and whoever delivers can wait.
 const EVENTS_MAX: usize = 64;
-
-/// The source of what lies in the incoming folder, as ledger and people call it.
-const INCOMING: &str = "incoming";
-
-/// What the operator is told.
-#[derive(Debug)]
-pub struct Intake {
-    pub disk: Disk,
-    /// The folder for everything that is kept.
-    pub state: PathBuf,
-    /// The folder that is watched; without it packages come from elsewhere only.
-    pub incoming: Option<PathBuf>,
-    pub election: String,
-    pub calendar: Arc<Calendar>,
-    pub trust: Trust,
-    /// With `Trust::Transport`, and only then.
-    pub transport: Option<Transport>,
-    pub signers: Signers,
-    pub identity: Option<String>,
-    pub limits: Limits,
-    pub content_check: ContentCheck,
-    pub keep: usize,
-    pub settle: Duration,
-    pub policy: Policy,
-    /// Bytes that the vault leaves free on its disk.
-    pub reserve: u64,
-    /// Bytes of refused packages that are kept for a look.
-    pub refused_bytes: u64,
-}
 
 /// Why there is no operator.
 #[derive(Debug, thiserror::Error)]
@@ -76,11 +33,9 @@ pub enum StartFault {
 /// What wakes the operator.
 pub enum Event {
     Changed,
-    /// Nothing has happened; the sender wants to know whether anybody listens.
+    /// Nothing that is told here: the sender wants to know whether anybody listens, or the loop to turn.
     StillThere,
     Better(Better),
-    /// Somebody who wrote into the incoming folder says that he is done.
-    Notified,
     Arrived(Arrival, Reply<Outcome>),
     Wished(Wish, Reply<Result<String, WishFault>>),
     Stop,
@@ -90,6 +45,7 @@ pub enum Event {
 pub struct Operator {
     thread: JoinHandle<()>,
     events: SyncSender<Event>,
+    notice: Notice,
     heartbeat: Arc<AtomicU64>,
 }
 
@@ -101,14 +57,14 @@ impl Operator {
         let watching = Watching::start(events.clone())?;
         let mut desk = Desk::open(intake, live, clock, report, Some(events.clone()))?;
         desk.watching = Some(watching);
-        let heartbeat = Arc::new(AtomicU64::new(0));
-        let beat = heartbeat.clone();
-        let thread = thread::Builder::new().name("operator".into()).spawn(move || desk.run(&inbox, &beat))?;
-        Ok(Operator { thread, events, heartbeat })
+        let (heartbeat, notice) = (Arc::new(AtomicU64::new(0)), Notice::default());
+        let (beat, given) = (heartbeat.clone(), notice.clone());
+        let thread = thread::Builder::new().name("operator".into()).spawn(move || desk.run(&inbox, &given, &beat))?;
+        Ok(Operator { thread, events, notice, heartbeat })
     }
 
     pub fn handle(&self) -> Handle {
-        Handle { events: self.events.clone() }
+        Handle::new(self.events.clone(), self.notice.clone())
     }
 
     /// Grows with every turn of the loop, several times a second while nothing is under way.
@@ -123,61 +79,8 @@ impl Operator {
     }
 }
 
-/// Everything the loop works with. A test drives it by itself, without threads and without inotify.
-pub struct Desk {
-    pub(super) intake: Intake,
-    pub(super) stage: Stage,
-    pub(super) clock: Clock,
-    pub(super) report: Reporter,
-    pub(super) quarantine: Quarantine,
-    watching: Option<Watching>,
-    room: Room,
-    arrivals: VecDeque<(Arrival, Reply<Outcome>)>,
-    look_took: Duration,
-    /// What the first look has found: the cortes before the one that goes live lie there for a reason.
-    at_start: HashSet<String>,
-}
-
 impl Desk {
-    /// Opens the vault; nothing is shown yet. `events` is where better compressed contents are sent; without it nothing
-    /// is compressed better in the background.
-    pub fn open(
-        intake: Intake,
-        live: Arc<Live>,
-        clock: Clock,
-        report: Reporter,
-        events: Option<SyncSender<Event>>,
-    ) -> Result<Desk, OpenFault> {
-        let window = intake.calendar.governing(clock.now());
-        let vault = open_vault(&intake, intake.calendar.windows()[window].kind, &clock)?;
-        let room = Room::new(intake.transport.as_ref().map(|transport| transport.complete));
-        Ok(Desk {
-            stage: Stage::new(vault, live, clock.clone(), report.clone(), events, window),
-            quarantine: Quarantine::new(&intake.disk, &intake.state, intake.refused_bytes, intake.reserve),
-            intake,
-            clock,
-            report,
-            watching: None,
-            room,
-            arrivals: VecDeque::new(),
-            look_took: Duration::ZERO,
-            at_start: HashSet::new(),
-        })
-    }
-
-    /// Shows what was shown last, and looks at what lies in the folder.
-    pub fn begin(&mut self) {
-        let Desk { stage, intake, .. } = self;
-        // Whatever the vault holds, packages must go on being taken in.
-        let restored = catch_unwind(AssertUnwindSafe(|| stage.restore(intake)));
-        if restored.is_err() {
-            (self.report)(&Happening::StoreFailed { why: "a fault of ours while the vault was read".into() });
-        }
-        self.look();
-        self.at_start = self.room.names().map(str::to_owned).collect();
-    }
-
-    fn run(mut self, inbox: &Receiver<Event>, heartbeat: &AtomicU64) {
+    fn run(mut self, inbox: &Receiver<Event>, notice: &Notice, heartbeat: &AtomicU64) {
         self.begin();
         let mut next_look = self.clock.elapsed() + LOOK_EVERY;
         loop {
@@ -188,6 +91,9 @@ impl Desk {
                 next_look = now + LOOK_EVERY;
             }
             self.turn();
+            if notice.take() {
+                self.notified();
+            }
             self.work();
             match inbox.recv_timeout(self.wait(next_look)) {
                 Ok(Event::Changed) => next_look = next_look.min(now + self.pause()),
@@ -197,163 +103,58 @@ impl Desk {
             }
         }
     }
-
-    /// Another window of the calendar may have begun: its cortes are shown, and its packages taken in.
-    pub fn turn(&mut self) {
-        let window = self.intake.calendar.governing(self.clock.now());
-        if window == self.stage.window {
-            return;
-        }
-        let windows = self.intake.calendar.windows();
-        let (was, is) = (windows[self.stage.window].kind, windows[window].kind);
-        let mut vault = None;
-        if was != is {
-            match open_vault(&self.intake, is, &self.clock) {
-                Ok(opened) => vault = Some(opened),
-                // Tried again at the next turn; until then nothing of the other kind is taken in.
-                Err(fault) => return (self.report)(&Happening::StoreFailed { why: fault.to_string() }),
-            }
-        }
-        self.stage.turn_to(window, vault);
-        self.room.forget();
-        self.begin();
-    }
-
-    pub(super) fn kind(&self) -> Tipo {
-        self.intake.calendar.windows()[self.stage.window].kind
-    }
-
-    /// Takes note of what somebody says.
-    pub fn hear(&mut self, event: Event) {
-        match event {
-            Event::Notified => {
-                self.look();
-                self.room.is_complete();
-            }
-            Event::Better(better) => self.stage.improve(better),
-            Event::Arrived(arrival, reply) => self.arrivals.push_back((arrival, reply)),
-            Event::Wished(wish, reply) => {
-                let _ = reply.send(self.wish(wish));
-            }
-            Event::Changed | Event::StillThere | Event::Stop => {}
-        }
-    }
-
-    fn is_mirror(&self) -> bool {
-        self.intake.transport.as_ref().is_some_and(|transport| transport.is_mirror)
-    }
-
-    /// How long there is nothing to do, unless somebody says so.
-    fn wait(&self, next_look: Duration) -> Duration {
-        if !self.arrivals.is_empty() || self.stage.has_more_to_restore() {
-            return Duration::ZERO;
-        }
-        let next = self.room.next(self.intake.settle).unwrap_or(next_look).min(next_look);
-        next.saturating_sub(self.clock.elapsed())
-    }
-
-    /// While a large tree arrives, every write wakes us: a look must stay a small part of the time.
-    fn pause(&self) -> Duration {
-        LOOK_PAUSE.max(self.look_took * 4)
-    }
-
-    pub fn look(&mut self) {
-        let Some(incoming) = &self.intake.incoming else { return };
-        let started = Monotonic::now();
-        let found = look(&self.intake.disk, incoming, self.is_mirror());
-        self.look_took = started.elapsed();
-        match found {
-            Ok(found) => {
-                if let Some(watching) = &mut self.watching {
-                    watching.add(&found.folders);
-                }
-                self.room.see(found.sightings, self.clock.elapsed());
-            }
-            Err(error) => (self.report)(&Happening::Blind { why: error.to_string() }),
-        }
-    }
-
-    /// One thing at a time: meanwhile a later package may have come, which goes first.
-    pub fn work(&mut self) {
-        if let Some((arrival, reply)) = self.arrivals.pop_front() {
-            let outcome = self.receive(arrival);
-            let _ = reply.send(outcome);
-        } else if let Some(sighting) = self.room.due(self.clock.elapsed()).first() {
-            let candidate =
-                Candidate { name: &sighting.name, path: &sighting.path, source: INCOMING, mark: Some(sighting.mark) };
-            match self.guarded(&candidate) {
-                Ok(_) => self.room.done(&sighting.name),
-                Err(fault) => self.not_taken(&candidate, &fault),
-            }
-        } else {
-            self.stage.restore_earlier(&self.intake);
-        }
-        for gone in self.room.give_up(self.clock.elapsed(), self.intake.settle) {
-            let Some(incoming) = &self.intake.incoming else { continue };
-            let path = incoming.join(&gone.name);
-            let candidate = Candidate { name: &gone.name, path: &path, source: INCOMING, mark: None };
-            self.refuse(&candidate, gone.code, gone.why);
-        }
-    }
-
-    /// A fault of ours must not end intake for the night. What taking a package changes, it changes at its end.
-    fn guarded(&mut self, candidate: &Candidate) -> Result<Outcome, Fault> {
-        let taken = catch_unwind(AssertUnwindSafe(|| self.take(candidate)));
-        taken.unwrap_or(Err(Fault::NotAdmitted(NotAdmitted::OurFault)))
-    }
-
-    /// What lies in the folder may still be arriving, and what is done with it must be remembered.
-    fn not_taken(&mut self, candidate: &Candidate, fault: &Fault) {
-        let name = candidate.name;
-        match fault {
-            Fault::NotAdmitted(NotAdmitted::NotLater { found, highest }) if self.at_start.contains(name) => {
-                self.room.done(name);
-                (self.report)(&Happening::Older { name: name.to_owned(), corte: *found, live: *highest });
-            }
-            // What an earlier window left lying there.
-            fault if fault.is_for_another_window() && self.at_start.contains(name) => self.room.done(name),
-            Fault::NotAdmitted(why) if !why.may_heal() => {
-                self.room.done(name);
-                self.refuse(candidate, why.code(), why.to_string());
-            }
-            fault => {
-                let (code, why) = (fault.code(), fault.to_string());
-                if self.room.failed(name, code, why.clone(), fault.may_heal(), self.clock.elapsed()) {
-                    (self.report)(&Happening::Waiting { name: name.to_owned(), code, why });
-                }
-            }
-        }
-    }
-
-    /// Takes in what was delivered whole: there is nothing to wait for.
-    fn receive(&mut self, arrival: Arrival) -> Outcome {
-        let Arrival { name, path, source } = arrival;
-        let candidate = Candidate { name: &name, path: &path, source: &source, mark: None };
-        let outcome = self.guarded(&candidate).unwrap_or_else(|fault| {
-            let (code, why, heals) = (fault.code(), fault.to_string(), fault.may_heal());
-            self.refuse(&candidate, code, why.clone());
-            Outcome::Refused { code, why, heals }
-        });
-        // Whatever became of it: what is worth keeping lies in the vault, or among the refused.
-        let _ = self.intake.disk.remove_tree(&path);
-        outcome
-    }
-
-    /// Tells people, and keeps what was sent for them to look at.
-    fn refuse(&mut self, candidate: &Candidate, code: &'static str, why: String) {
-        self.quarantine.keep(candidate, code, &why, self.clock.now(), self.clock.elapsed());
-        (self.report)(&Happening::Refused { name: candidate.name.to_owned(), code, why });
-    }
-
-    fn wish(&mut self, wish: Wish) -> Result<String, WishFault> {
-        let done = catch_unwind(AssertUnwindSafe(|| self.stage.wish(&self.intake, wish)));
-        done.unwrap_or_else(|_| Err(WishFault::Refused("a fault of ours; the log says where, please report it".into())))
-    }
 }
 
-/// The vault of this election's cortes of one kind.
-fn open_vault(intake: &Intake, kind: Tipo, clock: &Clock) -> Result<Vault, OpenFault> {
-    let root = Vault::root(&intake.state, &intake.election, kind);
-    let holder = format!("process {}, since {}", std::process::id(), clock.now());
-    Vault::open(&intake.disk, &root, &intake.limits, &holder)
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::base::disk::Disk;
+    use crate::corte::{Limits, Signers, StampRule, Tipo, Trust};
+    use crate::ingest::{Complete, ContentCheck, Corrections, Happening, Transport};
+    use crate::schedule::specimen::always;
+    use crate::store::Policy;
+
+    #[test]
+    fn a_notice_is_heard_however_full_the_queue_is() {
+        let (disk, twin) = Disk::twin();
+        twin.put(Path::new("/incoming/index.html"), b"<p>").unwrap();
+        let rule = StampRule::json("resumen.json", &["/hora"], "%Y-%m-%dT%H:%M:%S%z", None).unwrap();
+        let (complete, corrections) = (Complete::Notified, Corrections::Refuse);
+        let intake = Intake {
+            disk,
+            state: "/state".into(),
+            incoming: Some("/incoming".into()),
+            election: "prueba-2026".into(),
+            calendar: always(Tipo::Oficial),
+            trust: Trust::Transport,
+            transport: Some(Transport { rule, is_mirror: true, complete, corrections }),
+            signers: Signers::default(),
+            identity: None,
+            limits: Limits::default(),
+            content_check: ContentCheck::Refuse,
+            keep: 6,
+            settle: Duration::from_secs(10),
+            policy: Policy { bytes: 1 << 20, cortes: None, at_least: 1 },
+            reserve: 0,
+            refused_bytes: 0,
+        };
+        let (clock, _hands) = Clock::scripted("2026-06-08T02:12:00Z".parse().unwrap());
+        let (tell, told) = channel();
+        let report: Reporter = Arc::new(move |happening: &Happening| {
+            if let Happening::Waiting { code, .. } = happening {
+                tell.send(*code).unwrap();
+            }
+        });
+        let desk = Desk::open(intake, Arc::default(), clock, report, None).unwrap();
+        let ((events, inbox), notice) = (sync_channel(2), Notice::default());
+        for event in [Event::Changed, Event::Stop] {
+            events.try_send(event).unwrap_or_else(|_| panic!("there is room"));
+        }
+        Handle::new(events, notice.clone()).notify();
+        desk.run(&inbox, &notice, &AtomicU64::new(0));
+        assert_eq!(told.try_iter().collect::<Vec<_>>(), ["P101"]);
+    }
 }

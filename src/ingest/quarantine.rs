@@ -116,9 +116,9 @@ impl Copy<'_> {
     fn package(&mut self, from: &Path, to: &Path) -> io::Result<()> {
         self.disk.make_folder(to)?;
         let target = to.join("package");
-        match self.disk.folder(from) {
+        match self.disk.foreign_folder(from) {
             Ok(folder) => self.folder(&folder, &target, 0),
-            Err(_) => self.file(self.disk.open(from)?, &target.with_file_name(plain(&name_of(from)))),
+            Err(_) => self.file(self.disk.open_foreign(from)?, &target.with_file_name(plain(&name_of(from)))),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tracing::{debug, error, info, warn};
 
 use crate::base::reckoning::Doubt;
@@ -14,23 +15,23 @@ use crate::store::{Retained, Shown};
 #[derive(Debug)]
 pub enum Happening {
     /// A package went live.
-    Live { corte: CorteId, files: usize, changed: usize, bytes: usize, verify: Duration, build: Duration },
+    Live { corte: CorteId, files: usize, changed: usize, bytes: usize, took: Took, dates: Dates },
     /// The corte is now compressed as well as pays.
     Improved { corte: CorteId, before: usize, after: usize, took: Duration },
     /// A package does not hold yet; it may still be arriving.
     Waiting { name: String, code: &'static str, why: String },
     /// A package is refused; nothing that is served has changed.
-    Refused { name: String, code: &'static str, why: String },
+    Refused { name: String, source: String, code: &'static str, why: String },
     /// A package went live although something about it is odd.
-    Odd { name: String, code: &'static str, why: String },
+    Odd { name: String, source: String, code: &'static str, why: String },
     /// A package came again that was accepted before, from here or elsewhere.
     Same { name: String, source: String, corte: CorteId },
     /// After a start: a corte of the vault is shown again.
-    Restored { corte: CorteId, files: usize, took: Duration },
+    Restored { corte: CorteId, files: usize, took: Duration, dates: Dates },
     /// A corte was verified and kept, and is not shown: somebody holds what is shown.
     Held { corte: CorteId },
     /// An operator has decided what is shown.
-    Decided { what: Shown, corte: CorteId, reason: String },
+    Decided { what: Shown, corte: CorteId, reason: String, dates: Dates },
     /// Something damaged in the vault is whole again, or could not be put back.
     Mended { corte: CorteId, files: usize, failed: Option<String> },
     /// A corte in the vault cannot be used; the one before it is.
@@ -57,6 +58,22 @@ pub enum Happening {
     Clock(Doubt),
 }
 
+/// How long the steps took by which a package went live; the last two ran at the same time.
+#[derive(Clone, Copy, Debug)]
+pub struct Took {
+    pub verify: Duration,
+    pub build: Duration,
+    pub store: Duration,
+}
+
+/// Of the corte that is shown: its own stamp, when it came, and since when it is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Dates {
+    pub stamp: Timestamp,
+    pub received: Timestamp,
+    pub since: Timestamp,
+}
+
 /// What came of asking a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Came {
@@ -71,22 +88,24 @@ pub type Reporter = Arc<dyn Fn(&Happening) + Send + Sync>;
 /// Tells the log.
 pub fn to_log(happening: &Happening) {
     match happening {
-        Happening::Live { corte, files, changed, bytes, verify, build } => {
-            let (verify_ms, build_ms) = (verify.as_millis(), build.as_millis());
-            info!(%corte, files, changed, bytes, verify_ms, build_ms, "live");
+        Happening::Live { corte, files, changed, bytes, took: Took { verify, build, store }, .. } => {
+            let (verify_ms, build_ms, store_ms) = (verify.as_millis(), build.as_millis(), store.as_millis());
+            info!(%corte, files, changed, bytes, verify_ms, build_ms, store_ms, "live");
         }
         Happening::Improved { corte, before, after, took } => {
-            info!(%corte, bytes_before = before, bytes_after = after, took_s = took.as_secs_f32(), "compressed best");
+            info!(%corte, bytes_before = before, bytes_after = after, took_ms = took.as_millis(), "compressed best");
         }
         Happening::Waiting { name, code, why } => info!(package = name, code, why, "not whole yet, waiting"),
-        Happening::Refused { name, code, why } => warn!(package = name, code, why, "refused, nothing has changed"),
-        Happening::Odd { name, code, why } => warn!(package = name, code, why, "live all the same"),
+        Happening::Refused { name, source, code, why } => {
+            warn!(package = name, source, code, why, "refused, nothing has changed");
+        }
+        Happening::Odd { name, source, code, why } => warn!(package = name, source, code, why, "live all the same"),
         Happening::Same { name, source, corte } => info!(package = name, source, %corte, "was accepted before"),
-        Happening::Restored { corte, files, took } => {
+        Happening::Restored { corte, files, took, .. } => {
             info!(%corte, files, took_ms = took.as_millis(), "live again, from the vault");
         }
         Happening::Held { corte } => warn!(%corte, "kept and not shown: what is shown is held"),
-        Happening::Decided { what, corte, reason } => warn!(?what, %corte, reason, "an operator has decided"),
+        Happening::Decided { what, corte, reason, .. } => warn!(?what, %corte, reason, "an operator has decided"),
         Happening::Mended { corte, files, failed: None } => warn!(%corte, files, "the vault was damaged and is mended"),
         Happening::Mended { corte, files, failed: Some(why) } => {
             error!(%corte, files, why, "the vault is damaged and cannot be mended, what is shown is whole");
@@ -101,13 +120,13 @@ pub fn to_log(happening: &Happening) {
         Happening::Older { name, corte, live } => {
             info!(package = name, %corte, %live, "passed over, a later one is live")
         }
-        Happening::Blind { why } => warn!(why, "the incoming folder cannot be read; trying again"),
+        Happening::Blind { why } => error!(why, "the incoming folder cannot be read; trying again"),
         Happening::Asked { source, came } => debug!(source, ?came, "asked"),
         Happening::SourceFailed { source, code, why, next } => {
-            warn!(source, code, why, next_s = next.as_secs_f32(), "a source fails, nothing else is affected");
+            warn!(source, code, why, next_s = next.as_secs(), "a source fails, nothing else is affected");
         }
         Happening::SourceBack { source, after } => {
-            info!(source, after_s = after.as_secs_f32(), "a source is back");
+            info!(source, after_s = after.as_secs(), "a source is back");
         }
         Happening::Turned { to: State::Interrupted, reason, .. } => {
             error!(?reason, "transmission counts as interrupted");

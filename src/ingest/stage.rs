@@ -4,14 +4,16 @@
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::thread;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 
 use super::admission::Standing;
+use super::desk::Intake;
 use super::improve::{Better, Improving};
-use super::operator::{Event, Intake};
-use super::report::{Happening, Reporter};
+use super::operator::Event;
+use super::report::{Dates, Happening, Reporter};
 use crate::base::clock::{Clock, Monotonic};
 use crate::corte::{self, CorteId, Expectations, Trust, Verified};
 use crate::schedule::Said;
@@ -21,7 +23,8 @@ use crate::store::{Codings, Entry, Facts, Head, Moment, Shown, StoreFault, Unusa
 /// What became of a verified package that was admitted.
 #[derive(Debug)]
 pub enum Taken {
-    Live(Arc<Snapshot>),
+    /// How long building and storing took.
+    Live { snapshot: Arc<Snapshot>, build: Duration, store: Duration },
     /// It is in the vault; somebody holds what is shown.
     Held,
     /// What was damaged in the vault is whole again; a later corte is shown.
@@ -66,7 +69,7 @@ impl Stage {
             match self.show_again(intake, corte) {
                 Ok(snapshot) => {
                     let files = snapshot.files().count();
-                    (self.report)(&Happening::Restored { corte, files, took: started.elapsed() });
+                    (self.report)(&Happening::Restored { corte, files, took: started.elapsed(), dates: self.dates() });
                     self.improve_from(snapshot);
                     break;
                 }
@@ -157,6 +160,18 @@ impl Stage {
         }
     }
 
+    /// Of what is shown, as the ledger has it: neither a restart nor a hold makes it newer.
+    pub(super) fn dates(&self) -> Dates {
+        let (ledger, now) = (self.vault.ledger(), self.clock.now());
+        let head = ledger.head();
+        let facts = head.and_then(|head| ledger.entry(head.corte)).map(|entry| &entry.facts);
+        Dates {
+            stamp: facts.and_then(Facts::instant).unwrap_or(now),
+            received: facts.map_or(now, |facts| facts.received),
+            since: head.map_or(now, |head| head.since),
+        }
+    }
+
     /// Contents that are in memory.
     pub fn known(&self) -> Known {
         let edition = self.live.load();
@@ -218,16 +233,18 @@ impl Stage {
         let kept = |digest: &_| Codings::get(&shelf, digest);
         let making = Making { kept: &kept, level: Level::Fast };
         // One waits for the disk, the other for the processor.
-        let (stored, snapshot) = thread::scope(|scope| {
-            let building = scope.spawn(|| Snapshot::build(verified, &known, &making, &occasion));
-            let stored = if is_kept { Ok(()) } else { vault.keep(verified, facts) };
+        let ((stored, store), (snapshot, build)) = thread::scope(|scope| {
+            let building = scope.spawn(|| timed(|| Snapshot::build(verified, &known, &making, &occasion)));
+            let stored = timed(|| if is_kept { Ok(()) } else { vault.keep(verified, facts) });
             (stored, building.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });
         stored?;
         let (corte, snapshot) = (corte.id, Arc::new(snapshot));
-        self.vault.announce(next, Moment { at: now, what: Shown::Live, corte, reason: None })?;
+        let moment = Moment { at: now, what: Shown::Live, corte, reason: None };
+        let (announced, announce) = timed(|| self.vault.announce(next, moment));
+        announced?;
         self.publish(intake, snapshot.clone());
-        Ok(Taken::Live(snapshot))
+        Ok(Taken::Live { snapshot, build, store: store + announce })
     }
 
     /// What takes time and nobody waits for, once a corte is live: better compression, and room for the next ones.
@@ -243,6 +260,9 @@ impl Stage {
                 (self.report)(&Happening::Retained { retained, free: space.map(|space| space.free) });
             }
             Err(error) => (self.report)(&Happening::StoreFailed { why: format!("making room: {error}") }),
+        }
+        for why in self.vault.found_damaged(self.clock.now()) {
+            (self.report)(&Happening::Unusable { corte: why.corte, why: why.to_string() });
         }
     }
 
@@ -347,6 +367,12 @@ impl Stage {
         let making = Making { kept: &|digest| Codings::get(&shelf, digest), level: Level::Plain };
         Ok(Arc::new(Snapshot::build(&verified, &known, &making, occasion)))
     }
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let started = Monotonic::now();
+    let done = work();
+    (done, started.elapsed())
 }
 
 /// Why a corte of the vault is not shown.

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use super::admission::{self, ContentCheck, NotAdmitted, Verdict};
+use super::desk::Desk;
 use super::handle::Outcome;
-use super::operator::Desk;
-use super::report::Happening;
+use super::report::{Happening, Took};
 use super::stage::{Taken, facts};
 use crate::base::clock::Monotonic;
 use crate::base::digest::Digest;
-use crate::corte::{self, Corte, CorteId, Expectations, InMemory, Refusal, Verified};
+use crate::corte::{self, Corte, CorteId, Expectations, InMemory, Proven, Refusal, Verified};
 use crate::snapshot::Known;
 use crate::store::StoreFault;
 
@@ -88,12 +88,11 @@ impl Desk {
         self.check_room(&verified, &known)?;
         let facts = facts(&verified, &known, candidate.source, received, self.clock.now());
         let (files, changed, bytes) = (verified.files().len(), facts.changed as usize, facts.bytes as usize);
-        let started = Monotonic::now();
         let taken = self.stage.take(&self.intake, &verified, facts).map_err(not_kept)?;
-        let build = started.elapsed();
         Ok(match taken {
-            Taken::Live(snapshot) => {
-                (self.report)(&Happening::Live { corte, files, changed, bytes, verify, build });
+            Taken::Live { snapshot, build, store } => {
+                let (took, dates) = (Took { verify, build, store }, self.stage.dates());
+                (self.report)(&Happening::Live { corte, files, changed, bytes, took, dates });
                 self.stage.after(&self.intake, snapshot);
                 Outcome::Live { corte }
             }
@@ -124,15 +123,17 @@ impl Desk {
     fn proven(&self, candidate: &Candidate, known: &Known) -> Result<Found, Fault> {
         let (disk, limits) = (&self.intake.disk, &self.intake.limits);
         // Signature and stamp first: what is not wanted costs three small files, not the whole package.
-        if let Some(preamble) = corte::preamble(disk, candidate.path, limits)? {
-            let announced = preamble.check(&self.expected())?;
-            if self.judge(candidate, &announced.corte, announced.sums)? {
-                return Ok(Found::Same(announced.corte.id));
-            }
+        let expected = self.expected();
+        let preamble = corte::preamble(disk, candidate.path, limits)?;
+        let proven = preamble.map(|preamble| preamble.prove(&expected)).transpose()?;
+        if let Some(announced) = proven.as_ref().map(Proven::announced)
+            && self.judge(candidate, &announced.corte, announced.sums)?
+        {
+            return Ok(Found::Same(announced.corte.id));
         }
         let known = |digest: &Digest| known.bytes(digest);
         let package = corte::read(disk, candidate.path, limits, &InMemory { known: &known })?;
-        let verified = package.verify(&self.expected())?;
+        let verified = package.verify_with(proven, &expected)?;
         let is_same = self.judge(candidate, verified.corte(), Digest::of(verified.sums()))?;
         Ok(if is_same { Found::Same(verified.corte().id) } else { Found::New(verified) })
     }
@@ -164,8 +165,8 @@ impl Desk {
         if self.intake.content_check == ContentCheck::Refuse {
             return Err(why);
         }
-        let (name, code) = (candidate.name.to_owned(), why.code());
-        (self.report)(&Happening::Odd { name, code, why: why.to_string() });
+        let (name, source, code) = (candidate.name.to_owned(), candidate.source.to_owned(), why.code());
+        (self.report)(&Happening::Odd { name, source, code, why: why.to_string() });
         Ok(())
     }
 

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::admission::NotAdmitted;
+use super::desk::Desk;
 use super::incoming::mark;
-use super::operator::Desk;
 use super::take::{Candidate, Fault, Found};
 use crate::base::digest::Digest;
 use crate::corte::{self, About, InMemory, StampRule};

@@ -121,6 +121,7 @@ pub static TABLE: &[Kind] = &[
     critico("P088", "El disco de la bóveda está casi lleno: no se reciben cortes"),
     critico("P089", "No se puede escribir en la bóveda: no se reciben cortes"),
     aviso("P090", "El sitio espejo cambió mientras se leía; se vuelve a leer"),
+    critico("P091", "No se puede leer la carpeta donde llegan los paquetes"),
     advertencia("P101", "Falta el archivo que lleva la hora del corte"),
     advertencia("P102", "Demasiados archivos pueden llevar la hora del corte"),
     critico("P103", "El archivo que debe llevar la hora del corte no la trae"),

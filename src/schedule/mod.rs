@@ -2,6 +2,10 @@
 //! the public is shown out, why, and when that changes next. No I/O, no clock, no words for people.
 
 mod calendar;
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+pub mod specimen;
 mod state;
 
 pub use calendar::{Calendar, CalendarFault, Closed, Fault, OnInterrupted, Window};

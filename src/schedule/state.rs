@@ -15,7 +15,8 @@ use super::calendar::{Calendar, Closed, OnInterrupted, Window};
 ///                                         └─────┼── next corte ───────┼─────────────────────┘ │
 ///                                               v                     v                       v
 ///                                             Final: the package says so, the operators say so, or no more are
-///                                               │    expected; not where there is no corte at all
+///                                               │    expected; not where there is no corte at all.
+///                                               │    A corte that comes all the same: Current
 ///  any, at closes ─────────────────────────> Closed, until the next window begins: Before
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -7,7 +7,7 @@ use super::compress::{Level, compress};
 use super::media::Media;
 use crate::base::digest::Digest;
 use crate::base::digests;
-use crate::store::Codings;
+use crate::store::{Coded, Codings};
 
 /// A content coding (RFC 9110, 8.4.1; br: RFC 7932; zstd: RFC 8878, 9659).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,7 +80,7 @@ pub struct Content {
 impl Content {
     /// Makes every coding of `bytes` at `level`; the costly part of a snapshot.
     pub fn new(bytes: Bytes, digest: Digest, media: &'static Media, level: Level) -> Content {
-        let coded = |coding| compress(&bytes, coding, level);
+        let coded = |coding| compress(&bytes, coding, level).map(Coded::of);
         let bodies = match media.compressible && level > Level::Plain {
             true => [coded(Coding::Gzip), coded(Coding::Br), coded(Coding::Zstd)],
             false => [None, None, None],
@@ -102,23 +102,23 @@ impl Content {
             Level::Fast => KEPT_FAST,
             Level::Best => KEPT_BEST,
         };
-        let body = |coding| self.get(coding).map(|rep| rep.body.clone());
+        let body = |coding| self.get(coding).map(|rep| Coded::of(rep.body.clone()));
         let bodies = [body(Coding::Gzip), body(Coding::Br), body(Coding::Zstd)];
         let copy = (!self.is_negotiated()).then(|| self.identity().body.clone());
         Some(Codings { level, bodies, copy })
     }
 
     /// `bodies`: gzip, br, zstd.
-    fn of(bytes: Bytes, digest: Digest, media: &'static Media, level: Level, bodies: [Option<Bytes>; 3]) -> Content {
+    fn of(bytes: Bytes, digest: Digest, media: &'static Media, level: Level, bodies: [Option<Coded>; 3]) -> Content {
         let content_type = match std::str::from_utf8(&bytes) {
             Ok(_) => media.utf8,
             Err(_) => media.essence,
         };
         let about = About { digest, content_type, is_negotiated: bodies.iter().any(Option::is_some) };
         let [gzip, br, zstd] = bodies;
-        let make = |coding, body: Option<Bytes>| body.map(|body| Representation::new(coding, body, &about));
+        let make = |coding, coded: Option<Coded>| coded.map(|coded| Representation::new(coding, coded, &about));
         let representations = [
-            make(Coding::Identity, Some(bytes)),
+            make(Coding::Identity, Some(Coded { body: bytes, digest })),
             make(Coding::Gzip, gzip),
             make(Coding::Br, br),
             make(Coding::Zstd, zstd),
@@ -176,18 +176,16 @@ struct About {
 }
 
 impl Representation {
-    fn new(coding: Coding, body: Bytes, about: &About) -> Representation {
+    fn new(coding: Coding, Coded { body, digest }: Coded, about: &About) -> Representation {
         let mut tag = String::with_capacity(TAG_CONTENT_LEN + TAG_CODED_LEN + 4);
-        let mut coded = about.digest;
         tag.push('"');
         push_base64url(&mut tag, about.digest.as_bytes(), TAG_CONTENT_LEN);
         if let Some(letter) = coding.letter() {
-            coded = Digest::of(&body);
             tag.extend(['.', letter]);
-            push_base64url(&mut tag, coded.as_bytes(), TAG_CODED_LEN);
+            push_base64url(&mut tag, digest.as_bytes(), TAG_CODED_LEN);
         }
         tag.push('"');
-        let digest = digests::value(&coded);
+        let digest = digests::value(&digest);
         let encoding = coding.letter().map(|_| format!("content-encoding: {}\r\n", coding.name())).unwrap_or_default();
         let vary = if about.is_negotiated { "vary: accept-encoding\r\n" } else { "" };
         let head = format!(

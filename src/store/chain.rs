@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ledger::by_hex;
+use super::texts::by_hex;
 use crate::base::digest::Digest;
 use crate::corte::CorteId;
 

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::chain::Link;
-use super::ledger::{all_by_text, by_text, twice, write_whole};
+use super::ledger::{twice, write_whole};
 use super::sealed;
+use super::texts::{all_by_text, by_text};
 use crate::base::disk::Disk;
 use crate::corte::CorteId;
 

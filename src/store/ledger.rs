@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -11,9 +12,10 @@ use super::chain::Link;
 use super::head::Head;
 use super::sealed;
 use super::shelf::Shelf;
+use super::texts::{by_hex, by_text};
 use crate::base::digest::Digest;
 use crate::base::disk::{Disk, Kind};
-use crate::corte::{CorteId, Trust};
+use crate::corte::{Corte, CorteId, Limits, Sums, Trust};
 
 /// What we know of an accepted corte besides what the authority says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,7 +115,8 @@ const ENTRY_BYTES: u64 = 64 << 10;
 const HISTORY_BYTES: u64 = 16 << 20;
 
 impl Ledger {
-    /// Reads what is there, without changing anything.
+    /// Reads what is there, without changing anything. The head comes first: what it names was there by then, though
+    /// somebody may be writing meanwhile.
     pub fn read(disk: &Disk, vault: &Path) -> io::Result<Ledger> {
         let folder = vault.join("cortes");
         let mut ledger = Ledger {
@@ -126,6 +129,7 @@ impl Ledger {
             unreadable: Vec::new(),
             has_told: false,
         };
+        let (head, fault) = Head::read(disk, &ledger.folder);
         let names = match disk.folder(&ledger.folder) {
             Ok(folder) => folder.names()?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ledger),
@@ -143,7 +147,12 @@ impl Ledger {
             }
         }
         ledger.entries.sort_by_key(|entry| entry.corte);
-        let (head, fault) = Head::read(disk, &ledger.folder);
+        if let Some(head) = &head
+            && ledger.entry(head.corte).is_none()
+            && !ledger.is_unreadable(head.corte)
+        {
+            ledger.unreadable.push((head.corte.to_string(), "was announced, and is gone".into()));
+        }
         ledger.head = head;
         ledger.unreadable.extend(fault.map(|fault| ("head".into(), fault.to_string())));
         Ok(ledger)
@@ -163,16 +172,54 @@ impl Ledger {
         self.entries.iter().find(|entry| entry.corte == corte)
     }
 
+    /// The latest moment that was written down: it is at least that late now.
+    pub fn latest(&self) -> Option<Timestamp> {
+        let entries = self.entries.iter().map(|entry| entry.facts.verified);
+        entries.chain(self.head.as_ref().map(|head| head.since)).max()
+    }
+
+    /// What a corte says of itself, unproven; for people.
+    pub fn corte(&self, corte: CorteId) -> Option<Corte> {
+        let path = self.at(corte).join(CORTE);
+        Corte::parse(&self.disk.read(&path, Limits::default().corte_json_bytes).ok()?).ok()
+    }
+
     /// The latest that was ever accepted, though it may be damaged: nothing before it goes live by itself again.
     pub fn highest(&self) -> Option<CorteId> {
-        let unreadable = self.unreadable.iter().filter_map(|(name, _)| name.parse().ok());
-        unreadable.chain(self.entries.last().map(|entry| entry.corte)).max()
+        self.lost().chain(self.entries.last().map(|entry| entry.corte)).max()
+    }
+
+    /// The cortes that should have an entry and have none that can be read.
+    pub(super) fn lost(&self) -> impl Iterator<Item = CorteId> {
+        self.unreadable.iter().filter_map(|(name, _)| name.parse().ok())
+    }
+
+    /// Every corte that was accepted, readable or not, earliest first.
+    pub(super) fn all(&self) -> Vec<CorteId> {
+        let mut all: Vec<CorteId> = self.entries.iter().map(|entry| entry.corte).chain(self.lost()).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// Takes a corte out, whatever is known of it.
+    pub(super) fn forget(&mut self, corte: CorteId) {
+        self.entries.retain(|entry| entry.corte != corte);
+        self.unreadable.retain(|(name, _)| name.parse() != Ok(corte));
+    }
+
+    /// The list of an accepted corte, as it was accepted, and what it says.
+    pub(super) fn list(&self, entry: &Entry, most: u64) -> io::Result<(Bytes, Sums)> {
+        let text = twice(|| self.disk.read(&self.at(entry.corte).join(SUMS), most))?;
+        if Digest::of(&text) != entry.sums {
+            return Err(io::Error::other("is not what was accepted"));
+        }
+        let sums = Sums::parse(&text).map_err(io::Error::other)?;
+        Ok((text.into(), sums))
     }
 
     /// Whether there should be an entry that cannot be read.
     pub fn is_unreadable(&self, corte: CorteId) -> bool {
-        let corte = corte.to_string();
-        self.unreadable.iter().any(|(name, _)| *name == corte)
+        self.lost().any(|lost| lost == corte)
     }
 
     /// The link of a corte that is accepted now, or comes again after it was damaged: its old one, where that is known,
@@ -237,54 +284,6 @@ pub(super) fn write_whole(disk: &Disk, path: &Path, bytes: &[u8]) -> io::Result<
         let _ = disk.remove(&draft);
     }
     named
-}
-
-/// A value that JSON holds as its text.
-pub(super) mod by_text {
-    use std::fmt::Display;
-    use std::str::FromStr;
-
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    pub fn serialize<S: Serializer>(value: &impl Display, out: S) -> Result<S::Ok, S::Error> {
-        out.collect_str(value)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(from: D) -> Result<T, D::Error> {
-        String::deserialize(from)?.parse().map_err(de::Error::custom)
-    }
-}
-
-/// Values that JSON holds as their texts.
-pub(super) mod all_by_text {
-    use std::fmt::Display;
-    use std::str::FromStr;
-
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    pub fn serialize<S: Serializer>(values: &[impl Display], out: S) -> Result<S::Ok, S::Error> {
-        out.collect_seq(values.iter().map(ToString::to_string))
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(from: D) -> Result<Vec<T>, D::Error> {
-        let texts = Vec::<String>::deserialize(from)?;
-        texts.iter().map(|text| text.parse().map_err(de::Error::custom)).collect()
-    }
-}
-
-/// A digest as hexadecimal digits.
-pub(super) mod by_hex {
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    use crate::base::digest::Digest;
-
-    pub fn serialize<S: Serializer>(digest: &Digest, out: S) -> Result<S::Ok, S::Error> {
-        out.collect_str(digest)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Digest, D::Error> {
-        Digest::from_hex(&String::deserialize(from)?).ok_or_else(|| de::Error::custom("not a SHA-256"))
-    }
 }
 
 #[cfg(test)]

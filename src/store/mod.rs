@@ -21,10 +21,11 @@ mod restore;
 mod retention;
 mod sealed;
 mod shelf;
+mod texts;
 mod vault;
 
 pub use chain::{Link, NONE_BEFORE, link};
-pub use coded::Codings;
+pub use coded::{Coded, Codings};
 pub use head::{Head, Hold, Rollback, Statement};
 pub use ledger::{Entry, Facts, Ledger, Moment, Shown};
 pub use restore::{Restored, Unusable};

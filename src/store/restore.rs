@@ -9,7 +9,7 @@ use super::coded::Codings;
 use super::ledger::{CORTE, Entry, Ledger, SIGNATURE, SUMS, twice};
 use crate::base::digest::Digest;
 use crate::base::pool;
-use crate::corte::{CorteId, File, Limits, Sums};
+use crate::corte::{CorteId, File, Limits};
 
 /// What lay in the vault: the files as the list names them, hashed now. Nothing is proven by that alone.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct Restored {
 }
 
 /// A corte that cannot be read back whole.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("corte {corte}: {what}: {why}")]
 pub struct Unusable {
     pub corte: CorteId,
@@ -51,11 +51,7 @@ impl Ledger {
             read.map(Bytes::from).map_err(|error| unusable(name, &error, None))
         };
         let corte_json = metadata(CORTE, limits.corte_json_bytes)?;
-        let sums = metadata(SUMS, limits.sums_bytes)?;
-        if Digest::of(&sums) != entry.sums {
-            return Err(unusable(SUMS, &"is not what was accepted", None));
-        }
-        let list = Sums::parse(&sums).map_err(|refusal| unusable(SUMS, &refusal, None))?;
+        let (sums, list) = self.list(entry, limits.sums_bytes).map_err(|error| unusable(SUMS, &error, None))?;
         let signature = match &entry.facts.signer {
             Some(_) => Some(metadata(SIGNATURE, limits.signature_bytes)?),
             None => None,
@@ -85,7 +81,7 @@ impl Ledger {
             Err(error) => error,
         };
         let mended = Codings::get(&self.coded, digest).and_then(|Codings { bodies, copy, .. }| {
-            let made = bodies.iter().enumerate().filter_map(|(n, body)| decoded(n, body.as_ref()?, most));
+            let made = bodies.iter().enumerate().filter_map(|(n, body)| decoded(n, &body.as_ref()?.body, most));
             made.map(Bytes::from).chain(copy).find(|bytes| Digest::of(bytes) == *digest)
         });
         mended.map(|bytes| (bytes, true)).ok_or(fault)

@@ -1,17 +1,18 @@
 //! What may go when the vault is full, and going through with it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 
 use super::head::Head;
-use super::ledger::{Entry, Ledger, SUMS, twice};
+use super::ledger::{Ledger, SUMS};
+use super::restore::Unusable;
 use crate::base::digest::Digest;
 use crate::corte::{CorteId, Sums};
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Bytes of all files in the vault.
+    /// Bytes that all files in the vault take of the disk.
     pub bytes: u64,
     /// Cortes; `None` for all.
     pub cortes: Option<usize>,
@@ -37,8 +38,13 @@ pub(super) struct Index {
     pub own: HashMap<CorteId, Vec<Digest>>,
     /// Bytes of the lists.
     pub lists: HashMap<CorteId, u64>,
-    /// A corte whose entry or list cannot be read: what only it refers to must stay, so nothing is removed.
-    pub unread: Option<CorteId>,
+    /// Cortes of which the entry or the list cannot be read: what only they refer to stays while they do.
+    pub unread: BTreeSet<CorteId>,
+    /// Why, of those that have an entry.
+    pub damaged: Vec<Unusable>,
+    /// Bytes of what stays for them alone, or cannot be removed. It may never have been synced: who needs it puts it there
+    /// again.
+    pub unclaimed: u64,
 }
 
 #[derive(Debug, Default)]
@@ -46,13 +52,6 @@ pub(super) struct Blob {
     /// `None` where it should be there and is not.
     pub bytes: Option<u64>,
     pub refs: u32,
-}
-
-/// The list of an accepted corte.
-pub(super) fn list(ledger: &Ledger, entry: &Entry, most: u64) -> io::Result<(Sums, u64)> {
-    let text = twice(|| ledger.disk.read(&ledger.at(entry.corte).join(SUMS), most))?;
-    let sums = Sums::parse(&text).map_err(io::Error::other)?;
-    Ok((sums, text.len() as u64))
 }
 
 /// The digests of a list, each once.
@@ -63,19 +62,30 @@ pub(super) fn distinct(sums: &Sums) -> impl Iterator<Item = Digest> {
     digests.into_iter()
 }
 
+/// Bytes of a file system's block: small files are many, and each takes a whole one.
+const BLOCK: u64 = 4096;
+
+/// What a file takes of the disk.
+fn taken(bytes: u64) -> u64 {
+    bytes.next_multiple_of(BLOCK)
+}
+
 impl Index {
     /// Reads all lists, and removes what none of them refers to: a crash has left it, and it was never synced.
     pub fn build(ledger: &Ledger, sums_bytes: u64) -> io::Result<Index> {
-        let unreadable = ledger.unreadable.iter().find_map(|(name, _)| name.parse().ok());
-        let mut index = Index { unread: unreadable, ..Index::default() };
+        let mut index = Index { unread: ledger.lost().collect(), ..Index::default() };
         for entry in &ledger.entries {
-            match list(ledger, entry, sums_bytes) {
-                Ok((sums, bytes)) => {
-                    index.add(entry.corte, &sums, bytes);
+            match ledger.list(entry, sums_bytes) {
+                Ok((text, sums)) => {
+                    index.add(entry.corte, &sums, text.len() as u64);
                     let own = [Some(entry.sums), sums.corte_json].into_iter().flatten();
                     index.own.entry(entry.corte).or_default().extend(own);
                 }
-                Err(_) => index.unread = Some(entry.corte),
+                Err(error) => {
+                    let (corte, what, why) = (entry.corte, SUMS.to_owned(), error.to_string());
+                    index.unread.insert(corte);
+                    index.damaged.push(Unusable { corte, what, why, blob: None });
+                }
             }
         }
         // What is removed below must have no entry after a power cut either.
@@ -83,15 +93,19 @@ impl Index {
         for (digest, bytes) in ledger.blobs.list()? {
             match index.blobs.get_mut(&digest) {
                 Some(blob) => blob.bytes = Some(bytes),
-                None if index.unread.is_some() => {}
-                None => ledger.blobs.remove(&digest)?,
+                None => {
+                    // What cannot be removed hinders nobody; what is put there takes its place.
+                    if !index.unread.is_empty() || ledger.blobs.remove(&digest).is_err() {
+                        index.unclaimed += taken(bytes);
+                    }
+                }
             }
         }
         let own: HashSet<Digest> = index.own.values().flatten().copied().collect();
         for (digest, bytes) in ledger.coded.list()? {
-            match index.blobs.contains_key(&digest) || own.contains(&digest) || index.unread.is_some() {
-                true => _ = index.coded.insert(digest, bytes),
-                false => ledger.coded.remove(&digest)?,
+            let stays = index.blobs.contains_key(&digest) || own.contains(&digest) || !index.unread.is_empty();
+            if stays || ledger.coded.remove(&digest).is_err() {
+                index.coded.insert(digest, bytes);
             }
         }
         Ok(index)
@@ -109,9 +123,11 @@ impl Index {
         self.blobs.get(digest).is_some_and(|blob| blob.bytes.is_some())
     }
 
+    /// Bytes that all of it takes of the disk.
     pub fn bytes(&self) -> u64 {
-        let blobs: u64 = self.blobs.values().filter_map(|blob| blob.bytes).sum();
-        blobs + self.coded.values().sum::<u64>() + self.lists.values().sum::<u64>()
+        let blobs = self.blobs.values().filter_map(|blob| blob.bytes);
+        let files = blobs.chain(self.coded.values().copied()).chain(self.lists.values().copied());
+        files.map(taken).sum::<u64>() + self.unclaimed
     }
 
     /// Takes note of what was compressed of a corte.
@@ -138,28 +154,34 @@ impl Index {
     }
 }
 
-/// The earliest that may go, if one has to: never the one that is shown, nor the one before it that nobody has withdrawn,
-/// which is shown should that one be damaged.
-pub(super) fn next_to_go(entries: &[Entry], head: Option<&Head>, bytes: u64, policy: &Policy) -> Option<CorteId> {
-    let is_over = bytes > policy.bytes || policy.cortes.is_some_and(|most| entries.len() > most);
-    let may_go = entries.len().saturating_sub(policy.at_least.max(1));
-    let mut cortes = entries.iter().map(|entry| entry.corte);
-    let before = head.and_then(|head| cortes.rfind(|corte| *corte < head.corte && !head.has_withdrawn(*corte)));
+/// The earliest of `cortes` that may go, if one has to: never the one that is shown, nor the one before it that can be
+/// shown should that one be damaged, nor the last ones. One of the `unread` is kept for nobody's sake.
+pub(super) fn next_to_go(
+    cortes: &[CorteId],
+    unread: &BTreeSet<CorteId>,
+    head: Option<&Head>,
+    bytes: u64,
+    policy: &Policy,
+) -> Option<CorteId> {
+    let is_over = bytes > policy.bytes || policy.cortes.is_some_and(|most| cortes.len() > most);
+    let latest_first = || cortes.iter().rev().copied().filter(|corte| !unread.contains(corte));
+    let stays = latest_first().nth(policy.at_least.max(1) - 1)?;
+    let before = head.and_then(|head| latest_first().find(|c| *c < head.corte && !head.has_withdrawn(*c)));
     let is_needed = |corte: CorteId| head.is_some_and(|head| head.corte == corte) || before == Some(corte);
-    let mut early = entries.iter().take(may_go).map(|entry| entry.corte);
+    let mut early = cortes.iter().copied().take_while(|corte| *corte < stays);
     early.find(|corte| is_over && !is_needed(*corte))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::ledger::tests::entry;
 
     #[test]
     fn the_earliest_go_but_never_the_shown_one_nor_the_last_ones() {
         let ids = ["20260607_1830", "20260607_1840", "20260607_1850", "20260607_1900"];
-        let entries = ids.map(|id| entry(id, b""));
-        let id = |n: usize| ids[n].parse::<CorteId>().unwrap();
+        let cortes = ids.map(|id| id.parse::<CorteId>().unwrap());
+        let id = |n: usize| cortes[n];
+        let unread = |all: &[usize]| all.iter().map(|n| id(*n)).collect::<BTreeSet<_>>();
         let policy = |bytes, cortes, at_least| Policy { bytes, cortes, at_least };
         let at: jiff::Timestamp = "2026-06-08T03:00:00Z".parse().unwrap();
         let head = |shown: usize, withdrawn| Head {
@@ -172,9 +194,17 @@ mod tests {
             said: None,
             chain: None,
         };
-        let go = |shown, policy| next_to_go(&entries, Some(&head(shown, vec![])), 100, &policy);
+        let go = |shown, policy| next_to_go(&cortes, &unread(&[]), Some(&head(shown, vec![])), 100, &policy);
         let withdrawn = head(3, vec![id(2), id(1)]);
-        assert_eq!(next_to_go(&entries, Some(&withdrawn), 100, &policy(99, None, 1)), Some(id(1)), "0 may be needed");
+        let go_but =
+            |none: &[usize], head, least| next_to_go(&cortes, &unread(none), head, 100, &policy(99, None, least));
+        assert_eq!(go_but(&[], Some(&withdrawn), 1), Some(id(1)), "0 may be needed");
+        let last = head(3, vec![]);
+        assert_eq!(go_but(&[2], Some(&last), 1), Some(id(0)));
+        assert_eq!(go_but(&[0, 2], Some(&last), 1), Some(id(0)));
+        assert_eq!(go_but(&[2, 3], Some(&last), 1), Some(id(0)), "1 is the last one that can be read");
+        assert_eq!(go_but(&[1, 2], Some(&last), 2), None, "two of those that can be read stay");
+        assert_eq!(go_but(&[0, 1], Some(&last), 2), Some(id(0)));
         assert_eq!(go(3, policy(100, None, 1)), None);
         assert_eq!(go(3, policy(99, None, 1)), Some(id(0)));
         assert_eq!(go(0, policy(99, None, 1)), Some(id(1)), "an earlier one is shown after a rollback");

@@ -50,6 +50,11 @@ impl Shelf {
         self.disk.read(&self.path(digest), most)
     }
 
+    /// Whether these bytes lie under this digest.
+    pub fn holds(&self, digest: &Digest, bytes: &[u8]) -> bool {
+        self.get(digest, bytes.len() as u64).is_ok_and(|there| there == bytes)
+    }
+
     pub fn has(&self, digest: &Digest) -> bool {
         self.disk.exists(&self.path(digest))
     }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::head::Head;
 use super::ledger::{CORTE, ENTRY, Entry, Facts, Ledger, Moment, SIGNATURE, SUMS, Shown};
 use super::restore::Unusable;
-use super::retention::{Index, Policy, Retained, list, next_to_go};
+use super::retention::{Index, Policy, Retained, next_to_go};
 use super::sealed;
 use super::shelf::Shelf;
 use crate::base::digest::Digest;
@@ -38,6 +38,8 @@ pub struct Vault {
     index: Option<Index>,
     /// Blobs that do not hold: what comes of them is put in their place.
     doubtful: HashSet<Digest>,
+    /// Cortes that were found damaged, and of which nobody has been told.
+    damaged: Vec<Unusable>,
     sums_bytes: u64,
     _lock: Lock,
 }
@@ -59,7 +61,8 @@ impl Vault {
             head.mend(disk, &ledger.folder);
         }
         let (root, doubtful) = (root.to_owned(), HashSet::new());
-        Ok(Vault { ledger, root, index: None, doubtful, sums_bytes: limits.sums_bytes, _lock: lock })
+        let sums_bytes = limits.sums_bytes;
+        Ok(Vault { ledger, root, index: None, doubtful, damaged: Vec::new(), sums_bytes, _lock: lock })
     }
 
     /// Makes the folders, and removes the drafts that a crash has left.
@@ -99,10 +102,12 @@ impl Vault {
         let digest = Digest::of(verified.sums());
         let chain = Some(self.ledger.link(corte, &digest));
         let entry = Entry { corte, sums: digest, facts, chain, is_damaged: false };
-        let sums = Sums::parse(verified.sums()).map_err(io::Error::other)?;
         self.index()?;
         let Vault { ledger, index: Some(index), doubtful, root, .. } = self else { return Ok(()) };
-        let is_new = |digest: &Digest| !index.has(digest) || doubtful.contains(digest);
+        // What is sent again mends whatever of it is damaged, known or not. What holds is left alone: in the place of a
+        // file that was synced comes none that was not.
+        let is_mended = ledger.entry(corte).is_some() || ledger.is_unreadable(corte);
+        let is_new = |digest: &Digest| is_mended || !index.has(digest) || doubtful.contains(digest);
         let mut new: Vec<(Digest, Bytes)> = verified
             .files()
             .iter()
@@ -111,20 +116,21 @@ impl Vault {
             .collect();
         new.sort_unstable_by_key(|(digest, _)| *digest);
         new.dedup_by_key(|(digest, _)| *digest);
-        let put = |(): &mut (), n: usize| ledger.blobs.put(&new[n].0, &[&new[n].1]);
+        let put = |(): &mut (), n: usize| {
+            let (digest, bytes) = &new[n];
+            if is_mended && ledger.blobs.holds(digest, bytes) { Ok(()) } else { ledger.blobs.put(digest, &[bytes]) }
+        };
         let kept = pool::each(new.len(), || (), put).and_then(|_| commit(ledger, root, verified, &entry));
         if let Err(error) = kept {
             // Nothing refers to what was written; on a full disk it must not stay.
             for (digest, _) in
-                new.iter().filter(|(digest, _)| index.unread.is_none() && !index.blobs.contains_key(digest))
+                new.iter().filter(|(digest, _)| index.unread.is_empty() && !index.blobs.contains_key(digest))
             {
                 let _ = ledger.blobs.remove(digest);
             }
             return Err(error.into());
         }
-        let is_mended = ledger.entry(corte).is_some() || ledger.is_unreadable(corte);
-        ledger.entries.retain(|e| e.corte != corte);
-        ledger.unreadable.retain(|(name, _)| *name != corte.to_string());
+        ledger.forget(corte);
         doubtful.retain(|digest| new.binary_search_by_key(digest, |(new, _)| *new).is_err());
         let place = ledger.entries.partition_point(|e| e.corte < corte);
         ledger.entries.insert(place, entry);
@@ -132,7 +138,7 @@ impl Vault {
             // It had its references before, to what may have been gone.
             self.index = None;
         } else {
-            index.add(corte, &sums, verified.sums().len() as u64);
+            index.add(corte, verified.list(), verified.sums().len() as u64);
             for (digest, bytes) in new {
                 index.blobs.entry(digest).or_default().bytes = Some(bytes.len() as u64);
             }
@@ -162,6 +168,13 @@ impl Vault {
         self.tell(&Moment { at: now, what: Shown::Unusable, corte: why.corte, reason: Some(why.to_string()) });
     }
 
+    /// What was found damaged while the lists were read, each once.
+    pub fn found_damaged(&mut self, now: Timestamp) -> Vec<Unusable> {
+        let found = std::mem::take(&mut self.damaged);
+        found.iter().for_each(|why| self.is_unusable(why, now));
+        found
+    }
+
     /// Puts back what was made from its compressed copy.
     pub fn mend(&self, mended: &[(Digest, Bytes)]) -> io::Result<()> {
         mended.iter().try_for_each(|(digest, bytes)| self.ledger.blobs.put(digest, &[bytes]))?;
@@ -175,70 +188,85 @@ impl Vault {
         }
     }
 
-    /// Removes the earliest cortes as far as the policy wants.
+    /// Removes the earliest cortes as far as the policy wants. One that cannot be read hinders that only while it is the
+    /// one that is shown.
     pub fn retain(&mut self, policy: &Policy, now: Timestamp) -> io::Result<Retained> {
-        if self.index.as_ref().is_some_and(|index| index.unread.is_some()) {
+        if self.index.as_ref().is_some_and(|index| !index.unread.is_empty()) {
+            // It may have been a hiccup.
             self.index = None;
         }
-        self.index()?;
-        if let Some(corte) = self.index.as_ref().and_then(|index| index.unread) {
-            let path = self.ledger.at(corte);
-            let why = "cannot be read, so nothing is removed; have the authority send it again, or remove it by hand";
-            return Err(io::Error::other(format!("{} {why}", path.display())));
-        }
         let mut retained = Retained::default();
-        while let Some(index) = &self.index
-            && let Some(corte) = next_to_go(&self.ledger.entries, self.ledger.head.as_ref(), index.bytes(), policy)
-        {
+        loop {
+            let index = self.index()?;
+            let (unread, bytes) = (index.unread.clone(), index.bytes());
+            let (cortes, head) = (self.ledger.all(), self.ledger.head.as_ref());
+            (retained.bytes, retained.cortes) = (bytes, cortes.len());
+            let Some(corte) = next_to_go(&cortes, &unread, head, bytes, policy) else { return Ok(retained) };
+            if let Some(shown) = head.map(|head| head.corte).filter(|shown| unread.contains(shown)) {
+                let path = self.ledger.at(shown);
+                let why = "cannot be read, and is shown, so nothing is removed; have the authority send it again";
+                return Err(io::Error::other(format!("{} {why}", path.display())));
+            }
             self.remove(corte)?;
             self.tell(&Moment { at: now, what: Shown::Removed, corte, reason: None });
             retained.removed.push(corte);
         }
-        retained.bytes = self.index.as_ref().map_or(0, Index::bytes);
-        retained.cortes = self.ledger.entries.len();
-        Ok(retained)
     }
 
     /// First the entry, durably, then what nothing refers to any more.
     fn remove(&mut self, corte: CorteId) -> io::Result<()> {
-        let Some(entry) = self.ledger.entry(corte) else { return Ok(()) };
-        let sums = list(&self.ledger, entry, self.sums_bytes).map(|(sums, _)| sums);
+        let is_read = self.index.as_ref().is_some_and(|index| !index.unread.contains(&corte));
         let ledger = &mut self.ledger;
+        let entry = ledger.entry(corte).filter(|_| is_read);
+        let list = entry.and_then(|entry| ledger.list(entry, self.sums_bytes).ok());
         let gone = ledger.folder.join(format!(".{corte}.removed"));
-        ledger.disk.rename(&ledger.at(corte), &gone)?;
-        ledger.entries.retain(|entry| entry.corte != corte);
-        let removed = ledger.disk.sync_folder(&ledger.folder).and_then(|()| self.remove_files(corte, &sums?));
-        if removed.is_err() {
-            // What lies there without an entry is found, and removed, when the lists are read again.
-            self.index = None;
+        if ledger.disk.exists(&gone) {
+            ledger.disk.remove_tree(&gone)?;
         }
-        self.ledger.disk.remove_tree(&gone).and(removed)
+        match ledger.disk.rename(&ledger.at(corte), &gone) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            renamed => renamed?,
+        }
+        ledger.forget(corte);
+        // Whatever is left of it without an entry is found when the lists are read again.
+        let index = self.index.take();
+        ledger.disk.sync_folder(&ledger.folder)?;
+        // Best effort: nobody looks at that name, and the next start removes it.
+        let _ = ledger.disk.remove_tree(&gone);
+        if let (Some((_, sums)), Some(mut index)) = (list, index) {
+            self.remove_files(&mut index, corte, &sums)?;
+            self.index = Some(index);
+        }
+        Ok(())
     }
 
     /// Removes what only this corte, which is gone, referred to.
-    fn remove_files(&mut self, corte: CorteId, sums: &Sums) -> io::Result<()> {
-        let Vault { ledger, index: Some(index), .. } = self else { return Ok(()) };
+    fn remove_files(&self, index: &mut Index, corte: CorteId, sums: &Sums) -> io::Result<()> {
         for digest in index.forget(corte, sums) {
             if index.blobs.remove(&digest).is_some() {
-                ledger.blobs.remove(&digest)?;
+                self.ledger.blobs.remove(&digest)?;
             }
             if index.coded.remove(&digest).is_some() {
-                ledger.coded.remove(&digest)?;
+                self.ledger.coded.remove(&digest)?;
             }
         }
         Ok(())
     }
 
     /// Reads all lists, once: not at the start, when readers wait.
-    fn index(&mut self) -> io::Result<()> {
+    fn index(&mut self) -> io::Result<&Index> {
         if self.index.is_none() {
             let index = Index::build(&self.ledger, self.sums_bytes)?;
-            for entry in self.ledger.entries.iter_mut().filter(|entry| Some(entry.corte) == index.unread) {
-                entry.is_damaged = true;
+            for why in &index.damaged {
+                let entry = self.ledger.entries.iter_mut().find(|entry| entry.corte == why.corte);
+                if let Some(entry) = entry.filter(|entry| !entry.is_damaged) {
+                    entry.is_damaged = true;
+                    self.damaged.push(why.clone());
+                }
             }
             self.index = Some(index);
         }
-        Ok(())
+        self.index.as_ref().ok_or_else(|| io::Error::other("the vault has no index"))
     }
 
     fn tell(&mut self, moment: &Moment) {

@@ -1,6 +1,7 @@
 //! What the tests share: the tools of the machine, and packages that can be spoilt.
 #![allow(dead_code)]
 
+pub mod always;
 pub mod origin;
 pub mod proxy;
 pub mod room;

@@ -13,6 +13,7 @@ use difusor::base::clock::Monotonic;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::always::ALWAYS;
 use super::wire::{Response, get};
 use super::{ELECTION, Tree, key};
 
@@ -29,14 +30,12 @@ pub struct Setup {
     several: String,
     /// When what is shown; without one, everything always.
     windows: String,
+    /// For `serve`, after its settings.
+    args: Vec<String>,
     env: Vec<(&'static str, String)>,
     /// A command that runs it, with its arguments.
     through: Vec<String>,
 }
-
-/// Open for longer than anybody looks, and no corte is ever late in it.
-pub const ALWAYS: &str =
-    "[[window]]\nopens = \"2000-01-01T00:00\"\ncloses = \"2100-01-01T00:00\"\ncortes_end = \"10m\"\n";
 
 /// What the environment may say of proxies; tests speak to this machine only.
 const PROXIES: [&str; 4] = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"];
@@ -58,6 +57,7 @@ impl Setup {
             sections: Vec::new(),
             several: String::new(),
             windows: String::new(),
+            args: Vec::new(),
             env: Vec::new(),
             through: Vec::new(),
         };
@@ -116,6 +116,12 @@ impl Setup {
         self
     }
 
+    /// At another time than now, and going so many times as fast.
+    pub fn clock(mut self, from: &str, rate: u32) -> Setup {
+        self.args.extend(["--clock".into(), from.into(), "--clock-rate".into(), rate.to_string()]);
+        self
+    }
+
     /// A variable of the environment that it starts in.
     pub fn env(mut self, name: &'static str, value: String) -> Setup {
         self.env.push((name, value));
@@ -144,19 +150,19 @@ impl Setup {
     /// Starts it, and waits until it listens.
     pub fn start(self) -> Site {
         let settings = self.write();
-        let (env, through) = (self.env, self.through);
-        let (child, log) = launch(&settings, &env, &through);
-        let mut site = Site { dir: self.dir, env, through, child, log, http: None, https: None, admin: None };
+        let (args, env, through) = (self.args, self.env, self.through);
+        let (child, log) = launch(&settings, &args, &env, &through);
+        let mut site = Site { dir: self.dir, args, env, through, child, log, http: None, https: None, admin: None };
         site.listens();
         site
     }
 }
 
 /// Starts the real binary, whose log is read from then on.
-fn launch(settings: &Path, env: &[(&'static str, String)], through: &[String]) -> (Child, Arc<Log>) {
+fn launch(settings: &Path, args: &[String], env: &[(&'static str, String)], through: &[String]) -> (Child, Arc<Log>) {
     let mut all = through.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_difusor"), "serve", "--config"]);
     let mut command = Command::new(all.next().unwrap());
-    command.args(all).arg(settings).env_remove("RUST_LOG").env_remove("NOTIFY_SOCKET");
+    command.args(all).arg(settings).args(args).env_remove("RUST_LOG").env_remove("NOTIFY_SOCKET");
     for name in PROXIES {
         command.env_remove(name).env_remove(name.to_ascii_uppercase());
     }
@@ -204,6 +210,7 @@ impl Log {
 /// A running server; it ends with this.
 pub struct Site {
     pub dir: TempDir,
+    args: Vec<String>,
     env: Vec<(&'static str, String)>,
     through: Vec<String>,
     child: Child,
@@ -308,7 +315,7 @@ impl Site {
     pub fn kill_and_start(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        (self.child, self.log) = launch(&self.path("difusor.toml"), &self.env, &self.through);
+        (self.child, self.log) = launch(&self.path("difusor.toml"), &self.args, &self.env, &self.through);
         self.listens();
     }
 

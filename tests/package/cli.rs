@@ -43,3 +43,36 @@ fn pack_then_verify() {
     assert!(code == 1 && fault.contains("line 1:") && fault.contains("line 2:"), "{fault}");
     assert_eq!(difusor(dir, "verify corte.tar.gz").0, 2);
 }
+
+#[test]
+fn a_bare_tree_is_tried_with_the_rule_of_the_settings() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    fs::create_dir_all(dir.join("sitio")).unwrap();
+    fs::create_dir(dir.join("incoming")).unwrap();
+    fs::write(dir.join("sitio/index.html"), "<p>Corte: 2 de junio de 2024, 20:57 hrs").unwrap();
+    let settings = |regex: &str| {
+        let text = format!(
+            "election = \"prueba-2024\"\ntrust = \"transport\"\nincoming = \"incoming\"\nstate = \"state\"\n[transport]\n\
+             stamp = \"text\"\nfile = \"index.html\"\nregex = '{regex}'\nformat = \"%d de %B de %Y %H:%M\"\n\
+             zone = \"America/Mexico_City\"\n[listen]\nhttp = [\"127.0.0.1:0\"]\n"
+        );
+        fs::write(dir.join("difusor.toml"), text).unwrap();
+    };
+    settings("Corte: ([^<]*?), ([0-9:]+) hrs");
+    std::os::unix::fs::symlink("sitio", dir.join("ultimo")).unwrap();
+    for tree in ["sitio", "ultimo"] {
+        let (code, out, fault) = difusor(dir, &format!("verify {tree} --config difusor.toml"));
+        assert_eq!((code, fault.as_str()), (0, ""));
+        let lines = ["20240602_2057", "2024-06-02T20:57:00-06:00", "prueba-2024", "nobody (trust: transport)"];
+        assert!(lines.iter().all(|line| out.contains(line)), "{out}");
+    }
+    settings("Actualizado: ([^<]*?), ([0-9:]+) hrs");
+    let (code, _, fault) = difusor(dir, "verify sitio --config difusor.toml");
+    assert!(code == 1 && fault.contains("P103") && fault.contains("index.html"), "{fault}");
+    settings("(");
+    let (code, _, fault) = difusor(dir, "verify sitio --config difusor.toml");
+    assert!(code == 1 && fault.contains("regex"), "{fault}");
+    assert_eq!(difusor(dir, "verify sitio --config difusor.toml --signers x").0, 2);
+    assert!(!dir.join("state").exists(), "nothing is kept");
+}

@@ -96,6 +96,29 @@ fn the_same_refusals_as_of_the_whole() {
     }
 }
 
+/// What changes between the two looks is judged as it is then.
+#[test]
+fn what_was_proven_counts_for_the_same_bytes_alone() {
+    let signers = signers_of(&key());
+    let verified = |tree: &Tree| {
+        let (proven, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        package().write(proven.path());
+        tree.write(dir.path());
+        let limits = Limits::default();
+        let before = preamble(&Disk::machine(), proven.path(), &limits).unwrap().unwrap();
+        let before = before.prove(&expecting(&signers)).unwrap();
+        let package = read(&Disk::machine(), dir.path(), &limits, &Nothing).unwrap();
+        package.verify_with(Some(before), &expecting(&signers)).map_or_else(|refusal| refusal.code(), |_| "")
+    };
+    assert_eq!(verified(&package()), "");
+    assert_eq!(verified(&Tree::new(CORTE, &["other.html"])), "");
+    assert_eq!(verified(&package().with("SHA256SUMS.sig", "nonsense")), "P047");
+    assert_eq!(verified(&package().without("SHA256SUMS.sig")), "P046");
+    assert_eq!(verified(&package().with("SHA256SUMS", b"changed".to_vec())), "P056");
+    assert_eq!(verified(&package().with("corte.json", "{}")), "P063");
+    assert_eq!(verified(&package().without("sitio/index.html")), "P061");
+}
+
 #[test]
 fn nothing_else_is_read_of_a_folder() {
     let dir = tempfile::tempdir().unwrap();

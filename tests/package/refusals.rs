@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use difusor::base::disk::Disk;
-use difusor::corte::{Limits, Nothing, Refusal, Unverified, read};
+use difusor::corte::{Limits, Nothing, Refusal, Unverified, preamble, read};
 use tar::EntryType;
 
 use crate::common::{CORTE, Tree, code, entry};
@@ -106,6 +106,17 @@ fn not_a_plain_file() {
     assert_eq!(with_entry(EntryType::Continuous, b"sitio/x"), "P004");
     assert_eq!(in_folder(|dir| symlink("index.html", dir.join("sitio/x")).unwrap()), "P004");
     assert_eq!(in_folder(|dir| symlink("datos", dir.join("sitio/x")).unwrap()), "P004");
+    // In the package's own place, too: somebody may put one there after we have looked.
+    let dir = tempfile::tempdir().unwrap();
+    package().write(&dir.path().join("real"));
+    std::fs::write(dir.path().join("real.tar"), package().tar()).unwrap();
+    for name in ["real", "real.tar"] {
+        let (real, link) = (dir.path().join(name), dir.path().join(format!("link-{name}")));
+        symlink(name, &link).unwrap();
+        assert_eq!((from(&real), from(&link)), ("", "P004"), "{name}");
+        assert_eq!(preamble(&Disk::machine(), &link, &Limits::default()).unwrap_err().code(), "P004");
+    }
+    assert_eq!(from(&dir.path().join("link-real/.")), "", "what it leads to, for who means that");
     assert_eq!(in_folder(|dir| drop(std::os::unix::net::UnixListener::bind(dir.join("sitio/x")).unwrap())), "P004");
     let mut zipped = zip::ZipWriter::new(Cursor::new(Vec::new()));
     zipped.add_symlink("sitio/x", "/etc/passwd", zip::write::SimpleFileOptions::default()).unwrap();

@@ -1,6 +1,7 @@
 //! The operators' side with an operator who answers as the test wants, on a disk in memory.
 
-use std::io::{BufReader, ErrorKind, Write};
+use std::io::{BufReader, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -22,6 +23,8 @@ use crate::common::server::{DEADLINE, until};
 use crate::common::wire::Response;
 
 const LIMIT: u64 = 1 << 20;
+/// Bytes of the disk that stay free.
+const RESERVE: u64 = 1 << 20;
 
 /// What the operator was asked, and where the answer goes.
 enum Asked {
@@ -83,7 +86,7 @@ fn furnished(prepare: impl FnOnce(&Path, &Disk) -> Option<Https>) -> Room {
         clock,
         disk: disk.clone(),
     };
-    let settings = Settings { state: dir.path().to_owned(), package_bytes: LIMIT, https };
+    let settings = Settings { state: dir.path().to_owned(), package_bytes: LIMIT, reserve: RESERVE, https };
     let admin = Admin::start(&settings, company).unwrap();
     Room { dir, admin, asked, journal, metrics, disk, twin }
 }
@@ -270,9 +273,15 @@ fn a_full_disk_is_told_before_and_while_it_fills() {
     let response = room.put("a.tar", "", &[0; 100]).hear();
     assert_eq!(response.status, 507, "{}", response.head);
     room.has_nothing_staged();
-    room.twin.has_room_for(1 << 20);
+    room.twin.has_room_for(RESERVE + 99);
     let response = room.put("a.tar", "", &[0; 100]).hear();
     assert_eq!((response.status, response.field("retry-after")), (507, Some("60")));
+    assert!(json(&response)["detail"].as_str().unwrap().contains("vault.reserve"));
+    // Not told how much comes: what has to stay free stays free all the same.
+    room.twin.has_room_for(RESERVE - 1);
+    let mut client = room.client();
+    client.say("PUT /packages/a.tar HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n");
+    assert_eq!(client.hear().status, 507);
     assert_eq!(room.noted("A013").severity.as_str(), "critico");
 }
 
@@ -417,6 +426,47 @@ fn a_push_that_finds_no_place_is_sent_again_and_what_is_final_is_not() {
 }
 
 #[test]
+fn a_server_that_is_not_believed_is_told_at_once_with_what_to_check() {
+    let room = furnished(door);
+    let other = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let authorities = room.dir.path().join("other.pem");
+    std::fs::write(&authorities, other.cert.pem()).unwrap();
+    let url = format!("https://{}/", room.admin.address().unwrap());
+    let token = Some("x".to_owned());
+    let push = Push::to(&Destination { url, token, certificate: None, authorities: Some(authorities) }).unwrap();
+    let file = room.dir.path().join("20260607_2010.tar");
+    std::fs::write(&file, "x").unwrap();
+    let sent = push.send(&mut Parcel::of(&file).unwrap(), &mut |_| {}, &mut |why, _| panic!("tried again: {why}"));
+    let why = sent.unwrap_err().to_string();
+    assert!(why.starts_with("not delivered: TLS: invalid peer certificate") && why.contains("--ca"), "{why}");
+}
+
+#[test]
+fn one_address_cannot_take_all_places_at_the_door() {
+    let room = furnished(door);
+    let address = room.admin.address().unwrap();
+    let come = |from: &str| {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::new(from.parse().unwrap(), 0).into()).unwrap();
+        socket.connect(&address.into()).unwrap();
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream
+    };
+    // Whoever is let in hears that this is no TLS.
+    let is_let_in = |from: &str| {
+        let mut stream = come(from);
+        let _ = stream.write_all(b"GET / HTTP/1.1\r\n\r\n");
+        stream.read(&mut [0; 64]).is_ok_and(|n| n > 0)
+    };
+    let silent: Vec<_> = (0..8).map(|_| come("127.0.0.1")).collect();
+    assert!(!is_let_in("127.0.0.1"));
+    assert!(is_let_in("127.0.0.2"));
+    drop(silent);
+    until(|| is_let_in("127.0.0.1").then_some(())).expect("the places are free again");
+}
+
+#[test]
 fn at_the_end_what_arrives_is_let_go_and_what_has_arrived_gets_its_verdict() {
     let room = room();
     let mut arriving = room.client();
@@ -444,7 +494,7 @@ fn leftovers_are_cleared_and_a_second_service_is_told() {
         let journal = Arc::new(Journal::new(Disk::machine(), dir.path(), clock.clone(), metrics.clone()));
         let desk = Arc::new(Fake(Mutex::new(channel().0)));
         let company = Company { desk, live: Arc::default(), journal, metrics, clock, disk: Disk::machine() };
-        Admin::start(&Settings { state: dir.path().to_owned(), package_bytes: LIMIT, https: None }, company)
+        Admin::start(&Settings { state: dir.path().to_owned(), package_bytes: LIMIT, reserve: 0, https: None }, company)
     };
     let first = start().unwrap();
     let names =

@@ -15,12 +15,12 @@ static EDITION: LazyLock<Edition> = LazyLock::new(|| Edition::first(snapshot(0))
 static SHOWING: LazyLock<Arc<Public>> = LazyLock::new(|| public(Some(EDITION.clone())));
 static NOTHING: LazyLock<Arc<Public>> = LazyLock::new(|| public(None));
 
-fn method() -> impl Strategy<Value = Method> {
+pub fn method() -> impl Strategy<Value = Method> {
     prop::sample::select(vec!["GET", "GET", "GET", "HEAD", "OPTIONS", "POST", "TRACE", "BREW"])
         .prop_map(|m| m.parse().unwrap())
 }
 
-fn path() -> impl Strategy<Value = String> {
+pub fn path() -> impl Strategy<Value = String> {
     let real = prop::sample::select(vec![
         "/",
         "/index.html",
@@ -37,7 +37,7 @@ fn path() -> impl Strategy<Value = String> {
     prop_oneof![real.prop_map(str::to_owned), "/[ -~]{0,30}", "(/|%2e|%2F|\\.|c|\\.prep|%[0-9a-f]{2}){0,12}", ".{0,20}"]
 }
 
-fn fields() -> impl Strategy<Value = HeaderMap> {
+pub fn fields() -> impl Strategy<Value = HeaderMap> {
     let name = prop::sample::select(vec![ACCEPT_ENCODING, IF_MATCH, IF_NONE_MATCH, IF_RANGE, RANGE]);
     let value = prop_oneof![
         "(bytes=)?[0-9]{0,12}-[0-9]{0,12}",

@@ -12,7 +12,7 @@ use difusor::snapshot::{Edition, Known, Level, Live, Looks, Public, Snapshot};
 use jiff::Timestamp;
 use jiff::civil::date;
 
-use crate::common::room::always;
+use crate::common::always::always;
 use crate::common::wire::decode;
 use crate::common::{ELECTION, Tree, corte, expecting, key, now, signers_of};
 

@@ -11,7 +11,7 @@ use difusor::base::disk::Disk;
 use difusor::ingest::source::address::Address;
 use difusor::ingest::source::document::Pointers;
 use difusor::ingest::source::proxy::Proxies;
-use difusor::ingest::{Happening, Operator, Sources, source};
+use difusor::ingest::{Happening, Operator, Sources, Staging, source};
 use difusor::snapshot::Live;
 
 use crate::common::origin::{Heard, Origin, Stream, answer, file};
@@ -77,8 +77,8 @@ impl Room {
         let intake = intake(&disk, dir.path());
         let (state, report) = (intake.state.clone(), Arc::new(report) as difusor::ingest::Reporter);
         let operator = Operator::start(intake, live, Clock::machine(), report.clone()).unwrap();
-        let sources =
-            Sources::start(all, &Proxies::default(), &disk, &state, LIMIT, &operator.handle(), &report).unwrap();
+        let staging = Staging::of(&disk, &state, 0);
+        let sources = Sources::start(all, &Proxies::default(), &staging, LIMIT, &operator.handle(), &report).unwrap();
         Room { dir, operator, sources, told }
     }
 

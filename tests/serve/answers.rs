@@ -3,6 +3,7 @@
 use difusor::base::clock::Clock;
 use difusor::base::digest::Digest;
 use difusor::base::digests;
+use jiff::SignedDuration;
 use jiff::tz::{Offset, TimeZone};
 
 use crate::common::server::{Setup, Site};
@@ -106,7 +107,11 @@ fn codings_are_negotiated() {
         assert!(tags.iter().all(|tag| tags.iter().filter(|other| *other == tag).count() == 1), "{tags:?}");
         for accepted in ["*;q=0", "identity;q=0, deflate", "gzip;q=0, *;q=0"] {
             let refused = way.get("/datos/tabla.csv", &[&format!("Accept-Encoding: {accepted}")]);
-            assert_eq!((refused.status, refused.field("vary")), (406, Some("accept-encoding")), "{way:?} {accepted}");
+            assert_eq!(
+                (refused.status, refused.field("vary")),
+                (406, Some("accept, accept-encoding")),
+                "{way:?} {accepted}"
+            );
             carries_the_corte(&refused);
         }
         // What does not get smaller is kept as it is, and depends on nothing.
@@ -270,7 +275,13 @@ fn methods_that_would_change_something_are_refused() {
 
 #[test]
 fn results_are_fresh_until_the_next_corte_is_due() {
-    let site = Setup::clear().start();
+    // Without a notice, so that an old corte can be looked at too.
+    let opens = Clock::machine().now() - SignedDuration::from_hours(24);
+    let window = format!(
+        "opens = \"{}\"\ncloses = \"2100-01-01T00:00\"\ncortes_end = \"168h\"\non_interrupted = \"banner\"",
+        opens.strftime("%Y-%m-%dT%H:%M:%SZ")
+    );
+    let site = Setup::clear().window(&window).start();
     let max_age = |response: &Response| -> i64 {
         let value = response.field("cache-control").unwrap().to_owned();
         let age = value.split(", ").find_map(|part| part.strip_prefix("max-age=")).unwrap_or_else(|| panic!("{value}"));

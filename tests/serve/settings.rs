@@ -20,7 +20,7 @@ fn all_faults_are_told_at_once_with_their_places() {
     let file = dir.path().join("difusor.toml");
     let text = "\
 election = \"Coahuila 2026\"
-kind = \"drill\"
+content_check = \"drill\"
 signers = \"nobody\"
 incomming = \"incoming\"
 threads = -1
@@ -31,7 +31,7 @@ https = [\"127.0.0.1:0\"]
 redirect = \"yes\"
 
 [cortes]
-interval = \"10\"
+settle = \"10\"
 keep = 1000
 
 [limits]
@@ -49,13 +49,13 @@ grace = \"0s\"
         // Line, column, and a word of the remedy or the reason.
         let expected = [
             (1, 12, "a-z"),
-            (2, 8, "simulacro"),
+            (2, 17, "warn"),
             (3, 11, "authority"),
             (4, 1, "`incoming`"),
             (5, 11, "threads"),
             (8, 9, "ADDRESS:PORT"),
             (10, 12, "true or false"),
-            (13, 12, "unit"),
+            (13, 10, "unit"),
             (14, 8, "300"),
             (17, 17, "a size"),
             (20, 9, "30s"),

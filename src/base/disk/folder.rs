@@ -39,8 +39,8 @@ pub enum Folder {
 
 const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-pub(super) fn open(path: &Path) -> io::Result<Folder> {
-    Ok(Folder::Machine(rustix::fs::open(path, FLAGS, Mode::empty())?))
+pub(super) fn open(path: &Path, more: OFlags) -> io::Result<Folder> {
+    Ok(Folder::Machine(rustix::fs::open(path, FLAGS | more, Mode::empty())?))
 }
 
 impl Folder {
@@ -140,7 +140,7 @@ mod tests {
         symlink("real", dir.path().join("link")).unwrap();
         symlink("sub", dir.path().join("sublink")).unwrap();
         rustix::fs::mkfifoat(rustix::fs::CWD, dir.path().join("pipe"), Mode::RUSR).unwrap();
-        let folder = open(dir.path()).unwrap();
+        let folder = open(dir.path(), OFlags::empty()).unwrap();
         assert!(folder.file("real").is_ok());
         assert!(folder.folder("sub").is_ok());
         for bad in ["link", "pipe", "sub", "sub/../real", "..", "."] {

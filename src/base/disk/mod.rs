@@ -65,17 +65,36 @@ impl Disk {
 
     /// An open folder. The path itself may go through links: whoever names it is trusted.
     pub fn folder(&self, path: &Path) -> io::Result<Folder> {
+        self.folder_with(path, OFlags::empty())
+    }
+
+    /// The same where the last name of the path is somebody else's: a link in its place is an error. `PATH/.` is what
+    /// PATH leads to.
+    pub fn foreign_folder(&self, path: &Path) -> io::Result<Folder> {
+        self.folder_with(path, OFlags::NOFOLLOW)
+    }
+
+    fn folder_with(&self, path: &Path, more: OFlags) -> io::Result<Folder> {
         match &self.0 {
-            None => folder::open(path),
+            None => folder::open(path, more),
             Some(model) => Ok(Folder::Twin(model.clone(), model.folder(path)?)),
         }
     }
 
     /// A plain file named by someone trusted, for reading.
     pub fn open(&self, path: &Path) -> io::Result<File> {
+        self.open_with(path, OFlags::empty())
+    }
+
+    /// The same where the last name of the path is somebody else's: a link in its place is an error.
+    pub fn open_foreign(&self, path: &Path) -> io::Result<File> {
+        self.open_with(path, OFlags::NOFOLLOW)
+    }
+
+    fn open_with(&self, path: &Path, more: OFlags) -> io::Result<File> {
         match &self.0 {
             None => {
-                let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+                let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | more;
                 file::plain(rustix::fs::open(path, flags, Mode::empty())?)
             }
             Some(model) => Ok(File::Twin(model.clone(), model.file(path)?)),

@@ -17,7 +17,7 @@ const RANDOM: usize = 6;
 /// passed over.
 pub fn read_bare<K: Keep>(disk: &Disk, from: &Path, limits: &Limits, keep: &K) -> Result<Bare<K::Kept>, Refusal> {
     let (reading, name) = (Reading::bare(limits, keep), from.to_string_lossy());
-    let mut entries = files_of(Source::open(disk, from, &name)?, &name, &reading)?;
+    let mut entries = files_of(Source::open(disk, from, &name, limits)?, &name, &reading)?;
     path::distinct(entries.iter().map(|entry| entry.path.as_str()))?;
     entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     let file = |entry: super::Entry<K::Kept>| File { path: entry.path, digest: entry.digest, bytes: entry.kept };

@@ -93,19 +93,25 @@ impl<'a, K: Keep> Reading<'a, K> {
         Ok(self.done(path, hasher.finish(), len, bytes))
     }
 
-    /// Reads all of a file that should have `size` bytes: a small one at once, which spares it a buffer and a copy.
+    /// Reads all of a file that should have `size` bytes: a small one by one call to the disk, without a second buffer.
     pub fn file(&self, path: String, size: u64, from: &mut impl Read) -> Result<Entry<K::Kept>, Refusal> {
         if size > AT_ONCE {
             return self.stream(path, size, from, Refusal::unreadable, |_| Ok(()));
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
-        let read = from.by_ref().take(size + 1).read_to_end(&mut bytes);
-        read.map_err(|error| Refusal::unreadable(&path, error))?;
+        // One byte more is asked for: that it does not come shows that this was all.
+        let mut bytes = vec![0; usize::try_from(size).unwrap_or(0) + 1];
+        let read = loop {
+            match from.read(&mut bytes) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        bytes.truncate(read.map_err(|error| Refusal::unreadable(&path, error))?);
         if bytes.len() as u64 == size {
             self.meter.bytes(&path, size, size)?;
             return Ok(self.whole(path, bytes));
         }
-        // Somebody writes to it. What there is now is read; the sums will tell.
+        // Somebody writes to it, or it comes in pieces. What there is now is read; the sums will tell.
         self.stream(path, size, &mut bytes.chain(from), Refusal::unreadable, |_| Ok(()))
     }
 

@@ -38,11 +38,10 @@ fn files<K: Keep>(root: &Folder, paths: &[String], reading: &Reading<'_, K>) -> 
             let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
             let unreadable = |error| Refusal::unreadable(path, error);
             let open = match last.take() {
-                Some((path, open)) if path == folder => open,
-                _ => root.below(folder).map_err(unreadable)?,
+                Some(open) if open.0 == folder => open,
+                _ => (folder.to_string(), root.below(folder).map_err(unreadable)?),
             };
-            let (_, folder) = last.insert((folder.to_string(), open));
-            let file = folder.file(name).map_err(unreadable)?;
+            let file = last.insert(open).1.file(name).map_err(unreadable)?;
             let size = file.size().map_err(unreadable)?;
             reading.announced(path, size)?;
             reading.file(path.clone(), size, &mut ReadAt::of(file))

@@ -7,9 +7,6 @@ use std::rc::Rc;
 use crate::corte::limits::Meter;
 use crate::corte::{Limits, Refusal};
 
-/// Bytes of a tar archive around each entry at most: headers, long names, padding.
-const AROUND_ENTRY: u64 = 8 << 10;
-
 /// Counts the packed bytes that pass.
 pub(super) struct Packed<R> {
     pub from: R,
@@ -37,8 +34,7 @@ pub(super) struct Unpacked<'a, R> {
 
 impl<'a, R: Read> Unpacked<'a, R> {
     pub fn new(from: R, name: &'a str, packed: Rc<Cell<u64>>, meter: &'a Meter<'a>, limits: &Limits) -> Self {
-        let around = AROUND_ENTRY.saturating_mul(limits.files as u64 + 1);
-        Unpacked { from, name, packed, meter, count: 0, most: limits.total_bytes.saturating_add(around) }
+        Unpacked { from, name, packed, meter, count: 0, most: limits.archive_bytes() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reads a package from where it lies: paths checked, limits held, every file hashed. Proves nothing.
 
 mod bare;
+mod described;
 mod entry;
 mod fields;
 mod folder;
@@ -17,7 +18,7 @@ use bytes::Bytes;
 
 use super::{File, Limits, Preamble, Refusal, Unverified, path};
 use crate::base::digest::Digest;
-use crate::base::disk::{Disk, Folder, ReadAt};
+use crate::base::disk::{Disk, Folder, Kind, ReadAt};
 use crate::base::shown::Shown;
 pub use bare::read_bare;
 use entry::{Entry, Reading};
@@ -72,15 +73,27 @@ enum Source {
 }
 
 impl Source {
-    /// A directory, or an archive by the end of its name.
-    fn open(disk: &Disk, from: &Path, name: &str) -> Result<Source, Refusal> {
-        let unreadable = |error| Refusal::unreadable(name, error);
-        match disk.folder(from) {
+    /// A directory, or an archive by the end of its name; not what a link there leads to, which may be anything that we
+    /// may read.
+    fn open(disk: &Disk, from: &Path, name: &str, limits: &Limits) -> Result<Source, Refusal> {
+        let is_link = || disk.stat(from).is_ok_and(|stat| stat.kind == Kind::Link);
+        let unreadable = |error| match is_link() {
+            true => Refusal::NotAPlainFile { path: Shown::text(name), kind: "symbolic link" },
+            false => Refusal::unreadable(name, error),
+        };
+        match disk.foreign_folder(from) {
             Ok(folder) => return Ok(Source::Folder(folder)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory && !is_link() => {}
             Err(error) => return Err(unreadable(error)),
         }
-        let open = || disk.open(from).map(ReadAt::of).map_err(unreadable);
+        let open = || {
+            let file = disk.open_foreign(from).map_err(unreadable)?;
+            match file.size().map_err(unreadable)? > limits.archive_bytes() {
+                // It would be refused at its end; by then all of it was read.
+                true => Err(Refusal::TotalBytes { limit: limits.archive_bytes() }),
+                false => Ok(ReadAt::of(file)),
+            }
+        };
         Ok(match name {
             _ if name.ends_with(".tar") => Source::Tar(open()?, Packing::None),
             _ if name.ends_with(".tar.gz") => Source::Tar(open()?, Packing::Gzip),
@@ -94,7 +107,7 @@ impl Source {
 /// Reads the package at `from`: a directory, or an archive by the end of its name.
 pub fn read<K: Keep>(disk: &Disk, from: &Path, limits: &Limits, keep: &K) -> Result<Unverified<K::Kept>, Refusal> {
     let (reading, name) = (Reading::new(limits, keep), from.to_string_lossy());
-    assemble(files_of(Source::open(disk, from, &name)?, &name, &reading)?)
+    assemble(files_of(Source::open(disk, from, &name, limits)?, &name, &reading)?)
 }
 
 /// Every file, in any order.
@@ -111,7 +124,7 @@ fn files_of<K: Keep>(source: Source, name: &str, reading: &Reading<'_, K>) -> Re
 /// What is missing shows when the preamble is checked.
 pub fn preamble(disk: &Disk, from: &Path, limits: &Limits) -> Result<Option<Preamble>, Refusal> {
     let (reading, name) = (Reading::new(limits, &Nothing), from.to_string_lossy());
-    let entries = match Source::open(disk, from, &name)? {
+    let entries = match Source::open(disk, from, &name, limits)? {
         Source::Folder(folder) => folder::first(&folder, &reading)?,
         Source::Tar(file, packing) => tar::first(tar::unpacked(file, packing, &name, &reading)?, &name, &reading)?,
         Source::Zip(file) => Some(zip::first(file, &name, &reading)?),
@@ -135,18 +148,21 @@ pub fn zip_from<K: Keep>(
 
 /// Sorts out what was read: the three files that say what the package is, `sitio/`, and the rest.
 fn assemble<B>(mut entries: Vec<Entry<B>>) -> Result<Unverified<B>, Refusal> {
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
     path::distinct(entries.iter().map(|entry| entry.path.as_str()))?;
-    entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     let top = top_folder(entries.iter().map(|entry| entry.path.as_str()));
     let mut package = Unverified { preamble: Preamble::default(), files: vec![], extra: vec![] };
-    for Entry { path, digest, kept, metadata } in entries {
+    for Entry { mut path, digest, kept, metadata } in entries {
         let below = path.strip_prefix(&top).unwrap_or(&path);
         match (below, metadata) {
             ("corte.json", Some(bytes)) => package.preamble.corte_json = Some(bytes),
             ("SHA256SUMS", Some(bytes)) => package.preamble.sums = Some(bytes),
             ("SHA256SUMS.sig", Some(bytes)) => package.preamble.signature = Some(bytes),
             _ => match below.strip_prefix("sitio/") {
-                Some(path) => package.files.push(File { path: path.into(), digest, bytes: kept }),
+                Some(below) => {
+                    path.drain(..path.len() - below.len());
+                    package.files.push(File { path, digest, bytes: kept });
+                }
                 None => package.extra.push(below.into()),
             },
         }

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use base64ct::{Base64, Encoding};
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue, PROXY_AUTHORIZATION};
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::tls::TlsConfig;
 use ureq::unversioned::transport::{Connector, DefaultConnector, TcpConnector};
 use ureq::{Agent, BodyReader, Proxy, Timeout};
 
 use super::address::{Address, Origin};
 use super::fault::Fault;
 use super::proxy::Proxies;
+use super::secure;
 use super::settings::Settings;
 use super::through::{Names, ThroughProxy};
 use super::wire::{Answer, Body, Wire};
@@ -28,8 +29,6 @@ const HEAD: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(30);
 /// Bytes of a response's head; real ones are below 2 KB.
 const HEAD_BYTES: usize = 16 << 10;
-/// What a server's log has of us.
-const USER_AGENT: &str = concat!("difusor/", env!("CARGO_PKG_VERSION"));
 
 /// A name that has no address here.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +59,7 @@ pub struct Interrupt(Arc<Mutex<Vec<Agent>>>);
 
 impl Client {
     pub fn new(settings: &Settings, proxies: Proxies) -> Client {
-        let tls = tls(settings);
+        let tls = secure::tls(&settings.roots).build();
         let clear = proxies.clear.as_deref().map(|proxy| Route::of(proxy, true, &tls));
         let secure = proxies.secure.as_deref().map(|proxy| Route::of(proxy, false, &tls));
         let direct = Agent::with_parts(config(&tls, None), DefaultConnector::default(), Names::default());
@@ -151,14 +150,6 @@ fn without_password(proxy: &str) -> String {
     Shown::text(&format!("{scheme}://{host}")).to_string()
 }
 
-fn tls(settings: &Settings) -> TlsConfig {
-    let roots = settings.roots.iter().map(|der| Certificate::from_der(der).to_owned());
-    TlsConfig::builder()
-        .root_certs(RootCerts::Specific(Arc::new(roots.collect())))
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .build()
-}
-
 /// Redirects are followed by whoever asks, who decides where they may lead; nothing is decoded on the way.
 fn config(tls: &TlsConfig, proxy: Option<Proxy>) -> ureq::config::Config {
     Agent::config_builder()
@@ -167,7 +158,7 @@ fn config(tls: &TlsConfig, proxy: Option<Proxy>) -> ureq::config::Config {
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
-        .user_agent(USER_AGENT)
+        .user_agent(secure::USER_AGENT)
         .accept("*/*")
         .accept_encoding("identity")
         .max_response_header_size(HEAD_BYTES)
@@ -202,10 +193,11 @@ impl Telling {
     /// `has_begun`: the head of an answer has come.
     fn fault(&self, error: ureq::Error, has_begun: bool) -> Fault {
         let host = || self.origin.host.clone();
+        if let Some(why) = secure::objection(&error) {
+            return Fault::Tls { host: host(), why };
+        }
         match error {
             ureq::Error::Timeout(which) => self.slow(which),
-            ureq::Error::Rustls(why) => Fault::Tls { host: host(), why: why.to_string() },
-            ureq::Error::Tls(why) => Fault::Tls { host: host(), why: why.into() },
             ureq::Error::HostNotFound => Fault::Name { host: host(), why: "not found".into() },
             ureq::Error::Other(why) => match why.downcast::<Unresolved>() {
                 Ok(name) => Fault::Name { host: name.host, why: name.why.to_string() },
@@ -216,11 +208,8 @@ impl Telling {
                 to: self.origin.to_string(),
                 why: Shown::text(&why).to_string(),
             },
-            ureq::Error::Io(why) => match why.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                Some(tls) => Fault::Tls { host: host(), why: tls.to_string() },
-                None if has_begun || is_of_the_exchange(&why) => Fault::Broken { why: why.to_string() },
-                None => Fault::Connect { to: self.to(), why: why.to_string() },
-            },
+            ureq::Error::Io(why) if has_begun || is_of_the_exchange(&why) => Fault::Broken { why: why.to_string() },
+            ureq::Error::Io(why) => Fault::Connect { to: self.to(), why: why.to_string() },
             ureq::Error::ConnectionFailed => Fault::Connect { to: self.to(), why: "refused".into() },
             other => Fault::Broken { why: Shown::text(&other.to_string()).to_string() },
         }

@@ -14,6 +14,7 @@ use super::settings::Settings;
 use super::wire::{Answer, Body, Wire};
 use crate::base::disk::Disk;
 use crate::ingest::handle::Outcome;
+use crate::ingest::staging::Staging;
 
 /// What the server says: status, fields, and a body that breaks after its last byte if `is_cut`.
 #[derive(Clone, Default)]
@@ -94,6 +95,9 @@ pub fn plain(body: &[u8]) -> Said {
     Said { status: 200, fields, body: body.to_vec(), is_cut: false }
 }
 
+/// Bytes that stay free on the disk.
+pub const RESERVE: u64 = 1000;
+
 pub const URL: &str = "https://prep.example/20260607_2010.tar";
 
 pub struct Bench {
@@ -117,7 +121,7 @@ pub fn settings(url: &str) -> Settings {
 }
 
 pub fn place(disk: &Disk) -> Place {
-    Place { disk: disk.clone(), folder: "/state/staging".into(), name: "iec".into() }
+    Place { staging: Staging::of(disk, "/state".as_ref(), RESERVE), name: "iec".into() }
 }
 
 impl Bench {

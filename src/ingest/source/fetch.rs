@@ -18,6 +18,7 @@ use crate::base::clock::Monotonic;
 use crate::base::digest::Digest;
 use crate::base::shown::Shown;
 use crate::ingest::handle::{Arrival, Outcome};
+use crate::ingest::staging::ASK_EVERY_BYTES;
 
 /// Redirects in a row; honest sites need one or two.
 const REDIRECTS_MAX: usize = 5;
@@ -235,7 +236,7 @@ impl<W: Wire> Poller<W> {
             Some(part) if from > 0 => part,
             _ => Part::start(&self.place, named.address.as_str(), validators.strong(), whole)?,
         };
-        if let Err(fault) = self.fill(&mut part, &mut answer, stop) {
+        if let Err(fault) = self.fill(&mut part, &mut answer, whole, stop) {
             return Err(self.keep(part, fault));
         }
         if let Some(whole) = whole.filter(|whole| *whole != part.len()) {
@@ -247,9 +248,13 @@ impl<W: Wire> Poller<W> {
     }
 
     /// Reads until the end.
-    fn fill(&self, part: &mut Part, answer: &mut Answer, stop: &AtomicBool) -> Result<(), Fault> {
-        let mut bytes = vec![0; READ_BYTES];
+    fn fill(&self, part: &mut Part, answer: &mut Answer, whole: Option<u64>, stop: &AtomicBool) -> Result<(), Fault> {
+        let (mut bytes, mut ask_at) = (vec![0; READ_BYTES], part.len());
         loop {
+            if part.len() >= ask_at {
+                self.place.staging.has_room(whole.unwrap_or_default().saturating_sub(part.len()))?;
+                ask_at += ASK_EVERY_BYTES;
+            }
             let n = answer.body.read(&mut bytes)?;
             // A connection that we have ended may look like a body that has.
             if stop.load(Ordering::Relaxed) {
@@ -292,7 +297,7 @@ impl<W: Wire> Poller<W> {
         is_whole: bool,
     ) -> Result<Polled, Fault> {
         self.count += 1;
-        let own = self.place.disk.clone();
+        let own = self.place.staging.disk.clone();
         let draft = part.finish(self.count, "arrived")?;
         let digest = draft.digest;
         let known = Known { address: named.address.clone(), validators, digest, is_whole };

@@ -16,6 +16,7 @@ mod name;
 mod pace;
 mod part;
 pub mod proxy;
+pub mod secure;
 pub mod settings;
 mod thread;
 mod through;

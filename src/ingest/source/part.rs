@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::exchange::Begun;
 use crate::base::digest::{Digest, Hasher};
-use crate::base::disk::{Disk, ReadAt, Writer};
+use crate::base::disk::{ReadAt, Writer};
+use crate::ingest::staging::Staging;
 
 /// What our files begin with: others stage in the same folder, and clear away after themselves.
 const PREFIX: &str = "pull-";
@@ -25,9 +26,8 @@ const COPY_BYTES: usize = 64 << 10;
 /// Where the files of one source are.
 #[derive(Clone, Debug)]
 pub struct Place {
-    pub disk: Disk,
-    /// The staging folder, which other sources share.
-    pub folder: PathBuf,
+    /// Which other sources share.
+    pub staging: Staging,
     /// Of the source: letters, digits and `-`.
     pub name: String,
 }
@@ -64,32 +64,32 @@ pub struct Whole {
 
 impl Place {
     fn part(&self) -> PathBuf {
-        self.folder.join(format!(".{PREFIX}{}.part", self.name))
+        self.staging.folder.join(format!(".{PREFIX}{}.part", self.name))
     }
 
     fn note(&self) -> PathBuf {
-        self.folder.join(format!(".{PREFIX}{}.part.json", self.name))
+        self.staging.folder.join(format!(".{PREFIX}{}.part.json", self.name))
     }
 
     /// `~` stands in no source's name, so that no source takes another's files for its own.
     pub fn whole(&self, count: u64, name: &str) -> PathBuf {
-        self.folder.join(format!("{PREFIX}{}~{count}~{name}", self.name))
+        self.staging.folder.join(format!("{PREFIX}{}~{count}~{name}", self.name))
     }
 
     /// Removes what a life before has left here and nobody has taken; makes the folder where there is none.
     pub fn clear(&self) -> io::Result<()> {
-        self.disk.make_folder(&self.folder)?;
+        self.staging.disk.make_folder(&self.staging.folder)?;
         let own = format!("{PREFIX}{}~", self.name);
-        for (name, _) in self.disk.folder(&self.folder)?.names()? {
+        for (name, _) in self.staging.disk.folder(&self.staging.folder)?.names()? {
             if name.starts_with(&own) {
-                self.disk.remove(&self.folder.join(name))?;
+                self.staging.disk.remove(&self.staging.folder.join(name))?;
             }
         }
         Ok(())
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        match self.disk.remove(path) {
+        match self.staging.disk.remove(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
@@ -106,15 +106,19 @@ impl Part {
     /// A new one, in the place of what there may be.
     pub fn start(place: &Place, url: &str, etag: Option<&str>, whole: Option<u64>) -> io::Result<Part> {
         place.discard()?;
-        let writer = place.disk.create(&place.part())?;
+        let writer = place.staging.disk.create(&place.part())?;
         let (url, etag) = (url.to_owned(), etag.map(str::to_owned));
         Ok(Part { place: place.clone(), writer, hasher: Hasher::default(), url, etag, whole, len: 0, noted: 0 })
     }
 
     /// What a life before has left, as far as it is certain. `None` where there is nothing to go on with.
     pub fn resume(place: &Place) -> io::Result<Option<Part>> {
-        let note: Option<Note> =
-            place.disk.read(&place.note(), NOTE_BYTES).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let note: Option<Note> = place
+            .staging
+            .disk
+            .read(&place.note(), NOTE_BYTES)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let found = note.and_then(|note| Part::certain(place, note).ok().flatten());
         if found.is_none() {
             place.discard()?;
@@ -124,10 +128,10 @@ impl Part {
 
     /// The noted bytes alone, in a file of their own: what follows them may be torn.
     fn certain(place: &Place, note: Note) -> io::Result<Option<Part>> {
-        let copy = place.folder.join(format!(".{PREFIX}{}.part.new", place.name));
+        let copy = place.staging.folder.join(format!(".{PREFIX}{}.part.new", place.name));
         place.remove(&copy)?;
-        let mut from = ReadAt::of(place.disk.open(&place.part())?).take(note.len);
-        let mut writer = place.disk.create(&copy)?;
+        let mut from = ReadAt::of(place.staging.disk.open(&place.part())?).take(note.len);
+        let mut writer = place.staging.disk.create(&copy)?;
         let (mut hasher, mut len) = (Hasher::default(), 0);
         let mut bytes = vec![0; COPY_BYTES];
         loop {
@@ -145,8 +149,8 @@ impl Part {
             return Ok(None);
         }
         writer.sync()?;
-        place.disk.rename(&copy, &place.part())?;
-        place.disk.sync_folder(&place.folder)?;
+        place.staging.disk.rename(&copy, &place.part())?;
+        place.staging.disk.sync_folder(&place.staging.folder)?;
         let Note { url, etag, whole, .. } = note;
         Ok(Some(Part { place: place.clone(), writer, hasher, url, etag: Some(etag), whole, len, noted: len }))
     }
@@ -181,21 +185,21 @@ impl Part {
         self.writer.sync()?;
         let sha256 = self.hasher.clone().finish().to_string();
         let note = Note { url: self.url.clone(), etag, whole: self.whole, len: self.len, sha256 };
-        let (disk, path) = (&self.place.disk, self.place.note());
-        let draft = self.place.folder.join(format!(".{PREFIX}{}.part.json.new", self.place.name));
+        let (disk, path) = (&self.place.staging.disk, self.place.note());
+        let draft = self.place.staging.folder.join(format!(".{PREFIX}{}.part.json.new", self.place.name));
         self.place.remove(&draft)?;
         let mut writer = disk.create(&draft)?;
         writer.write_all(&serde_json::to_vec(&note)?)?;
         writer.sync()?;
         disk.rename(&draft, &path)?;
-        disk.sync_folder(&self.place.folder)
+        disk.sync_folder(&self.place.staging.folder)
     }
 
     /// All of it has arrived: gives it the name under which it can be handed over.
     pub fn finish(self, count: u64, name: &str) -> io::Result<Whole> {
         self.place.remove(&self.place.note())?;
         let path = self.place.whole(count, name);
-        self.place.disk.rename(&self.place.part(), &path)?;
+        self.place.staging.disk.rename(&self.place.part(), &path)?;
         Ok(Whole { path, digest: self.hasher.finish() })
     }
 }
@@ -203,10 +207,10 @@ impl Part {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::disk::At;
+    use crate::base::disk::{At, Disk};
 
     fn bare(disk: &Disk) -> Place {
-        Place { disk: disk.clone(), folder: "/staging".into(), name: "iec".into() }
+        Place { staging: Staging::of(disk, "/".as_ref(), 0), name: "iec".into() }
     }
 
     fn place(disk: &Disk) -> Place {
@@ -233,7 +237,7 @@ mod tests {
         assert_eq!(disk.read(&whole.path, 9).unwrap(), b"abcdEF");
         assert_eq!(whole.digest, Digest::of(b"abcdEF"));
         assert!(Part::resume(&place).unwrap().is_none());
-        let names = || disk.folder(&place.folder).unwrap().names().unwrap();
+        let names = || disk.folder(&place.staging.folder).unwrap().names().unwrap();
         assert_eq!(names().len(), 1);
         place.clear().unwrap();
         assert!(names().is_empty(), "what nobody has taken goes at the next start");
@@ -249,7 +253,7 @@ mod tests {
         assert_eq!(part.begun(URL), None);
         drop(part);
         assert!(Part::resume(&place).unwrap().is_none());
-        assert!(disk.folder(&place.folder).unwrap().names().unwrap().is_empty());
+        assert!(disk.folder(&place.staging.folder).unwrap().names().unwrap().is_empty());
     }
 
     #[test]

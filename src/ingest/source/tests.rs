@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
 use super::document::Pointers;
-use super::fake::{Asked, Bench, Said, URL, file, moved, plain, settings};
+use super::fake::{Asked, Bench, RESERVE, Said, URL, file, moved, plain, settings};
 use super::fetch::Signals;
 use super::settings::Settings;
 use crate::base::digest::Digest;
@@ -135,6 +135,18 @@ fn the_limit_holds_whether_it_was_announced_or_not() {
     let mut bench = Bench::new(settings(URL), move |_| all.remove(0));
     assert_eq!((bench.code(), bench.staged()), ("S006", vec![]));
     assert_eq!((bench.code(), bench.staged()), ("S006", vec![]));
+    assert_eq!(bench.poll().unwrap().map(|bytes| bytes.len()), Some(100));
+}
+
+#[test]
+fn what_the_vault_leaves_free_is_not_taken_by_what_arrives() {
+    let (disk, twin) = Disk::twin();
+    let mut bench = Bench::on(disk, settings(URL), |_| plain(&[0; 100]));
+    twin.has_room_for(RESERVE + 50);
+    assert_eq!((bench.code(), bench.staged()), ("S013", vec![]));
+    let why = bench.poll().unwrap_err().to_string();
+    assert!(why.contains("100 B are to come") && why.contains("vault.reserve"), "{why}");
+    twin.has_room_for(RESERVE + 5000);
     assert_eq!(bench.poll().unwrap().map(|bytes| bytes.len()), Some(100));
 }
 

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -17,12 +16,9 @@ use super::proxy::Proxies;
 use super::settings::{self, Settings};
 use super::wire::Wire;
 use crate::base::clock::Monotonic;
-use crate::base::disk::Disk;
 use crate::ingest::handle::{Handle, Outcome};
 use crate::ingest::report::{Came, Happening, Reporter};
-
-/// Below the `state` folder: what is arriving.
-pub const STAGING: &str = "staging";
+use crate::ingest::staging::Staging;
 
 /// All sources that run.
 pub struct Sources(Vec<Running>);
@@ -53,15 +49,14 @@ impl Sources {
     pub fn start(
         all: Vec<Settings>,
         proxies: &Proxies,
-        disk: &Disk,
-        state: &Path,
+        staging: &Staging,
         limit: u64,
         handle: &Handle,
         report: &Reporter,
     ) -> io::Result<Sources> {
         let mut running = Sources(Vec::new());
         for settings in all {
-            let place = Place { disk: disk.clone(), folder: state.join(STAGING), name: settings.name.clone() };
+            let place = Place { staging: staging.clone(), name: settings.name.clone() };
             let client = Client::new(&settings, proxies.clone());
             let (interrupt, bell) = (client.interrupt(), Arc::new(Bell::default()));
             let watch = Watch {

@@ -8,7 +8,7 @@ use difusor::base::disk::At;
 use difusor::ingest::Wish;
 
 use super::machine::{Machine, PATIENCE, Time, one_processor};
-use super::night::{AGAIN, Night, Package};
+use super::night::{AGAIN, Night, Package, SPOILT};
 use crate::common::now;
 
 /// The night until after so many steps, and then a start with nothing in the incoming folder.
@@ -83,23 +83,95 @@ fn an_entry_that_cannot_be_read_keeps_its_files() {
 }
 
 #[test]
-fn nothing_is_removed_while_a_list_cannot_be_read() {
+fn room_is_made_though_an_earlier_corte_cannot_be_read() {
     let night = Night::new();
-    let mut machine = after(&night, 4, |_| {});
-    machine.twin.spoil(&of(&machine, &night.packages[1], "SHA256SUMS")).unwrap();
-    for n in [4, 5] {
+    let package = &night.packages[1];
+    for name in ["SHA256SUMS", "entry.json"] {
+        let mut machine = after(&night, 4, |machine| machine.twin.spoil(&of(machine, package, name)).unwrap());
+        assert_eq!(shown(&machine, &night), "1850");
+        for n in [4, 5] {
+            machine.put(&night.packages[n], true);
+            machine.work();
+        }
+        assert_eq!((shown(&machine, &night), machine.kept().len()), ("1910".into(), 3), "{name}");
+        assert!(!machine.alarms().iter().any(|line| line.starts_with("StoreFailed")), "{name}: {:#?}", machine.log);
+        assert!(!machine.vault().contains(&machine.blob(&package.files["index.html"])), "what only it had goes, too");
+        let machine = Machine::start(&machine.twin, &machine.time.after(PATIENCE), None).unwrap();
+        assert_eq!(shown(&machine, &night), "1910");
+        assert_eq!(machine.alarms(), [&""; 0], "{name}");
+    }
+}
+
+#[test]
+fn damage_to_an_earlier_corte_is_told_once_it_is_found() {
+    let night = Night::new();
+    let earlier = &night.packages[0];
+    let mut machine = after(&night, 2, |_| {});
+    // A digit of the digest of a file: it still looks like a list.
+    let list = of(&machine, earlier, "SHA256SUMS");
+    let at = earlier.tree.bytes("SHA256SUMS").iter().position(|b| matches!(b, b'2' | b'4' | b'6')).unwrap();
+    machine.twin.rot(&list, at as u64 * 8).unwrap();
+    for n in [3, 4] {
         machine.put(&night.packages[n], true);
         machine.work();
+        let told = machine.alarms().iter().filter(|line| line.contains("Unusable") && line.contains("1830")).count();
+        assert_eq!(told, 1, "{:#?}", machine.log);
     }
-    // With the first corte a photograph would go that the second has, too.
-    assert_eq!((shown(&machine, &night), machine.kept().len()), ("1910".into(), 5));
-    assert!(machine.alarms()[0].contains("1840"), "{:#?}", machine.log);
-    machine.put(&night.packages[1], true);
-    machine.put(&night.packages[6], true);
+    assert!(!machine.kept().contains(&earlier.id), "it was the first to go");
+}
+
+#[test]
+fn nothing_is_removed_while_the_list_of_what_is_shown_cannot_be_read() {
+    let night = Night::new();
+    let mut machine = after(&night, 4, |_| {});
+    assert!(machine.wish(Wish::Hold { reason: reason() }));
+    machine.twin.spoil(&of(&machine, &night.packages[3], "SHA256SUMS")).unwrap();
+    machine.put(&night.packages[4], true);
     machine.work();
-    machine.put(&night.packages[7], true);
+    assert_eq!((shown(&machine, &night), machine.kept().len()), ("1850".into(), 4));
+    assert!(machine.alarms()[0].contains("1850"), "{:#?}", machine.log);
+    machine.put(&night.packages[3], true);
     machine.work();
-    assert_eq!((shown(&machine, &night), machine.kept().len()), ("1930".into(), 3), "{:#?}", machine.log);
+    machine.put(&night.packages[5], true);
+    machine.work();
+    assert_eq!((shown(&machine, &night), machine.kept().len()), ("1850".into(), 3), "{:#?}", machine.log);
+}
+
+#[test]
+fn one_copy_mends_all_that_is_rotten() {
+    let night = Night::new();
+    let package = &night.packages[1];
+    let mut machine = after(&night, 2, |machine| {
+        for name in ["index.html", "datos/total.json"] {
+            machine.twin.rot(&machine.blob(&package.files[name]), 77).unwrap();
+        }
+    });
+    assert_eq!(shown(&machine, &night), "1830");
+    machine.put(package, true);
+    machine.work();
+    assert_eq!(shown(&machine, &night), "1840");
+    machine.empty();
+    let machine = Machine::start(&machine.twin, &machine.time.after(PATIENCE), None).unwrap();
+    assert_eq!(shown(&machine, &night), "1840", "{:#?}", machine.log);
+    assert_eq!(machine.alarms(), [&""; 0]);
+}
+
+#[test]
+fn a_corte_whose_folder_is_lost_is_not_forgotten() {
+    let night = Night::new();
+    let package = &night.packages[3];
+    let lose =
+        |machine: &Machine| machine.twin.take_away(of(machine, package, "entry.json").parent().unwrap()).unwrap();
+    let mut machine = after(&night, 4, lose);
+    assert_eq!(shown(&machine, &night), "1840");
+    assert!(machine.alarms()[0].contains("1850"), "it is told: {:#?}", machine.log);
+    let Package { id, tree, files } = Night::new().packages.swap_remove(SPOILT);
+    machine.put(&Package { id, tree: tree.with("sitio/acta.png", &files["acta.png"][..]), files }, true);
+    machine.work();
+    assert!(machine.refused().contains(&"P081".into()), "nothing before it is taken: {:#?}", machine.log);
+    machine.put(package, true);
+    machine.work();
+    assert_eq!(shown(&machine, &night), "1850", "{:#?}", machine.log);
 }
 
 #[test]

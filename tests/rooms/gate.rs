@@ -1,0 +1,120 @@
+//! The gate on a scripted clock: what may be seen changes at the second, by time or by a corte, and is told once.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use difusor::base::clock::{Clock, Hands};
+use difusor::corte::Tipo;
+use difusor::ingest::{Gate, Happening, Plan};
+use difusor::schedule::{Calendar, Closed, OnInterrupted, Said, State, Window};
+use difusor::snapshot::{Edition, Live, Looks};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::common::ELECTION;
+use crate::night::snapshot;
+
+/// A gate, and what it has told.
+struct Room {
+    gate: Arc<Gate>,
+    live: Arc<Live>,
+    hands: Hands,
+    turns: Arc<Mutex<Vec<State>>>,
+}
+
+fn at(text: &str) -> Timestamp {
+    format!("2024-06-03T{text}Z").parse().unwrap()
+}
+
+/// Opens at 18:00 in Saltillo, which is midnight UTC; the nth corte of the night is of n minutes later.
+fn room(now: &str) -> Room {
+    let window = Window {
+        kind: Tipo::Oficial,
+        opens: at("00:00:00"),
+        closes: at("23:00:00"),
+        interval: SignedDuration::from_mins(10),
+        grace: SignedDuration::from_mins(1),
+        periods: 3,
+        ends: at("10:00:00"),
+        on_interrupted: OnInterrupted::Notice,
+        closed: Closed::Page,
+        name: None,
+    };
+    let calendar = Arc::new(Calendar::new(vec![window], TimeZone::UTC, SignedDuration::ZERO).unwrap());
+    let (clock, hands) = Clock::scripted(at(now));
+    let (live, turns): (Arc<Live>, Arc<Mutex<Vec<State>>>) = Default::default();
+    let told = turns.clone();
+    let report = Arc::new(move |happening: &Happening| {
+        if let Happening::Turned { to, .. } = happening {
+            told.lock().unwrap().push(*to);
+        }
+    });
+    let plan = Plan { election: ELECTION.into(), calendar, looks: Looks::default() };
+    Room { gate: Gate::new(plan, live.clone(), clock, report), live, hands, turns }
+}
+
+impl Room {
+    /// The state that the public sees, and the corte, if its results are shown.
+    fn seen(&self) -> (State, Option<String>) {
+        let public = self.gate.public();
+        let showing = public.load();
+        (showing.told().state, showing.results().map(|results| results.live().corte().id.to_string()))
+    }
+
+    fn turned_to(&self, now: &str) -> (State, Option<String>) {
+        self.hands.set(at(now));
+        self.gate.renew();
+        self.seen()
+    }
+}
+
+#[test]
+fn a_night_from_the_countdown_to_the_closing_page() {
+    let room = room("00:00:00");
+    room.hands.set(at("00:00:00") - Duration::from_millis(1));
+    room.gate.renew();
+    room.live.publish(Edition::first(snapshot(0)));
+    assert_eq!(room.seen(), (State::Before, None));
+    let public = room.gate.public();
+    assert!(public.load().corte().is_none() && public.load().told().corte.is_none());
+    let first = Some("20240602_1800".to_owned());
+    assert_eq!(room.turned_to("00:00:00"), (State::Current, first.clone()));
+    assert_eq!(room.turned_to("00:10:59"), (State::Current, first.clone()));
+    assert_eq!(room.turned_to("00:11:00"), (State::Late, first.clone()));
+    assert_eq!(room.turned_to("00:31:00"), (State::Interrupted, None));
+    assert!(public.load().corte().is_some(), "the last corte's date and hour are told all the same");
+    // A corte is enough, nobody has to look at the clock.
+    room.hands.set(at("00:41:00"));
+    room.live.publish(Edition::first(snapshot(0)).next(snapshot(40), 6));
+    let second = Some("20240602_1840".to_owned());
+    assert_eq!(room.seen(), (State::Current, second.clone()));
+    room.live.publish(Edition::first(snapshot(40)).saying(Some(Said::Final { at: at("00:50:00") })));
+    assert_eq!(room.turned_to("05:00:00"), (State::Final, second.clone()));
+    assert_eq!(room.turned_to("23:00:00"), (State::Closed, None));
+    let expected =
+        [State::Before, State::Current, State::Late, State::Interrupted, State::Current, State::Final, State::Closed];
+    let turns = room.turns.lock().unwrap();
+    // The first is that of the start, at the opening itself.
+    assert_eq!(turns[turns.len() - expected.len()..], expected);
+}
+
+#[test]
+fn a_small_step_back_does_not_close_what_was_opened() {
+    let room = room("00:00:00");
+    room.live.publish(Edition::first(snapshot(0)));
+    assert_eq!(room.seen().0, State::Current);
+    room.hands.set(at("00:00:00") - Duration::from_millis(1500));
+    room.gate.renew();
+    assert_eq!(room.seen().0, State::Current);
+}
+
+#[test]
+fn deadlines_are_met_by_the_waiting_thread() {
+    let room = room("00:00:00");
+    let waiting = room.gate.start().unwrap();
+    room.live.publish(Edition::first(snapshot(0)));
+    room.hands.set(at("00:31:00"));
+    let until = crate::common::server::until(|| (room.seen().0 == State::Interrupted).then_some(()));
+    assert!(until.is_some());
+    waiting.stop();
+}
