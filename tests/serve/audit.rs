@@ -425,6 +425,29 @@ fn a_corte_of_now_is_current() {
 }
 
 #[test]
+fn a_certificate_that_ends_before_the_close_is_told_in_time() {
+    let setup = Setup::both(&[NAME]).window(&tonight());
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new([NAME.to_owned()]).unwrap();
+    // Midnight (UTC): within the 24 hours that the window still lasts.
+    let end = Clock::machine().now().to_zoned_datetime(TimeZone::UTC).date().tomorrow().unwrap();
+    let (month, day) = (u8::try_from(end.month()).unwrap(), u8::try_from(end.day()).unwrap());
+    params.not_after = rcgen::date_time_ymd(end.year().into(), month, day);
+    let certificate = params.self_signed(&key).unwrap();
+    fs::write(setup.dir.path().join("localhost.pem"), certificate.pem()).unwrap();
+    fs::write(setup.dir.path().join("localhost.key"), key.serialize_pem()).unwrap();
+    let site = setup.start();
+    let id = hours_ago(0).strftime("%Y%m%d_%H%M").to_string();
+    site.deliver("p.tar", &package(&id));
+    site.live(&id);
+    let url = format!("https://{NAME}:{}", site.https().port());
+    let (said, json) = audit(&site, &url, &["--ca", "localhost.pem"]);
+    let warned = with(&json, "WARN");
+    assert_eq!((said.code, with(&json, "FAULT"), warned.len()), (GOOD, vec![], 1), "{json}");
+    assert!(warned[0].0 == "certificate" && warned[0].1.contains(&end.to_string()), "{warned:?}");
+}
+
+#[test]
 fn many_are_watched_line_by_line_where_nobody_sees_a_table() {
     let good = published(Setup::clear());
     let bad = Tamper::start(good.http(), |_, response| drop_field(response, "repr-digest"));
