@@ -185,6 +185,9 @@ async fn round(
     judge::state(&answer, told.state, &mut report.findings);
     judge::digests_of(&answer, &mut report.findings);
     let now = election_time(&answer, &told, clock.now(), &mut report.findings);
+    for (check, what) in told.contradictions(now) {
+        report.findings.fault(check, what);
+    }
     let mut roots = Vec::new();
     for line in lines.iter_mut() {
         match line.ask(&Wanted::file("/".into(), Coding::Identity)).await {
