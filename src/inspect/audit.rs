@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use http::Method;
 use http::header::LOCATION;
 use jiff::Timestamp;
 use tokio::time::timeout;
 
 use super::closed;
-use super::connect::{Secured, Trusted, Versions, connect};
+use super::connect::{NotConnected, Secured, Trusted, Versions, connect};
 use super::exchange::{Line, Wanted};
 use super::judge::{self, Answer, Way};
 use super::report::{Findings, Report};
@@ -82,19 +83,13 @@ async fn look(target: &Target, asked: &Asked, clock: &Clock, progress: Arc<Progr
     let mut report = Report { url: target.to_string(), ..Report::default() };
     let mut lines = match open(&mut target, asked, &mut report).await {
         Ok(line) => vec![line],
-        Err(why) => {
-            report.findings.fault("reach", why);
+        Err(fault) => {
+            report.findings.fault(fault.check, fault.why);
             return report;
         }
     };
     let secured = lines[0].secured.clone();
-    match Line::open(&target, &asked.trusted, Way::Http2).await {
-        Ok(line) => {
-            report.findings.ok("http", "HTTP/1.1 and HTTP/2");
-            lines.push(line);
-        }
-        Err(why) => report.findings.warn("http", format!("HTTP/1.1 only: {why}")),
-    }
+    lines.extend(second(&target, asked, &mut report.findings).await);
     report.findings.ok("reach", format!("{target} answers"));
     let common = report.clone();
     for number in 1..=ROUNDS_MAX {
@@ -117,8 +112,26 @@ async fn look(target: &Target, asked: &Asked, clock: &Clock, progress: Arc<Progr
     report
 }
 
+/// The line over HTTP/2, if it is spoken: whether it is shows in an answer.
+async fn second(target: &Target, asked: &Asked, found: &mut Findings) -> Option<Line> {
+    let head = Wanted { method: Method::HEAD, ..Wanted::file("/".into(), Coding::Identity) };
+    match Line::open(target, &asked.trusted, Way::Http2).await {
+        Ok(mut line) => match line.ask(&head).await {
+            Ok(_) => {
+                found.ok("http", "HTTP/1.1 and HTTP/2");
+                return Some(line);
+            }
+            // Over TLS the server has chosen it.
+            Err(why) if target.is_secure => found.fault("http", why),
+            Err(why) => found.warn("http", format!("HTTP/1.1 only: {why}")),
+        },
+        Err(fault) => found.warn("http", format!("HTTP/1.1 only: {}", fault.why)),
+    }
+    None
+}
+
 /// The first line, perhaps to where the clear port sends everybody on the same host.
-async fn open(target: &mut Target, asked: &Asked, report: &mut Report) -> Result<Line, String> {
+async fn open(target: &mut Target, asked: &Asked, report: &mut Report) -> Result<Line, NotConnected> {
     let mut line = Line::open(target, &asked.trusted, Way::Http11).await?;
     let root = line.ask(&Wanted::file("/".into(), Coding::Identity)).await?;
     if (300..400).contains(&root.status) {
@@ -172,6 +185,9 @@ async fn round(
     judge::state(&answer, told.state, &mut report.findings);
     judge::digests_of(&answer, &mut report.findings);
     let now = election_time(&answer, &told, clock.now(), &mut report.findings);
+    for (check, what) in told.contradictions(now) {
+        report.findings.fault(check, what);
+    }
     let mut roots = Vec::new();
     for line in lines.iter_mut() {
         match line.ask(&Wanted::file("/".into(), Coding::Identity)).await {

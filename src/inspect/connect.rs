@@ -117,6 +117,31 @@ impl Trusted {
     }
 }
 
+/// Why there is no connection, and the check under which that is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotConnected {
+    pub check: &'static str,
+    pub why: String,
+}
+
+impl<S: Into<String>> From<S> for NotConnected {
+    fn from(why: S) -> NotConnected {
+        NotConnected { check: "reach", why: why.into() }
+    }
+}
+
+impl NotConnected {
+    /// What a handshake has come to.
+    fn of_tls(error: &std::io::Error) -> NotConnected {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        let check = match inner {
+            Some(rustls::Error::InvalidCertificate(_)) => "certificate",
+            _ => "tls",
+        };
+        NotConnected { check, why: Shown::text(&error.to_string()).to_string() }
+    }
+}
+
 /// Versions of TLS that may be asked for.
 #[derive(Clone, Copy, Debug)]
 pub enum Versions {
@@ -131,7 +156,7 @@ pub async fn connect(
     trusted: &Trusted,
     versions: Versions,
     way: Way,
-) -> Result<(Box<dyn Stream>, Option<Secured>), String> {
+) -> Result<(Box<dyn Stream>, Option<Secured>), NotConnected> {
     let stream = reach(target).await?;
     if !target.is_secure {
         return Ok((Box::new(stream), None));
@@ -145,7 +170,7 @@ pub async fn connect(
     let name = ServerName::try_from(target.host.clone()).map_err(|error| error.to_string())?;
     let shaking = TlsConnector::from(Arc::new(config)).connect(name, stream);
     let stream = timeout(STEP_MAX, shaking).await.map_err(|_| "the TLS handshake takes too long")?;
-    let stream = stream.map_err(|error| Shown::text(&error.to_string()).to_string())?;
+    let stream = stream.map_err(|error| NotConnected::of_tls(&error))?;
     let session = stream.get_ref().1;
     let secured = Secured {
         version: match session.protocol_version() {

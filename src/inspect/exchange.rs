@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 
 use super::body::{Body, Sink};
-use super::connect::{Secured, Trusted, Versions, connect};
+use super::connect::{NotConnected, Secured, Trusted, Versions, connect};
 use super::judge::{Answer, Way, coding};
 use super::target::Target;
 use crate::base::shown::Shown;
@@ -90,7 +90,7 @@ enum Arriving {
 }
 
 impl Line {
-    pub async fn open(target: &Target, trusted: &Trusted, way: Way) -> Result<Line, String> {
+    pub async fn open(target: &Target, trusted: &Trusted, way: Way) -> Result<Line, NotConnected> {
         let mut line =
             Line { way, secured: None, target: target.clone(), trusted: trusted.clone(), speaker: Speaker::None };
         line.connect().await?;
@@ -98,7 +98,7 @@ impl Line {
     }
 
     /// Another line to the same: over HTTP/2 on the same connection.
-    pub async fn another(&self) -> Result<Line, String> {
+    pub async fn another(&self) -> Result<Line, NotConnected> {
         let mut line = Line {
             way: self.way,
             secured: self.secured.clone(),
@@ -115,7 +115,7 @@ impl Line {
         Ok(line)
     }
 
-    async fn connect(&mut self) -> Result<(), String> {
+    async fn connect(&mut self) -> Result<(), NotConnected> {
         let (stream, secured) = connect(&self.target, &self.trusted, Versions::Any, self.way).await?;
         self.speaker = match self.way {
             Way::Http11 => {
@@ -151,7 +151,7 @@ impl Line {
         let answer = match first {
             Err(Failed { has_ended: true, .. }) => match self.connect().await {
                 Ok(()) => self.try_once(wanted).await,
-                Err(why) => Err(why.into()),
+                Err(failed) => Err(failed.why.into()),
             },
             answer => answer,
         };

@@ -62,7 +62,10 @@ pub async fn files(asked: Files, lines: &[Line]) -> Came {
         for _ in 0..many {
             match line.another().await {
                 Ok(line) => drop(workers.spawn(work(line, shared.clone(), next.clone()))),
-                Err(why) => came.found.warn("reach", format!("one connection more over {}: {why}", line.way.name())),
+                Err(fault) => {
+                    let why = format!("one connection more over {}: {}", line.way.name(), fault.why);
+                    came.found.warn("reach", why);
+                }
             }
         }
         if many > 0 && workers.is_empty() {

@@ -4,6 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use super::judge::{CLOCKS_S, INTERVAL_S};
 use crate::base::digest::Digest;
 use crate::base::shown::Shown;
 use crate::corte::CorteId;
@@ -70,6 +71,33 @@ impl Estado {
             closes: instant(text("cierra")),
             clock: printed.map(|((election, machine_s), pace)| Printed { election, machine_s, pace }),
         })
+    }
+
+    /// What does not agree with the difusor's own calendar at `now`, each under its check: whoever shows too early, stays
+    /// shut, or says that transmission is interrupted though it is not.
+    pub fn contradictions(&self, now: Timestamp) -> Vec<(&'static str, String)> {
+        let state = self.state.token();
+        let is_before = |at: Option<Timestamp>| at.is_some_and(|at| at.duration_since(now).as_secs() > CLOCKS_S);
+        let is_after = |at: Option<Timestamp>| at.is_some_and(|at| now.duration_since(at).as_secs() > CLOCKS_S);
+        let mut found = Vec::new();
+        let mut tell = |is_wrong: bool, check, what: &str, at: Option<Timestamp>| {
+            if is_wrong {
+                let at = at.map_or(String::new(), |at| format!(" {at}"));
+                found.push((check, format!("it says {state}, but {what}{at}")));
+            }
+        };
+        let is_early = is_before(self.opens) && self.state != State::Before;
+        tell(is_early, "embargo", "opens only at", self.opens);
+        let is_shut = is_after(self.opens) && self.state == State::Before;
+        tell(is_shut, "state", "should have opened at", self.opens);
+        let is_closed = self.state == State::Closed;
+        tell(is_before(self.closes) && is_closed, "closed", "closes only at", self.closes);
+        tell(is_after(self.closes) && !is_closed, "state", "should have closed at", self.closes);
+        let stamp = instant(self.fecha_hora.as_deref());
+        let interval = SignedDuration::from_secs(self.interval_s.unwrap_or(INTERVAL_S));
+        let is_fresh = stamp.is_some_and(|stamp| now.duration_since(stamp) < interval);
+        tell(self.state == State::Interrupted && is_fresh, "notice", "the last corte is of", stamp);
+        found
     }
 }
 
@@ -170,6 +198,35 @@ mod tests {
         for bad in ["", "[]", "{}", r#"{"estado":"abierto"}"#, r#"{"estado":7}"#] {
             assert!(Estado::parse(bad.as_bytes()).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_state_that_the_calendar_contradicts_is_seen() {
+        let checks = |state: State, now: &str| {
+            let text = json!({
+                "estado": state.token(), "fecha_hora": "2026-06-07T20:10:00-06:00", "intervalo_s": 600,
+                "abre": "2026-06-07T18:30:00-06:00", "cierra": "2026-06-14T18:00:00-06:00",
+            });
+            let found = Estado::parse(text.to_string().as_bytes()).unwrap().contradictions(now.parse().unwrap());
+            found.into_iter().map(|(check, _)| check).collect::<Vec<_>>()
+        };
+        let (early, night, over) =
+            ("2026-06-07T18:28:00-06:00", "2026-06-07T20:15:00-06:00", "2026-06-14T18:02:00-06:00");
+        for state in State::ALL {
+            let is = |one| state == one;
+            assert_eq!(checks(state, early).contains(&"embargo"), !is(State::Before), "{state:?}");
+            let expected: &[_] = match state {
+                State::Before => &["state"],
+                State::Closed => &["closed"],
+                State::Interrupted => &["notice"],
+                _ => &[],
+            };
+            assert_eq!(checks(state, night), expected, "{state:?}");
+            assert_eq!(checks(state, over).contains(&"state"), !is(State::Closed), "{state:?}");
+        }
+        // A clock may be a minute off, and an interruption is one after some cortes.
+        assert_eq!(checks(State::Current, "2026-06-07T18:29:30-06:00"), [""; 0]);
+        assert_eq!(checks(State::Interrupted, "2026-06-07T20:41:00-06:00"), [""; 0]);
     }
 
     fn chain(n: usize) -> Vec<Value> {

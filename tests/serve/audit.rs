@@ -16,7 +16,7 @@ use crate::common::origin::{Heard, Origin, Stream, answer};
 use crate::common::server::{Setup, Site};
 use crate::common::tamper::{Tamper, drop_field, set};
 use crate::common::verbs::{Said, difusor};
-use crate::common::wire::Response;
+use crate::common::wire::{Response, Talk};
 use crate::common::{Tree, corte};
 
 const ID: &str = "20240602_2010";
@@ -107,7 +107,7 @@ fn a_good_site_shows_what_the_authority_sent() {
     assert_eq!((said.code, &json["files"], &json["files_listed"]), (GOOD, &2.into(), &5.into()));
     // Nobody's certificate but those that count.
     let (said, json) = audit(&site, &secure, &[]);
-    assert_eq!((said.code, names(&json, "FAULT")), (BAD, vec!["reach".to_owned()]));
+    assert_eq!((said.code, names(&json, "FAULT")), (BAD, vec!["certificate".to_owned()]));
 }
 
 #[test]
@@ -124,6 +124,20 @@ fn wrong_use_and_nobody_there() {
         let said = difusor(site.dir.path(), args);
         assert!(said.code == 2 && !said.err.is_empty(), "{args:?} {said:?}");
     }
+    // HTTP/1.1 alone is told, and no fault.
+    let site_at = site.http();
+    let old = Origin::start(move |heard, to| {
+        let mut talk = Talk::with(site_at);
+        let fields = heard.fields.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
+        talk.say(format!("{}\r\n{}\r\n", heard.line, fields.collect::<String>()));
+        let is_known = heard.line.ends_with("HTTP/1.1");
+        if let Some(response) = is_known.then(|| talk.hear()).flatten() {
+            let _ =
+                to.write_all(&[response.head.as_bytes(), b"\r\nconnection: close\r\n\r\n", &response.body].concat());
+        }
+    });
+    let (said, json) = audit(&site, &old.url(""), &[]);
+    assert_eq!((said.code, with(&json, "FAULT"), names(&json, "WARN")), (GOOD, vec![], vec!["http".to_owned()]));
     // Nothing listens there any more.
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (said, json) = audit(&site, &format!("http://{gone}"), &[]);
@@ -353,7 +367,8 @@ fn before_the_opening_nothing_may_leak() {
     assert_eq!((said.code, with(&json, "FAULT")), (NO_RESULTS, vec![]));
     assert_eq!((json["verdict"].as_str(), json["state"].as_str()), (Some("no-results"), Some("previo")));
     assert!(names(&json, "OK").contains(&"embargo".into()));
-    let leaks: [(&str, fn(&mut Response)); 4] = [
+    type Leak = (&'static str, fn(&mut Response));
+    let leaks: [Leak; 4] = [
         ("a tag", |response| set(response, "etag", "\"x\"")),
         ("a corte", |response| set(response, "corte", ID)),
         ("no retry", |response| drop_field(response, "retry-after")),
@@ -410,6 +425,29 @@ fn a_corte_of_now_is_current() {
 }
 
 #[test]
+fn a_certificate_that_ends_before_the_close_is_told_in_time() {
+    let setup = Setup::both(&[NAME]).window(&tonight());
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new([NAME.to_owned()]).unwrap();
+    // Midnight (UTC): within the 24 hours that the window still lasts.
+    let end = Clock::machine().now().to_zoned_datetime(TimeZone::UTC).date().tomorrow().unwrap();
+    let (month, day) = (u8::try_from(end.month()).unwrap(), u8::try_from(end.day()).unwrap());
+    params.not_after = rcgen::date_time_ymd(end.year().into(), month, day);
+    let certificate = params.self_signed(&key).unwrap();
+    fs::write(setup.dir.path().join("localhost.pem"), certificate.pem()).unwrap();
+    fs::write(setup.dir.path().join("localhost.key"), key.serialize_pem()).unwrap();
+    let site = setup.start();
+    let id = hours_ago(0).strftime("%Y%m%d_%H%M").to_string();
+    site.deliver("p.tar", &package(&id));
+    site.live(&id);
+    let url = format!("https://{NAME}:{}", site.https().port());
+    let (said, json) = audit(&site, &url, &["--ca", "localhost.pem"]);
+    let warned = with(&json, "WARN");
+    assert_eq!((said.code, with(&json, "FAULT"), warned.len()), (GOOD, vec![], 1), "{json}");
+    assert!(warned[0].0 == "certificate" && warned[0].1.contains(&end.to_string()), "{warned:?}");
+}
+
+#[test]
 fn many_are_watched_line_by_line_where_nobody_sees_a_table() {
     let good = published(Setup::clear());
     let bad = Tamper::start(good.http(), |_, response| drop_field(response, "repr-digest"));
@@ -444,7 +482,8 @@ fn without_end(to: &mut dyn Stream, bytes: &[u8]) {
 fn a_hostile_server_costs_little() {
     let site = published(Setup::clear());
     let json = "Content-Type: application/json\r\nAccess-Control-Allow-Origin: *\r\ncorte-estado: vigente\r\n";
-    let tricks: [(&str, fn(&Heard, &mut dyn Stream, &str)); 6] = [
+    type Script = fn(&Heard, &mut dyn Stream, &str);
+    let tricks: [(&str, Script); 6] = [
         ("a body without end", |_, to, json| {
             answer(to, "200 OK", json, None, b"{");
             without_end(to, &[b' '; 64 << 10]);
