@@ -21,6 +21,10 @@ mod kill;
 mod operators;
 #[path = "serve/own_files.rs"]
 mod own_files;
+#[path = "serve/pages.rs"]
+mod pages;
+#[path = "serve/publication.rs"]
+mod publication;
 #[path = "serve/push.rs"]
 mod push;
 #[path = "serve/real.rs"]

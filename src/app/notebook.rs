@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::base::reckoning::Doubt;
 use crate::ingest::{Came, Dates, Happening, Reporter};
 use crate::record::incidents::note;
 use crate::record::{Fetched, Journal, Metrics, Package, Step};
+use crate::schedule::State;
 
 /// A reporter that writes down what it is told, and passes it on.
 pub fn keep(next: Reporter, journal: Arc<Journal>, metrics: Arc<Metrics>) -> Reporter {
@@ -73,7 +75,40 @@ fn write(journal: &Journal, happening: &Happening) {
             journal.note(&note("V004", &format!("{files} files written anew")).corte(*corte));
         }
         Happening::Mended { corte, failed: Some(why), .. } => journal.note(&note("V005", why).corte(*corte)),
+        Happening::Turned { from, to, reason } => {
+            if let Some(code) = turned(*from, *to) {
+                journal.note(&note(code, &format!("{}: {reason:?}", to.token())));
+            }
+        }
+        Happening::Clock(doubt) => {
+            let (code, detail) = doubted(doubt);
+            journal.note(&note(code, &detail));
+        }
         // Who decided, and why, the operators' side writes down.
         _ => {}
+    }
+}
+
+/// What a change of state is to the journal; a start in the middle of the night changes nothing, unless it finds trouble.
+fn turned(from: Option<State>, to: State) -> Option<&'static str> {
+    match (from, to) {
+        (_, State::Interrupted) => Some("E002"),
+        (_, State::Late) => Some("E004"),
+        (None, _) => None,
+        (Some(State::Interrupted), State::Current | State::Final) => Some("E003"),
+        (_, State::Final) => Some("E005"),
+        (_, State::Closed) => Some("E006"),
+        (_, State::Before) => Some("E007"),
+        (Some(State::Before), State::Waiting | State::Current) => Some("E001"),
+        (_, State::Waiting | State::Current) => None,
+    }
+}
+
+fn doubted(doubt: &Doubt) -> (&'static str, String) {
+    match doubt {
+        Doubt::Unsynchronised => ("C001", "check that chrony, ntpd or systemd-timesyncd runs".into()),
+        Doubt::Jumped(by) => ("C002", format!("by {by:#}; if the new time is right, restart the service")),
+        Doubt::SetRight(by) => ("C003", format!("by {by:#}")),
+        Doubt::Synchronised | Doubt::Back => ("C004", String::new()),
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use super::typed::Section;
-use crate::portal::Brand;
+use crate::portal::{Brand, CONTRAST_MIN, contrast};
 use crate::snapshot::{Looks, media};
 
 /// An image for the top of a page; it is sent to every reader.
@@ -19,13 +19,28 @@ const LOGOS: [&str; 4] = ["image/svg+xml", "image/png", "image/webp", "image/jpe
 pub fn looks(section: &Section, folder: &Path) -> Option<Looks> {
     let name = section.text("name", words);
     let support = section.text("support", words);
-    let colour = section.text("colour", colour);
-    let on_colour = section.text("on_colour", colour_text);
+    let (colour, on_colour) = (section.text("colour", colour), section.text("on_colour", colour));
     let logo = section.text("logo", |text| read_logo(&folder.join(text)));
     let ancestors = section.list("frame_ancestors", origin)?;
     let (has_logo, has_colour) = (section.has("logo"), section.has("colour"));
     if has_logo && logo.is_none() || has_colour && colour.is_none() {
         return None;
+    }
+    let pair = (colour.as_ref(), on_colour.as_ref());
+    if let (Some(colour), Some(on)) = pair {
+        match contrast(&colour.value, &on.value) {
+            Ok(ratio) if ratio >= CONTRAST_MIN => {}
+            Ok(ratio) => {
+                let why = format!(
+                    "on `{}` has a contrast of {ratio:.1}, and {CONTRAST_MIN} is the least that people can read (WCAG 2.2, 1.4.3)",
+                    colour.value
+                );
+                section.note(on.span.clone(), format!("`difusor.on_colour`: {why}"));
+            }
+            Err(fault) => section.note(on.span.clone(), format!("`difusor.on_colour`: {fault}")),
+        }
+    } else if on_colour.is_some() {
+        section.fault_of("on_colour", "needs a `colour` beside it");
     }
     let brand = Brand {
         name: name.map(|given| given.value),
@@ -48,10 +63,6 @@ fn colour(text: &str) -> Result<String, String> {
     let digits = text.strip_prefix('#').unwrap_or_default();
     let is_colour = digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit());
     is_colour.then(|| text.to_ascii_lowercase()).ok_or_else(String::new)
-}
-
-fn colour_text(text: &str) -> Result<String, String> {
-    colour(text)
 }
 
 fn read_logo(path: &Path) -> Result<(&'static str, Bytes), String> {

@@ -8,13 +8,15 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::report::{Happening, Reporter};
-use crate::base::clock::Clock;
+use crate::base::clock::{Clock, Monotonic};
 use crate::portal::{Printed, Stamp, Told};
 use crate::schedule::{Calendar, Facts, Reason, Shown, State, Step, Window, step};
 use crate::snapshot::{Edition, Live, Looks, Public, Showing, Timing};
 
 /// The machine's clock is looked at this often; no deadline is waited for longer in one go.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The countdown is printed in minutes.
+const COUNTED_EVERY: SignedDuration = SignedDuration::from_secs(60);
 /// A clock that is set right may go back by as much; what was opened meanwhile stays open.
 const STEADY: SignedDuration = SignedDuration::from_secs(2);
 
@@ -41,17 +43,33 @@ struct Inner {
     /// The latest moment that was acted upon.
     latest: Timestamp,
     /// Where things stood then, and of which edition.
-    stood: Option<(Step, Option<Arc<Edition>>)>,
+    stood: (Step, Option<Arc<Edition>>),
+    /// The window and state that were told last.
+    told: Option<(usize, State)>,
+    /// What will be shown at the next deadline, if nothing comes: at the opening nobody waits for pages to be printed.
+    ready: Option<Ready>,
     is_stopping: bool,
+}
+
+struct Ready {
+    stands: Step,
+    edition: Option<Arc<Edition>>,
+    showing: Showing,
+}
+
+impl Ready {
+    fn is_of(&self, stands: &Step, edition: Option<&Arc<Edition>>) -> bool {
+        self.stands == *stands && is_same(self.edition.as_ref(), edition) == Same::All
+    }
 }
 
 impl Gate {
     /// Shows what is to be shown now, and from now on after every change of `live`.
     pub fn new(plan: Plan, live: Arc<Live>, clock: Clock, report: Reporter) -> Arc<Gate> {
         let latest = clock.now();
-        let (stands, _) = stand(&plan, latest, None);
+        let (stands, _) = stand(&plan, latest, &Live::default());
         let public = Arc::new(Public::new(showing(&plan, &clock, &stands, None, latest, None)));
-        let inner = Mutex::new(Inner { latest, stood: Some((stands, None)), is_stopping: false });
+        let inner = Mutex::new(Inner { latest, stood: (stands, None), told: None, ready: None, is_stopping: false });
         let gate = Arc::new(Gate { plan, live, public, clock, report, inner, bell: Condvar::new() });
         let listening = Arc::downgrade(&gate);
         gate.live.listen(move || {
@@ -73,8 +91,8 @@ impl Gate {
     }
 
     /// Where things stand.
-    pub fn stands(&self) -> Option<Step> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).stood.as_ref().map(|(stands, _)| *stands)
+    pub fn stands(&self) -> Step {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).stood.0
     }
 
     /// Lets out what may be seen now. Called after every change of the edition, and at every deadline. Returns when it
@@ -83,26 +101,31 @@ impl Gate {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let now = steady(inner.latest, self.clock.now());
         inner.latest = now;
-        let (stands, edition) = stand(&self.plan, now, self.live.load().clone());
-        let before = inner.stood.replace((stands, edition.clone()));
-        let (stood, shown) = before.map_or((None, None), |(step, edition)| (Some(step), edition));
+        let (stands, edition) = stand(&self.plan, now, &self.live);
+        let (stood, shown) = std::mem::replace(&mut inner.stood, (stands, edition.clone()));
         match is_same(shown.as_ref(), edition.as_ref()) {
-            Same::All if stood == Some(stands) => {}
-            Same::Cortes if stood == Some(stands) => {
+            Same::All if stood == stands && !is_old(&self.public.load(), now) => {}
+            Same::Cortes if stood == stands => {
                 if let Some(edition) = &edition {
                     self.public.show(self.public.load().with(edition));
                 }
             }
             _ => {
-                let before = self.public.load();
-                self.public.show(showing(&self.plan, &self.clock, &stands, edition, now, Some(&before)));
+                let ready = inner.ready.take().filter(|ready| ready.is_of(&stands, edition.as_ref()));
+                let ready = ready.map(|ready| ready.showing);
+                let print = || {
+                    let before = self.public.load();
+                    showing(&self.plan, &self.clock, &stands, edition, now, Some(&before))
+                };
+                self.public.show(ready.unwrap_or_else(print));
             }
         }
+        let is_news = self.live.is_known() && inner.told != Some((stands.window, stands.state));
+        let told = if is_news { inner.told.replace((stands.window, stands.state)) } else { None };
         drop(inner);
-        let was = stood.map(|stood| (stood.window, stood.state));
-        if was != Some((stands.window, stands.state)) {
-            let (from, to, reason) = (stood.map(|stood| stood.state), stands.state, stands.reason);
-            (self.report)(&Happening::Turned { from, to, reason });
+        if is_news {
+            let from = told.map(|(_, state)| state);
+            (self.report)(&Happening::Turned { from, to: stands.state, reason: stands.reason });
         }
         self.bell.notify_one();
         stands.next
@@ -121,15 +144,31 @@ impl Gate {
                 (self.report)(&Happening::Clock(doubt));
             }
             let next = self.renew();
-            let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
             if inner.is_stopping {
                 return;
             }
             let left =
                 next.map_or(SignedDuration::MAX, |next| self.clock.outside(next.duration_since(self.clock.now())));
+            let began = Monotonic::now();
             let left = Duration::try_from(left.max(SignedDuration::ZERO)).unwrap_or(Duration::ZERO).min(LOOK_EVERY);
+            if let Some(next) = next.filter(|_| left < LOOK_EVERY) {
+                inner.ready = self.prepare(next, inner.ready.take());
+            }
+            let left = left.saturating_sub(began.elapsed());
             drop(self.bell.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner));
         }
+    }
+
+    /// Prints what will be shown at the deadline `at`, unless that lies ready.
+    fn prepare(&self, at: Timestamp, ready: Option<Ready>) -> Option<Ready> {
+        let (stands, edition) = stand(&self.plan, at, &self.live);
+        let print = || {
+            let before = self.public.load();
+            let showing = showing(&self.plan, &self.clock, &stands, edition.clone(), at, Some(&before));
+            Ready { stands, edition: edition.clone(), showing }
+        };
+        Some(ready.filter(|ready| ready.is_of(&stands, edition.as_ref())).unwrap_or_else(print))
     }
 }
 
@@ -147,15 +186,21 @@ impl Waiting {
     }
 }
 
+/// Whether the countdown, as those read it who have no script, has to be printed again.
+fn is_old(showing: &Showing, now: Timestamp) -> bool {
+    let told = showing.told();
+    told.state == State::Before && now.duration_since(told.printed.election.timestamp()) >= COUNTED_EVERY
+}
+
 /// A clock that was set back a little has not undone what was done.
 fn steady(latest: Timestamp, now: Timestamp) -> Timestamp {
     if latest.duration_since(now) <= STEADY { now.max(latest) } else { now }
 }
 
 /// Where things stand at `now`, and the edition if it is for the window that governs.
-fn stand(plan: &Plan, now: Timestamp, edition: Option<Arc<Edition>>) -> (Step, Option<Arc<Edition>>) {
+fn stand(plan: &Plan, now: Timestamp, live: &Live) -> (Step, Option<Arc<Edition>>) {
     let window = plan.calendar.governing(now);
-    let edition = edition.filter(|edition| {
+    let edition = live.load().clone().filter(|edition| {
         let corte = edition.live().corte();
         plan.calendar.is_for(window, corte.tipo, corte.instant)
     });
@@ -164,7 +209,14 @@ fn stand(plan: &Plan, now: Timestamp, edition: Option<Arc<Edition>>) -> (Step, O
         Shown { stamp: corte.instant, is_final: corte.is_final }
     });
     let said = edition.as_ref().and_then(|edition| edition.said());
-    (step(&plan.calendar, now, &Facts { shown, said }), edition)
+    let mut stands = step(&plan.calendar, now, &Facts { shown, said });
+    if stands.reason == Reason::NeverBegan && !live.is_known() {
+        // A start in the middle of the night: the vault has not been read yet.
+        (stands.state, stands.reason) = (State::Waiting, Reason::NoCorteYet);
+    }
+    // Before the opening that something has come must make no difference, not even in when a page was printed.
+    let is_secret = stands.state == State::Before;
+    (stands, edition.filter(|_| !is_secret))
 }
 
 /// How much of two editions is the same.
@@ -202,6 +254,8 @@ fn showing(
     let is_secret = stands.state == State::Before;
     let corte = edition.as_ref().filter(|_| !is_secret).map(|edition| edition.live().corte());
     let local = |at: Timestamp| at.to_zoned_datetime(calendar.zone().clone());
+    // What is printed ahead of its time is printed for its time.
+    let machine_s = clock.seconds().1 + clock.outside(now.duration_since(clock.now())).as_secs();
     let told = Told {
         election: plan.election.clone(),
         kind: window.kind,
@@ -214,7 +268,7 @@ fn showing(
         closes: local(window.closes),
         due: stands.due.map(local),
         interval_s: window.interval.as_secs(),
-        printed: Printed { election: local(now), machine_s: clock.seconds().1, pace: clock.pace() },
+        printed: Printed { election: local(now), machine_s, pace: clock.pace() },
     };
     let timing = Timing {
         interval: window.interval,

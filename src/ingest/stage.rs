@@ -76,6 +76,9 @@ impl Stage {
                 Err(fault) => self.is_unusable(fault),
             }
         }
+        if self.live.load().is_none() {
+            self.live.clear();
+        }
         candidates.drain(..candidates.len().saturating_sub(intake.keep));
         self.to_restore = candidates;
     }

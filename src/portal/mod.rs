@@ -1,9 +1,25 @@
-//! Floor 3: pages of our own. Every public sentence stands in `words`, in Spanish; `page` gives them their looks.
+//! Floor 3: pages of our own, as pure functions. Every public sentence stands in `words`, in Spanish; `web` has their
+//! HTML, styles and scripts.
 
-mod interim;
+mod contrast;
+mod csp;
+mod embed;
+mod estado;
+mod files;
+mod fill;
+mod looks;
+mod notice;
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;
 mod told;
+mod verify;
 pub mod words;
 
-pub use interim::{files, notice_json, notice_page};
+pub use contrast::{CONTRAST_MIN, NoColour, contrast};
+pub use estado::{estado_json, notice_json};
+pub use files::files;
+pub use notice::notice_page;
 pub use told::{Brand, Printed, Stamp, Told};
 pub use words::Notice;

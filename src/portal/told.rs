@@ -69,6 +69,11 @@ impl Told {
     pub fn is_drill(&self) -> bool {
         self.kind == Tipo::Simulacro || self.is_shifted
     }
+
+    /// The corte that may be named: none before the opening, whatever is known.
+    pub fn corte(&self) -> Option<&Stamp> {
+        self.corte.as_ref().filter(|_| self.state != State::Before)
+    }
 }
 
 impl Stamp {

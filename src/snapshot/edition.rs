@@ -1,5 +1,6 @@
 //! What operators want shown, whether the public may see it yet or not, and the pointer that says so.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwapOption, Guard};
@@ -76,6 +77,8 @@ impl Edition {
 #[derive(Default)]
 pub struct Live {
     edition: ArcSwapOption<Edition>,
+    /// Somebody has said what there is, if only that there is nothing.
+    is_known: AtomicBool,
     heard: OnceLock<Hear>,
 }
 
@@ -92,16 +95,22 @@ impl Live {
         self.set(Some(edition));
     }
 
-    /// There is no corte any more: another window of the calendar has begun.
+    /// There is no corte: nothing was kept, or another window of the calendar has begun.
     pub fn clear(&self) {
         self.set(None);
     }
 
     fn set(&self, edition: Option<Edition>) {
         self.edition.store(edition.map(Arc::new));
+        self.is_known.store(true, Ordering::Release);
         if let Some(hear) = self.heard.get() {
             hear();
         }
+    }
+
+    /// False after a start until it is known whether there is a corte to be shown again.
+    pub fn is_known(&self) -> bool {
+        self.is_known.load(Ordering::Acquire)
     }
 
     /// `hear` is called after every change, by whoever made it. Only the first who asks is told.

@@ -87,6 +87,11 @@ pub fn of(path: &str) -> &'static Media {
     TABLE.iter().find(|m| m.extension.eq_ignore_ascii_case(extension)).unwrap_or(&UNKNOWN)
 }
 
+/// The media type that is called so: `image/png`.
+pub fn called(essence: &str) -> &'static Media {
+    TABLE.iter().find(|media| media.essence == essence).unwrap_or(&UNKNOWN)
+}
+
 /// Says how `bytes` contradict the name they come under: a 403 page saved as `total.json`, say. Cheap: for JSON the
 /// first significant byte, for binary types their signature. `None` where nothing speaks against it; an empty file
 /// contradicts only what must have a signature or a value.

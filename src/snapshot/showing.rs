@@ -90,7 +90,7 @@ impl Showing {
         let own = portal::files(&told, &looks.brand).into_iter().map(|(name, bytes)| {
             let digest = Digest::of(&bytes);
             let same = before.and_then(|before| before.own.get(name)).filter(|content| content.digest == digest);
-            let make = || Arc::new(Content::new(bytes, digest, media_of(name), Level::Fast));
+            let make = || Arc::new(Content::new(bytes, digest, media_of(name, &looks.brand), Level::Fast));
             (name, same.cloned().unwrap_or_else(make))
         });
         let page = |notice| Page {
@@ -189,9 +189,10 @@ fn signs(told: &Told, looks: &Looks, with_state: bool) -> Signs {
 }
 
 /// Our own files are called what people would call them, without extensions.
-fn media_of(name: &str) -> &'static media::Media {
+fn media_of(name: &str, brand: &Brand) -> &'static media::Media {
     match name {
         "embed" | "verificar" => media::of("index.html"),
+        "logo" => brand.logo.as_ref().map_or(media::of(name), |(essence, _)| media::called(essence)),
         _ => media::of(name),
     }
 }

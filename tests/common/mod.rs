@@ -9,6 +9,7 @@ pub mod rsyncd;
 pub mod server;
 pub mod tamper;
 pub mod verbs;
+pub mod webdriver;
 pub mod wire;
 
 use std::io::Cursor;
