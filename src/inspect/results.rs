@@ -205,10 +205,13 @@ fn age(round: &Round, corte: &Corte, found: &mut Findings) {
     let age = now.duration_since(base);
     let state = estado.state.token();
     let limit = judge::oldest_s(estado.state, estado.interval_s.unwrap_or(judge::INTERVAL_S));
-    let limit = limit.map(|limit| round.asked.max_age_s.unwrap_or(limit));
+    let blur = estado.blur_s();
+    let limit = limit.map(|limit| round.asked.max_age_s.unwrap_or(limit).saturating_add(blur));
     let shown = |age: SignedDuration| format!("{} min {} s", age.as_mins(), age.as_secs() % 60);
     match limit {
-        _ if age.as_secs() < -judge::CLOCKS_S => found.fault("age", format!("{} is in the future", corte.fecha_hora)),
+        _ if age.as_secs() < -judge::CLOCKS_S - blur => {
+            found.fault("age", format!("{} is in the future", corte.fecha_hora))
+        }
         Some(limit) if age.as_secs() > limit => {
             let limit = shown(SignedDuration::from_secs(limit));
             found.fault("age", format!("{} old, but it says {state}, which is at most {limit}", shown(age)));

@@ -73,12 +73,18 @@ impl Estado {
         })
     }
 
+    /// Seconds by which the time of a fast rehearsal is known no better: `Date` tells whole seconds, on both sides.
+    pub fn blur_s(&self) -> i64 {
+        let pace = self.clock.filter(|_| self.is_drill).map_or(1.0, |clock| clock.pace);
+        if pace > 1.0 { (pace * 2.0).ceil() as i64 } else { 0 }
+    }
+
     /// What does not agree with the difusor's own calendar at `now`, each under its check: whoever shows too early, stays
     /// shut, or says that transmission is interrupted though it is not.
     pub fn contradictions(&self, now: Timestamp) -> Vec<(&'static str, String)> {
-        let state = self.state.token();
-        let is_before = |at: Option<Timestamp>| at.is_some_and(|at| at.duration_since(now).as_secs() > CLOCKS_S);
-        let is_after = |at: Option<Timestamp>| at.is_some_and(|at| now.duration_since(at).as_secs() > CLOCKS_S);
+        let (state, most) = (self.state.token(), CLOCKS_S.saturating_add(self.blur_s()));
+        let is_before = |at: Option<Timestamp>| at.is_some_and(|at| at.duration_since(now).as_secs() > most);
+        let is_after = |at: Option<Timestamp>| at.is_some_and(|at| now.duration_since(at).as_secs() > most);
         let mut found = Vec::new();
         let mut tell = |is_wrong: bool, check, what: &str, at: Option<Timestamp>| {
             if is_wrong {
@@ -95,7 +101,8 @@ impl Estado {
         tell(is_after(self.closes) && !is_closed, "state", "should have closed at", self.closes);
         let stamp = instant(self.fecha_hora.as_deref());
         let interval = SignedDuration::from_secs(self.interval_s.unwrap_or(INTERVAL_S));
-        let is_fresh = stamp.is_some_and(|stamp| now.duration_since(stamp) < interval);
+        let blur = SignedDuration::from_secs(self.blur_s());
+        let is_fresh = stamp.is_some_and(|stamp| now.duration_since(stamp).saturating_add(blur) < interval);
         tell(self.state == State::Interrupted && is_fresh, "notice", "the last corte is of", stamp);
         found
     }
@@ -224,6 +231,9 @@ mod tests {
             assert_eq!(checks(state, night), expected, "{state:?}");
             assert_eq!(checks(state, over).contains(&"state"), !is(State::Closed), "{state:?}");
         }
+        // A night in minutes is known to some minutes only.
+        let fast = br#"{"estado":"vigente","simulacro":true,"abre":"2026-06-07T18:30:00-06:00","reloj":{"eleccion":"2026-06-07T18:25:00-06:00","maquina_s":1,"ritmo":600}}"#;
+        assert_eq!(Estado::parse(fast).unwrap().contradictions("2026-06-07T18:25:00-06:00".parse().unwrap()), []);
         // A clock may be a minute off, and an interruption is one after some cortes.
         assert_eq!(checks(State::Current, "2026-06-07T18:29:30-06:00"), [""; 0]);
         assert_eq!(checks(State::Interrupted, "2026-06-07T20:41:00-06:00"), [""; 0]);
