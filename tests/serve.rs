@@ -4,6 +4,8 @@
 mod answers;
 #[path = "serve/audit.rs"]
 mod audit;
+#[path = "serve/browser.rs"]
+mod browser;
 mod common;
 #[path = "serve/embargo.rs"]
 mod embargo;

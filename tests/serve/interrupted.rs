@@ -25,12 +25,12 @@ fn state(site: &Site, expected: &str) -> Response {
 }
 
 /// The stamp of a corte that is just due, by the server's own clock.
-fn due(site: &Site) -> String {
+pub fn due(site: &Site, rate: u32) -> String {
     let estado: serde_json::Value = serde_json::from_slice(&site.get("/.prep/estado.json").body).unwrap();
     let clock = &estado["reloj"];
     let printed: jiff::Timestamp = clock["eleccion"].as_str().unwrap().parse().unwrap();
     let now = difusor::base::clock::Clock::machine().now().as_second();
-    let passed = (now - clock["maquina_s"].as_i64().unwrap()) * i64::from(RATE);
+    let passed = (now - clock["maquina_s"].as_i64().unwrap()) * i64::from(rate);
     let at = printed + jiff::SignedDuration::from_secs(passed);
     at.to_zoned_datetime(jiff::tz::TimeZone::fixed(jiff::tz::offset(-6))).strftime("%Y%m%d_%H%M").to_string()
 }
@@ -70,7 +70,7 @@ fn three_periods_of_silence_are_told_and_over_with_the_next_corte() {
             assert!(text.contains(word), "{path} {accept}: {word} not in {text}");
         }
     }
-    let next = due(&site);
+    let next = due(&site, RATE);
     site.deliver("b", &package(&next));
     let back = state(&site, "vigente");
     assert_eq!((back.status, back.field("corte")), (200, Some(next.as_str())));
