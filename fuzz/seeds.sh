@@ -171,3 +171,11 @@ csv | tr '|' ',' | sed 's/$/\r/' | seed night_csv commas
 csv | iconv -t LATIN1 | seed night_csv latin
 printf 'x|SECCION|ID_DISTRITO|LISTA_NOMINAL|TIPO_ACTA|PAN|NULOS|FECHA_HORA_VERIFICACION\n1|2|2|5|0|9|1|2024-06-02 20:00:01\n' |
     seed night_csv least
+
+# What a difusor says of itself, and bodies behind a byte
+printf '{"estado":"vigente","resultados":true,"simulacro":false,"corte":"20260607_2010","fecha_hora":"2026-06-07T20:10:00-06:00","intervalo_s":600,"abre":"2026-06-07T18:30:00-06:00","cierra":"2026-06-14T23:59:59-06:00","reloj":{"eleccion":"2026-06-07T20:45:30-06:00","maquina_s":1780886730,"ritmo":1.0}}' | seed audit estado
+zeros=$(printf '%064d' 0)
+sums=$(printf abc | sha256sum | cut -c1-64)
+link=$(printf '%s\n20260607_2010\n%s\n' "$zeros" "$sums" | sha256sum | cut -c1-64)
+printf '{"cortes":[\n{"corte":"20260607_2010","sha256":"%s","retirado":true,"anterior":"%s","eslabon":"%s"}\n]}' "$sums" "$zeros" "$link" | seed audit chain
+{ printf '\377'; printf 'abcabcabc%.0s' 1 2 3 4 5 6 7 8 9 | gzip -9; } | seed audit gzip

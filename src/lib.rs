@@ -13,6 +13,7 @@ pub mod config;
 pub mod corte;
 pub mod http;
 pub mod ingest;
+pub mod inspect;
 pub mod portal;
 pub mod record;
 pub mod rehearse;

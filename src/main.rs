@@ -13,7 +13,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Exit codes: 0 done, 1 failed, 2 wrong use or faulty settings. The log goes to standard error."
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong use or faulty settings; `audit` has one more. The log goes to standard error."
 )]
 enum Verb {
     Demo(cli::demo::Args),
@@ -22,6 +22,7 @@ enum Verb {
     Cortes(cli::cortes::Args),
     Show(cli::show::Args),
     Verify(cli::verify::Args),
+    Audit(cli::audit::Args),
     Pack(cli::pack::Args),
     Config(cli::config::Args),
     Push(cli::push::Args),
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Verb::Cortes(args) => cli::cortes::run(&args),
         Verb::Show(args) => cli::show::run(&args),
         Verb::Verify(args) => cli::verify::run(&args),
+        Verb::Audit(args) => cli::audit::run(&args),
         Verb::Pack(args) => cli::pack::run(&args),
         Verb::Config(args) => cli::config::run(&args),
         Verb::Push(args) => cli::push::run(&args),

@@ -1,5 +1,7 @@
 //! What must hold of the house as a whole: who imports whom, what the binary is, which codes the manual has.
 
+#[path = "house/audit.rs"]
+mod audit;
 #[path = "house/binary.rs"]
 mod binary;
 #[path = "house/codes.rs"]

@@ -2,6 +2,8 @@
 
 #[path = "serve/answers.rs"]
 mod answers;
+#[path = "serve/audit.rs"]
+mod audit;
 #[path = "serve/browser.rs"]
 mod browser;
 mod common;

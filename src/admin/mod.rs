@@ -7,7 +7,6 @@ mod answer;
 pub mod client;
 mod crowd;
 mod desk;
-pub mod digests;
 mod parcel;
 mod problem;
 pub mod push;

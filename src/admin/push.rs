@@ -10,8 +10,8 @@ use ureq::http::Response;
 use ureq::tls::{Certificate, ClientCert, PrivateKey};
 use ureq::{Agent, Body, SendBody};
 
-use super::digests;
 use super::parcel::Parcel;
+use crate::base::digests;
 use crate::base::shown::Shown;
 use crate::http::tls::{self, CertificateFault, CertificateFiles};
 use crate::ingest::source::{secure, settings};

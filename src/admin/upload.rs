@@ -10,13 +10,13 @@ use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::answer::json;
-use super::digests;
 use super::problem::Problem;
 use super::receive::{failed, receive};
 use super::route::Name;
 use super::service::Shared;
 use super::who::Who;
 use crate::base::digest::Digest;
+use crate::base::digests;
 use crate::http::Body;
 use crate::ingest::{Arrival, Outcome};
 use crate::record::incidents::note;

@@ -15,7 +15,7 @@ impl Digest {
     }
 
     /// The digest that somebody else has computed.
-    pub fn from_bytes(bytes: [u8; 32]) -> Digest {
+    pub const fn from_bytes(bytes: [u8; 32]) -> Digest {
         Digest(bytes)
     }
 

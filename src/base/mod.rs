@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod digest;
+pub mod digests;
 pub mod disk;
 pub mod months;
 pub mod pool;

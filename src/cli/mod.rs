@@ -1,6 +1,7 @@
 //! Floor 11: one thin file a verb; printing; exit codes.
 
 pub mod ask;
+pub mod audit;
 pub mod config;
 pub mod cortes;
 pub mod demo;
@@ -14,6 +15,7 @@ pub mod show;
 mod signals;
 pub mod token;
 pub mod verify;
+mod watch;
 
 use std::path::{Path, PathBuf};
 

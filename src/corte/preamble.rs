@@ -50,9 +50,20 @@ impl Proven {
 }
 
 impl Preamble {
+    /// From files that are in memory.
+    pub fn of(corte_json: Option<Bytes>, sums: Option<Bytes>, signature: Option<Bytes>) -> Preamble {
+        Preamble { corte_json, sums, signature }
+    }
+
     /// Checks all that `Unverified::verify` checks but the published files, with the same refusals.
     pub fn check(&self, expected: &Expectations<'_>) -> Result<Announced, Refusal> {
         Ok(self.clone().prove(expected)?.announced())
+    }
+
+    /// Who signed the list; nothing else is looked at.
+    pub fn proof(&self, expected: &Expectations<'_>) -> Result<Proof, Refusal> {
+        let sums = self.sums.as_ref().ok_or(Refusal::SumsMissing)?;
+        signature::check(sums, self.signature.clone(), expected)
     }
 
     /// Nothing in the list or in `corte.json` is looked at before it is known who signed them, if that is asked for.

@@ -75,6 +75,11 @@ impl Proof {
         }
     }
 
+    /// Both, where somebody signed.
+    pub fn signer_and_key(&self) -> Option<(String, String)> {
+        Some((self.signer()?.to_owned(), self.fingerprint()?.to_owned()))
+    }
+
     /// `SHA256SUMS.sig`, byte for byte.
     pub fn signature(&self) -> Option<&Bytes> {
         match self {

@@ -19,6 +19,12 @@ const CORTE: HeaderName = HeaderName::from_static("corte");
 /// Its date and hour, as the authority wrote it: `2026-06-07T20:10:00-06:00`.
 const CORTE_FECHA_HORA: HeaderName = HeaderName::from_static("corte-fecha-hora");
 
+/// SHA-256 of the whole representation, coded as it is (RFC 9530, section 3).
+const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
+/// SHA-256 of the content of this very message (RFC 9530, section 2). Not on a part: it would have to be hashed on
+/// request, and anybody could keep our processors busy so.
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
+
 const BYTES: HeaderValue = HeaderValue::from_static("bytes");
 const VARY_ENCODING: HeaderValue = HeaderValue::from_static("accept-encoding");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
@@ -50,6 +56,7 @@ pub fn respond(answer: Answer, method: &Method, rhythm: &Rhythm) -> Response<Bod
     let (status, body) = match answer.what {
         What::Whole(content, chosen) => {
             representation(&mut fields, content, chosen);
+            fields.insert(CONTENT_DIGEST, chosen.repr_digest.clone());
             fields.insert(CONTENT_LENGTH, chosen.length.clone());
             (StatusCode::OK, chosen.body.clone())
         }
@@ -114,6 +121,7 @@ fn representation(fields: &mut HeaderMap, content: &Content, chosen: &Representa
     fields.insert(CONTENT_TYPE, content.content_type.clone());
     fields.insert(ETAG, chosen.etag.clone());
     fields.insert(ACCEPT_RANGES, BYTES);
+    fields.insert(REPR_DIGEST, chosen.repr_digest.clone());
     if chosen.coding != Coding::Identity {
         fields.insert(CONTENT_ENCODING, HeaderValue::from_static(chosen.coding.name()));
     }

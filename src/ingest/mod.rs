@@ -12,6 +12,7 @@ mod gate;
 mod handle;
 mod improve;
 mod incoming;
+mod occasion;
 mod operator;
 mod quarantine;
 mod report;

@@ -17,7 +17,7 @@ use super::report::{Dates, Happening, Reporter};
 use crate::base::clock::{Clock, Monotonic};
 use crate::corte::{self, CorteId, Expectations, Trust, Verified};
 use crate::schedule::Said;
-use crate::snapshot::{Decision, Edition, Known, Level, Live, Making, Occasion, Snapshot};
+use crate::snapshot::{Edition, Known, Level, Live, Making, Occasion, Snapshot};
 use crate::store::{Codings, Entry, Facts, Head, Moment, Shown, StoreFault, Unusable, Vault};
 
 /// What became of a verified package that was admitted.
@@ -113,7 +113,7 @@ impl Stage {
     fn show_again(&mut self, intake: &Intake, corte: CorteId) -> Result<Arc<Snapshot>, Fault> {
         let head = self.vault.ledger().head().cloned();
         if let Some(head) = head.as_ref().filter(|head| head.corte == corte) {
-            let snapshot = self.rebuild(intake, corte, &occasion(head))?;
+            let snapshot = self.rebuild(intake, corte, &self.occasion(head, None))?;
             self.publish(intake, snapshot.clone());
             return Ok(snapshot);
         }
@@ -136,7 +136,8 @@ impl Stage {
         let Some(entry) = self.vault.ledger().entry(corte) else { return true };
         let Some(stamp) = entry.facts.instant() else { return true };
         let last_modified = stamp.min(entry.facts.received);
-        let occasion = Occasion { last_modified, decisions: Vec::new() };
+        let chain = self.chain(corte, None, self.vault.ledger().head());
+        let occasion = Occasion { last_modified, decisions: Vec::new(), chain };
         match self.rebuild(intake, corte, &occasion) {
             Ok(snapshot) => {
                 if let Some(edition) = self.live.load().as_deref() {
@@ -227,8 +228,10 @@ impl Stage {
             rollback: head.as_ref().and_then(|head| head.rollback_under(corte.id)),
             hold: head.and_then(|head| head.hold),
             said: None,
+            chain: None,
         };
-        let occasion = occasion(&next);
+        let new = (!is_kept).then(|| self.entry(verified, facts.clone()));
+        let occasion = self.occasion(&next, new.as_ref());
         let (known, shelf, vault) = (self.known(), self.vault.coded(), &mut self.vault);
         let kept = |digest: &_| Codings::get(&shelf, digest);
         let making = Making { kept: &kept, level: Level::Fast };
@@ -321,9 +324,10 @@ impl Stage {
             rollback: before.and_then(|before| before.rollback_under(corte)),
             hold: before.and_then(|before| before.hold.clone()),
             said: before.and_then(|before| before.said.clone()).filter(|said| said.corte == corte),
+            chain: None,
         };
         change(&mut head);
-        let snapshot = self.rebuild(intake, corte, &occasion(&head))?;
+        let snapshot = self.rebuild(intake, corte, &self.occasion(&head, None))?;
         Ok((head, snapshot))
     }
 
@@ -391,30 +395,6 @@ fn weaker(entry: &Entry, asked: Trust) -> bool {
         Trust::Signed => 2,
     };
     rank(entry.facts.trust) < rank(asked)
-}
-
-/// What everybody is told about a head.
-fn occasion(head: &Head) -> Occasion {
-    let rollback = head.rollback.as_ref().filter(|rollback| rollback.to == head.corte).map(|rollback| Decision {
-        accion: "reversion",
-        desde: rollback.at,
-        motivo: rollback.reason.clone(),
-        retirado: Some(rollback.withdrawn.to_string()),
-    });
-    let hold = head.hold.as_ref().map(|hold| Decision {
-        accion: "retencion",
-        desde: hold.at,
-        motivo: hold.reason.clone(),
-        retirado: None,
-    });
-    let said = head.said().map(|said| Decision {
-        accion: if said.is_final { "final" } else { "reanudacion" },
-        desde: said.at,
-        motivo: said.reason.clone(),
-        retirado: None,
-    });
-    let decisions = rollback.into_iter().chain(hold).chain(said).collect();
-    Occasion { last_modified: head.last_modified, decisions }
 }
 
 /// What is known of a package that was verified just now.

@@ -254,10 +254,11 @@ fn contents(wanted: &[(String, Bytes, Digest)], known: &Known, making: &Making) 
     wanted.iter().filter_map(|(path, _, digest)| find(&(*digest, own_media(path).essence))).collect()
 }
 
-/// The signed list is text, though its names have no extension.
+/// The signed list is text and the chain JSON, though their names have no extension.
 fn own_media(path: &str) -> &'static Media {
     match path.strip_prefix(OWN) {
         Some("SHA256SUMS" | "SHA256SUMS.sig") => media::of("list.txt"),
+        Some("cortes") => media::of("cortes.json"),
         _ => media::of(path),
     }
 }

@@ -6,6 +6,7 @@ use http::HeaderValue;
 use super::compress::{Level, compress};
 use super::media::Media;
 use crate::base::digest::Digest;
+use crate::base::digests;
 use crate::store::{Coded, Codings};
 
 /// A content coding (RFC 9110, 8.4.1; br: RFC 7932; zstd: RFC 8878, 9659).
@@ -59,6 +60,9 @@ pub struct Representation {
     /// Strong (RFC 9110, 8.8.3): from content and coding, never from time or size.
     pub etag: HeaderValue,
     pub length: HeaderValue,
+    /// Of the coded bytes: `Repr-Digest` (RFC 9530, section 3), and, where they are the content that is sent,
+    /// `Content-Digest` (section 2).
+    pub repr_digest: HeaderValue,
     /// The fields of a 200 that depend on content and coding alone, as HTTP/1.1 writes them, each with its line end.
     pub head: Bytes,
 }
@@ -181,10 +185,12 @@ impl Representation {
             push_base64url(&mut tag, digest.as_bytes(), TAG_CODED_LEN);
         }
         tag.push('"');
+        let digest = digests::value(&digest);
         let encoding = coding.letter().map(|_| format!("content-encoding: {}\r\n", coding.name())).unwrap_or_default();
         let vary = if about.is_negotiated { "vary: accept-encoding\r\n" } else { "" };
         let head = format!(
-            "content-type: {}\r\netag: {tag}\r\naccept-ranges: bytes\r\n{encoding}{vary}content-length: {}\r\n",
+            "content-type: {}\r\netag: {tag}\r\naccept-ranges: bytes\r\nrepr-digest: {digest}\r\ncontent-digest: {digest}\r\n\
+             {encoding}{vary}content-length: {}\r\n",
             about.content_type,
             body.len()
         );
@@ -192,6 +198,7 @@ impl Representation {
             coding,
             etag: HeaderValue::try_from(tag).expect("base64url is a header value"),
             length: HeaderValue::from(body.len()),
+            repr_digest: HeaderValue::try_from(digest).expect("Base64 is a header value"),
             head: Bytes::from(head),
             body,
         }
@@ -233,6 +240,21 @@ mod tests {
             assert_eq!(a.etag == b.etag, a.body == b.body, "{:?}", a.coding);
         }
         assert_ne!(content("b.csv", b"other", Level::Fast).tag(), fast.tag());
+    }
+
+    #[test]
+    fn digests_are_of_the_coded_bytes() {
+        let content = content("a.csv", "acta,votos\n".repeat(500).as_bytes(), Level::Fast);
+        assert_eq!(content.representations().count(), 4);
+        for rep in content.representations() {
+            let said = digests::sha256([rep.repr_digest.as_bytes()]);
+            assert_eq!(said, Ok(Some(Digest::of(&rep.body))), "{:?}", rep.coding);
+            let head = str::from_utf8(&rep.head).unwrap();
+            for name in ["repr-digest", "content-digest"] {
+                let line = format!("\r\n{name}: {}\r\n", rep.repr_digest.to_str().unwrap());
+                assert!(head.contains(&line), "{head}");
+            }
+        }
     }
 
     #[test]

@@ -17,5 +17,5 @@ pub use build::{CorteFields, Entry, Known, Making, OWN, Snapshot};
 pub use compress::Level;
 pub use content::{CODINGS, Coding, Content, Representation, TAG_CONTENT_LEN};
 pub use edition::{Edition, Live};
-pub use own::{Decision, Occasion};
+pub use own::{Accepted, Decision, Occasion};
 pub use showing::{Looks, Page, Public, Showing, Signs, Timing};

@@ -6,6 +6,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::chain::Link;
 use super::ledger::{twice, write_whole};
 use super::sealed;
 use super::texts::{all_by_text, by_text};
@@ -31,6 +32,9 @@ pub struct Head {
     pub hold: Option<Hold>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said: Option<Statement>,
+    /// The last link of the chain, should the entry that has it be lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<Link>,
 }
 
 /// What operators have said of the corte that is shown; the next one ends it.
@@ -145,7 +149,8 @@ mod tests {
         let at: Timestamp = "2026-06-08T03:00:00Z".parse().unwrap();
         let corte = id("20260607_2040");
         let withdrawn = vec![id("20260607_2020"), id("20260607_2030")];
-        let head = Head { corte, since: at, last_modified: at, withdrawn, rollback: None, hold: None, said: None };
+        let (rollback, hold, said, chain) = (None, None, None, None);
+        let head = Head { corte, since: at, last_modified: at, withdrawn, rollback, hold, said, chain };
         let lets = |corte: &str| head.lets_show(id(corte));
         assert!(lets("20260607_2010") && lets("20260607_2040") && lets("20260607_2050"));
         assert!(!lets("20260607_2020") && !lets("20260607_2030"));

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::chain::Link;
 use super::head::Head;
 use super::sealed;
 use super::shelf::Shelf;
@@ -56,6 +57,9 @@ pub struct Entry {
     pub sums: Digest,
     #[serde(flatten)]
     pub facts: Facts,
+    /// Its place in the chain; `None` for what was kept before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<Link>,
     /// It was found damaged; the next that comes of the same corte mends it.
     #[serde(skip)]
     pub is_damaged: bool,
@@ -218,6 +222,15 @@ impl Ledger {
         self.lost().any(|lost| lost == corte)
     }
 
+    /// The link of a corte that is accepted now, or comes again after it was damaged: its old one, where that is known,
+    /// else the next.
+    pub fn link(&self, corte: CorteId, sums: &Digest) -> Link {
+        let own = self.entry(corte).filter(|entry| entry.sums == *sums).and_then(|entry| entry.chain);
+        let kept = self.entries.iter().filter_map(|entry| entry.chain);
+        let remembered = self.head.as_ref().and_then(|head| head.chain);
+        own.unwrap_or_else(|| Link::again(&kept.chain(remembered).collect::<Vec<_>>(), corte, sums))
+    }
+
     pub fn head(&self) -> Option<&Head> {
         self.head.as_ref()
     }
@@ -291,6 +304,6 @@ pub(super) mod tests {
             changed: 1,
             bytes: 1,
         };
-        Entry { corte: corte.parse().unwrap(), sums: Digest::of(sums), facts, is_damaged: false }
+        Entry { corte: corte.parse().unwrap(), sums: Digest::of(sums), facts, chain: None, is_damaged: false }
     }
 }

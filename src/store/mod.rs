@@ -13,6 +13,7 @@
 //! A corte exists once its folder has its name, and by then everything it refers to is durable. It is announced once
 //! `head` has been renamed. Whatever is read back is hashed again; what does not hold is never handed out.
 
+mod chain;
 mod coded;
 mod head;
 mod ledger;
@@ -23,6 +24,7 @@ mod shelf;
 mod texts;
 mod vault;
 
+pub use chain::{Link, NONE_BEFORE, link};
 pub use coded::{Coded, Codings};
 pub use head::{Head, Hold, Rollback, Statement};
 pub use ledger::{Entry, Facts, Ledger, Moment, Shown};

@@ -192,6 +192,7 @@ mod tests {
             rollback: None,
             hold: None,
             said: None,
+            chain: None,
         };
         let go = |shown, policy| next_to_go(&cortes, &unread(&[]), Some(&head(shown, vec![])), 100, &policy);
         let withdrawn = head(3, vec![id(2), id(1)]);

@@ -99,7 +99,9 @@ impl Vault {
     /// Keeps a corte: durable when it returns. After a failure the vault is as it was, or has all of it.
     pub fn keep(&mut self, verified: &Verified, facts: Facts) -> Result<(), StoreFault> {
         let corte = verified.corte().id;
-        let entry = Entry { corte, sums: Digest::of(verified.sums()), facts, is_damaged: false };
+        let digest = Digest::of(verified.sums());
+        let chain = Some(self.ledger.link(corte, &digest));
+        let entry = Entry { corte, sums: digest, facts, chain, is_damaged: false };
         self.index()?;
         let Vault { ledger, index: Some(index), doubtful, root, .. } = self else { return Ok(()) };
         // What is sent again mends whatever of it is damaged, known or not. What holds is left alone: in the place of a
@@ -146,7 +148,10 @@ impl Vault {
     }
 
     /// Says which corte is shown from now on; durable when it returns.
-    pub fn announce(&mut self, head: Head, moment: Moment) -> Result<(), StoreFault> {
+    pub fn announce(&mut self, mut head: Head, moment: Moment) -> Result<(), StoreFault> {
+        let kept = self.ledger.entries.iter().filter_map(|entry| entry.chain);
+        let remembered = self.ledger.head.as_ref().and_then(|head| head.chain);
+        head.chain = kept.chain(remembered).max_by_key(|link| link.number);
         head.write(&self.ledger.disk, &self.ledger.folder)?;
         self.ledger.head = Some(head);
         self.tell(&moment);

@@ -7,6 +7,7 @@ pub mod proxy;
 pub mod room;
 pub mod rsyncd;
 pub mod server;
+pub mod tamper;
 pub mod verbs;
 pub mod webdriver;
 pub mod wire;

@@ -288,6 +288,12 @@ impl Site {
         assert!(found.status < 500, "{}", found.head);
     }
 
+    /// Waits until this is the corte that every answer names, whether its results are shown or not.
+    pub fn live_or_interrupted(&self, id: &str) {
+        let is_it = || (self.get("/").field("corte") == Some(id)).then_some(());
+        until(is_it).unwrap_or_else(|| panic!("{id} is not the last corte"));
+    }
+
     pub fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id().try_into().unwrap()).unwrap()
     }

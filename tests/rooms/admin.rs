@@ -8,9 +8,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use difusor::admin::push::{Destination, Push};
-use difusor::admin::{Admin, Company, Desk, Https, Parcel, Settings, digests, socket_path, tokens};
+use difusor::admin::{Admin, Company, Desk, Https, Parcel, Settings, socket_path, tokens};
 use difusor::base::clock::Clock;
 use difusor::base::digest::Digest;
+use difusor::base::digests;
 use difusor::base::disk::{At, Disk, Twin};
 use difusor::http::tls::CertificateFiles;
 use difusor::ingest::{Arrival, Outcome, Wish, WishFault};

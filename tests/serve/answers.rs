@@ -1,6 +1,8 @@
 //! Answers by the book (RFC 9110, 9111), the same over HTTP/1.1 and HTTP/2, in clear and over TLS.
 
 use difusor::base::clock::Clock;
+use difusor::base::digest::Digest;
+use difusor::base::digests;
 use jiff::SignedDuration;
 use jiff::tz::{Offset, TimeZone};
 
@@ -46,6 +48,14 @@ fn carries_the_corte(response: &Response) {
     assert!(response.field("date").is_some() && response.field("cache-control").is_some(), "{}", response.head);
 }
 
+/// Both digests are of the bytes as they came.
+fn digests_hold(response: &Response) {
+    let expected = digests::value(&Digest::of(&response.body));
+    for name in ["repr-digest", "content-digest"] {
+        assert_eq!(response.field(name), Some(&*expected), "{name}: {}", response.head);
+    }
+}
+
 /// Status line and fields but for the clock's second and what only a coding that is better by now changes.
 fn lasting(response: &Response) -> Vec<String> {
     let mut fields: Vec<_> =
@@ -83,11 +93,14 @@ fn codings_are_negotiated() {
         assert_eq!(plain.field("accept-ranges"), Some("bytes"));
         assert_eq!(plain.field("last-modified"), Some("Mon, 03 Jun 2024 02:10:00 GMT"));
         assert_eq!(plain.body, table());
+        digests_hold(&plain);
+        digests_hold(&way.get("/.prep/estado.json", &[]));
         let mut tags = vec![plain.field("etag").unwrap().to_owned()];
         for coding in CODED {
             let field = format!("Accept-Encoding: {}, identity;q=0.5", coding.name());
             let coded = way.get("/datos/tabla.csv", &[&field]);
             assert_eq!(coded.field("content-encoding"), Some(coding.name()), "{way:?}");
+            digests_hold(&coded);
             assert!(coded.body.len() < table().len() && coded.decoded() == table(), "{way:?} {coding:?}");
             tags.push(coded.field("etag").unwrap().to_owned());
         }
@@ -123,6 +136,7 @@ fn what_the_reader_holds_is_not_sent_again() {
                 let fresh = way.get(path, &[&asked, "Accept-Encoding: br"]);
                 assert_eq!((fresh.status, fresh.field("etag")), (304, Some(&**tag)), "{way:?} {asked}");
                 assert_eq!((fresh.body.len(), fresh.field("vary")), (0, Some("accept-encoding")));
+                assert_eq!((fresh.field("repr-digest"), fresh.field("content-digest")), (None, None));
                 assert!(fresh.field("content-length").is_none_or(|len| len != "0"), "{}", fresh.head);
                 carries_the_corte(&fresh);
             }
@@ -167,7 +181,8 @@ fn parts_are_sent_of_the_very_bytes_that_were_begun() {
                 assert_eq!((got.status, got.field("content-range")), (206, Some(&*shown)), "{way:?} {range}");
                 assert_eq!(got.body, whole.body[expected]);
                 assert_eq!(got.field("content-length"), Some(&*got.body.len().to_string()));
-                for name in ["etag", "vary", "content-encoding", "content-type", "last-modified"] {
+                assert_eq!(got.field("content-digest"), None, "a part is not hashed on request");
+                for name in ["etag", "vary", "content-encoding", "content-type", "last-modified", "repr-digest"] {
                     assert_eq!(got.field(name), whole.field(name), "{way:?} {name}");
                 }
                 carries_the_corte(&got);

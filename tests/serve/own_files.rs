@@ -106,3 +106,57 @@ fn earlier_cortes_stay_reachable_under_their_ids() {
         assert!(String::from_utf8(gone.body).unwrap().contains("ya no está disponible"));
     }
 }
+
+/// The lines of shell that docs/format.md gives for the chain, for this site.
+fn check_chain(site: &Site) -> String {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/format.md")).unwrap();
+    let (_, rest) = text.split_once("## The chain of accepted cortes").unwrap();
+    let (_, rest) = rest.split_once("```sh\n").unwrap();
+    let lines = rest.split_once("```").unwrap().0;
+    sh(site.dir.path(), &lines.replace("https://prep2026.example.mx", &format!("http://{}", site.http())))
+}
+
+/// ID, the link before and the own one, of each corte in the chain.
+fn chain(site: &Site) -> Vec<(String, String, String)> {
+    let response = site.get("/.prep/cortes");
+    assert_eq!((response.status, response.field("content-type")), (200, Some("application/json")));
+    let json: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
+    let text = |row: &serde_json::Value, key: &str| row[key].as_str().unwrap().to_owned();
+    let rows = json["cortes"].as_array().unwrap().iter();
+    rows.map(|row| (text(row, "corte"), text(row, "anterior"), text(row, "eslabon"))).collect()
+}
+
+#[test]
+fn every_accepted_corte_is_linked_to_the_one_before() {
+    let mut site = Setup::clear().with("vault", "cortes = 3\nat_least = 2").start();
+    for n in 0..3 {
+        deliver(&site, n);
+    }
+    let first = chain(&site);
+    let ids = |chain: &[(String, String, String)]| chain.iter().map(|row| row.0.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&first), ["20240602_2000", "20240602_2010", "20240602_2020"]);
+    assert_eq!(first[0].1, "0".repeat(64));
+    // The chain up to it, under its own URL.
+    assert_eq!(site.get("/.prep/c/20240602_2010/.prep/cortes").status, 200);
+    if ["curl", "sed", "awk", "sha256sum"].iter().all(|name| tool(name).is_some()) {
+        assert_eq!(check_chain(&site), "");
+        let checked = fs::read_to_string(site.path("chain")).unwrap();
+        let last = checked.lines().last().unwrap().to_owned();
+        assert!(checked.lines().count() == 3 && last.ends_with(&first[2].2), "{checked}");
+    }
+    // What goes live after a restart is linked to what was there before, and what had to go is still named.
+    site.kill_and_start();
+    site.live("20240602_2020");
+    assert_eq!(chain(&site), first);
+    deliver(&site, 3);
+    site.log_line(&["in the vault", "removed=1"]);
+    deliver(&site, 4);
+    let later = chain(&site);
+    assert_eq!(ids(&later)[later.len() - 2..], ["20240602_2030", "20240602_2040"]);
+    assert!(!ids(&later).contains(&"20240602_2000".to_owned()));
+    for pair in later.windows(2) {
+        assert_eq!(pair[0].2, pair[1].1);
+    }
+    let kept = first.iter().find(|row| row.0 == later[0].0).unwrap();
+    assert_eq!(&later[0], kept);
+}

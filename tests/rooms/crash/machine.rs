@@ -12,8 +12,8 @@ use difusor::base::digest::Digest;
 use difusor::base::disk::{Disk, Twin};
 use difusor::corte::CorteId;
 use difusor::ingest::{Arrival, Desk, Event, Happening, Intake, Outcome, Wish};
-use difusor::snapshot::Live;
-use difusor::store::{Ledger, Policy, Vault};
+use difusor::snapshot::{Entry, Live};
+use difusor::store::{Ledger, Link, Policy, Vault};
 use jiff::Timestamp;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::sync::oneshot;
@@ -233,6 +233,24 @@ impl Machine {
         let ledger = Ledger::read(&disk, &root()).unwrap();
         assert!(ledger.unreadable.is_empty(), "{:?}", ledger.unreadable);
         ledger.entries().iter().map(|entry| entry.corte).collect()
+    }
+
+    /// The links of the chain that can be read, in their order.
+    pub fn chain(&self) -> Vec<(CorteId, Link)> {
+        let (disk, _) = self.twin.copy();
+        let ledger = Ledger::read(&disk, &root()).unwrap();
+        let links = ledger.entries().iter().filter_map(|entry| Some((entry.corte, entry.chain?)));
+        let mut links: Vec<_> = links.collect();
+        links.sort_by_key(|(_, link)| link.number);
+        links
+    }
+
+    /// The chain as everybody is told of it now.
+    pub fn told(&self) -> Vec<serde_json::Value> {
+        let edition = self.live.load();
+        let Some(Entry::File(content)) = edition.as_deref().unwrap().live().get(".prep/cortes") else { panic!() };
+        let told: serde_json::Value = serde_json::from_slice(&content.identity().body).unwrap();
+        told["cortes"].as_array().unwrap().clone()
     }
 
     /// The corte that the vault has as announced.

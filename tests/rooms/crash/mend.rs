@@ -244,3 +244,44 @@ fn what_was_compressed_goes_with_its_corte() {
     // Five files, of which two are the same, and four that we add; of two cortes some more for what was decided.
     assert!(coded.len() <= kept.len() * 9, "{}", coded.len());
 }
+
+#[test]
+fn a_corte_whose_entry_is_lost_leaves_its_place_in_the_chain_and_gets_it_back() {
+    let night = Night::new();
+    let whole = after(&night, 2, |_| {}).chain();
+    assert_eq!(whole.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [night.packages[0].id, night.packages[1].id]);
+    let broken = |machine: &Machine| machine.twin.spoil(&of(machine, &night.packages[1], "entry.json")).unwrap();
+    let mut machine = after(&night, 2, broken);
+    // What comes next is linked to it all the same: the head remembers.
+    machine.put(&night.packages[3], true);
+    machine.work();
+    let chain = machine.chain();
+    assert_eq!((chain[1].0, chain[1].1.before, chain[1].1.number), (night.packages[3].id, whole[1].1.link, 3));
+    machine.put(&night.packages[1], true);
+    machine.work();
+    assert_eq!(machine.chain()[..2], whole[..]);
+    // And the same where it comes again at once.
+    let mut machine = after(&night, 2, broken);
+    machine.put(&night.packages[1], true);
+    machine.work();
+    assert_eq!(machine.chain(), whole);
+}
+
+#[test]
+fn the_chain_tells_what_was_withdrawn_and_not_what_nobody_has_seen() {
+    let night = Night::new();
+    let ids = |machine: &Machine| {
+        let told = machine.told();
+        told.iter()
+            .map(|row| (row["corte"].as_str().unwrap()[9..].to_owned(), row["retirado"] == true))
+            .collect::<Vec<_>>()
+    };
+    let shown = |ids: &[(&str, bool)]| ids.iter().map(|(id, gone)| ((*id).to_owned(), *gone)).collect::<Vec<_>>();
+    // Taken back to 1840, from 1850.
+    let machine = after(&night, 5, |_| {});
+    assert_eq!(ids(&machine), shown(&[("1830", false), ("1840", false), ("1850", true)]));
+    // 1910 has come while 1900 is held; others had to make room.
+    let machine = after(&night, 8, |_| {});
+    assert_eq!(machine.chain().last().unwrap().0, night.packages[5].id);
+    assert_eq!(ids(&machine), shown(&[("1840", false), ("1900", false)]));
+}

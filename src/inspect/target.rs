@@ -1,0 +1,140 @@
+//! Whom to look at.
+
+use std::fmt;
+use std::str::FromStr;
+
+use http::Uri;
+
+use crate::base::shown::Shown;
+
+/// A difusor's address: scheme, host and port. It publishes at the root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub is_secure: bool,
+    /// A name, or an address without brackets.
+    pub host: String,
+    pub port: u16,
+}
+
+/// Not the address of a difusor.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no difusor's address; expected such as https://prep2026.example.mx")]
+pub struct NotATarget(Shown);
+
+impl Target {
+    /// `Host`, or `:authority`.
+    pub fn authority(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        let usual = if self.is_secure { 443 } else { 80 };
+        if self.port == usual { host } else { format!("{host}:{}", self.port) }
+    }
+
+    pub fn scheme(&self) -> &'static str {
+        if self.is_secure { "https" } else { "http" }
+    }
+
+    /// Where `Location: TO` leads from here, if that is the same host: its root.
+    pub fn sent_to(&self, to: &str) -> Option<Target> {
+        let there: Target = to.split_at_checked(to.find("://")? + 3).and_then(|(scheme, rest)| {
+            let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+            format!("{scheme}{}", &rest[..end]).parse().ok()
+        })?;
+        there.host.eq_ignore_ascii_case(&self.host).then_some(there)
+    }
+}
+
+impl FromStr for Target {
+    type Err = NotATarget;
+
+    fn from_str(text: &str) -> Result<Target, NotATarget> {
+        let fault = || NotATarget(Shown::text(text));
+        let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+        let uri: Uri = whole.parse().map_err(|_| fault())?;
+        let is_secure = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(fault()),
+        };
+        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@')).ok_or_else(fault)?;
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        if host.is_empty() || !matches!(uri.path_and_query().map(|rest| rest.as_str()), None | Some("/" | "")) {
+            return Err(fault());
+        }
+        let has_port = authority.as_str().len() > authority.host().len();
+        let port = match authority.port_u16() {
+            Some(port) if port > 0 => port,
+            None if !has_port => {
+                if is_secure {
+                    443
+                } else {
+                    80
+                }
+            }
+            _ => return Err(fault()),
+        };
+        Ok(Target { is_secure, host, port })
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme(), self.authority())
+    }
+}
+
+/// A path of a package as a URL has it.
+pub(super) fn encoded(path: &str) -> String {
+    let mut out = String::with_capacity(path.len() + 1);
+    out.push('/');
+    for byte in path.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => out.push(byte as char),
+            _ => out += &format!("%{byte:02X}"),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn reads_what_people_write() {
+        for (text, shown) in [
+            ("prep.example.mx", "https://prep.example.mx"),
+            ("https://PREP.example.mx/", "https://prep.example.mx"),
+            ("https://prep.example.mx:443", "https://prep.example.mx"),
+            ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+        ] {
+            assert_eq!(text.parse::<Target>().unwrap().to_string(), shown);
+        }
+        for bad in
+            ["", "ftp://a", "https://u:p@a", "https://a/datos", "https://a/?x", "https://a:0", "https://a:99999", "a b"]
+        {
+            assert!(bad.parse::<Target>().is_err(), "{bad}");
+        }
+        assert_eq!(encoded("a b/100% ñ.json"), "/a%20b/100%25%20%C3%B1.json");
+    }
+
+    #[test]
+    fn redirects_stay_with_the_host() {
+        let target: Target = "http://prep.example.mx:8080".parse().unwrap();
+        let to = |to: &str| target.sent_to(to).map(|target| target.to_string());
+        assert_eq!(to("https://prep.example.mx/x?y").as_deref(), Some("https://prep.example.mx"));
+        for other in ["https://otro.example.mx/", "/index.html", "https://prep.example.mx@otro/", "javascript://x"] {
+            assert_eq!(to(other), None, "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in "(https?://)?\\PC{0,30}") {
+            if let Ok(target) = text.parse::<Target>() {
+                prop_assert_eq!(target.to_string().parse::<Target>(), Ok(target));
+            }
+        }
+    }
+}
