@@ -138,13 +138,14 @@ fn nobody_comes_in_without_a_token_that_holds() {
     let metrics = curl(&["--cacert", &ca, "-H", &good, &url(&site, "/metrics")]);
     let text = String::from_utf8(metrics.body).unwrap();
     assert!(text.contains("difusor_uploads_total") || text.contains("difusor_start_seconds"), "{text}");
-    // Whatever else this machine is warned of, such as a clock that nobody keeps right.
-    let journal = fs::read_to_string(site.path("state/incidents.jsonl")).unwrap();
-    let warned =
-        |code: &str| journal.lines().filter(|line| line.contains("advertencia") && line.contains(code)).count();
-    let (refused, all) = (warned("\"A011\""), warned(""));
-    assert_eq!(refused, 5, "{journal}");
-    assert!(text.contains(&format!("difusor_incidents_total{{severity=\"advertencia\"}} {all}\n")), "{text}");
+    // This machine may be warned of something else too, such as a clock that nobody keeps right.
+    let warned = text.lines().find_map(|line| line.strip_prefix("difusor_incidents_total{severity=\"advertencia\"} "));
+    assert!(warned.is_some_and(|count| count.parse::<u32>().unwrap() >= 5), "{text}");
+    let refused = || {
+        let journal = fs::read_to_string(site.path("state/incidents.jsonl")).unwrap_or_default();
+        (journal.lines().filter(|line| line.contains("\"A011\"")).count() == 5).then_some(())
+    };
+    assert!(until(refused).is_some(), "each refusal is in the journal");
     // Taken from him while the service runs.
     fs::write(site.path("tokens"), "# nobody\n").unwrap();
     assert_eq!(put(&site, "a.tar", &bytes, &["-H", &good]).status, 401);
