@@ -214,7 +214,9 @@ impl Outbox {
             }
             out.extend_from_slice(&corte.head);
         }
-        out.extend_from_slice(&answer.showing.signs(answer.freshness == Freshness::Pinned).head);
+        let signs = answer.showing.signs(answer.freshness == Freshness::Pinned);
+        let is_brief = matches!(answer.what, What::NotModified(..));
+        out.extend_from_slice(if is_brief { &signs.brief } else { &signs.head });
         service.site.rhythm.write(answer.freshness, out);
         if self.says_close {
             out.extend_from_slice(b"connection: close\r\n");

@@ -12,7 +12,7 @@ use super::answer::{Answer, What};
 use super::body::Body;
 use super::freshness::{Freshness, Rhythm};
 use crate::portal::Notice;
-use crate::snapshot::{Coding, Content, Representation};
+use crate::snapshot::{Coding, Content, Representation, Signs};
 
 /// The corte that a response belongs to, on every response: `20260607_2010`.
 const CORTE: HeaderName = HeaderName::from_static("corte");
@@ -50,8 +50,11 @@ pub fn respond(answer: Answer, method: &Method, rhythm: &Rhythm) -> Response<Bod
             fields.insert(LAST_MODIFIED, corte.last_modified.clone());
         }
     }
+    let is_brief = matches!(answer.what, What::NotModified(..));
     for (name, value) in &answer.showing.signs(answer.freshness == Freshness::Pinned).fields {
-        fields.insert(name, value.clone());
+        if !is_brief || Signs::is_brief(name) {
+            fields.insert(name, value.clone());
+        }
     }
     let (status, body) = match answer.what {
         What::Whole(content, chosen) => {

@@ -44,6 +44,15 @@ pub struct Signs {
     pub fields: Vec<(HeaderName, HeaderValue)>,
     /// The same as HTTP/1.1 writes them, each with its line end.
     pub head: Bytes,
+    /// Without those that a 304 need not say again: whoever gets it has the response that they came with.
+    pub brief: Bytes,
+}
+
+impl Signs {
+    /// Whether a 304 says it too.
+    pub fn is_brief(name: &HeaderName) -> bool {
+        *name != ACCESS_CONTROL_EXPOSE_HEADERS
+    }
 }
 
 /// A page of ours in the two forms that a client may prefer.
@@ -186,11 +195,12 @@ fn signs(told: &Told, looks: &Looks, with_state: bool) -> Signs {
     if let Some(ancestors) = &looks.frame_ancestors {
         fields.push((CONTENT_SECURITY_POLICY, ancestors.clone()));
     }
-    let mut head = Vec::new();
-    for (name, value) in &fields {
-        head.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
-    }
-    Signs { fields, head: Bytes::from(head) }
+    let line = |(name, value): &(HeaderName, HeaderValue)| {
+        [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat()
+    };
+    let head = fields.iter().flat_map(line).collect();
+    let brief = fields.iter().filter(|(name, _)| Signs::is_brief(name)).flat_map(line).collect();
+    Signs { fields, head, brief }
 }
 
 /// Our own files are called what people would call them, without extensions.
