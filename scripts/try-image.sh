@@ -94,12 +94,15 @@ ssh-keygen -q -t ed25519 -N '' -C iec -f "$trial/key"
 echo "iec $(cut -d' ' -f1,2 "$trial/key.pub")" >"$trial/etc/allowed_signers"
 cat >"$trial/etc/difusor.toml" <<TOML
 election = "prueba"
-kind = "simulacro"
 signers = "allowed_signers"
 incoming = "/var/lib/difusor/incoming"
 state = "/var/lib/difusor"
 [listen]
 http = ["127.0.0.1:$PORT"]
+[[window]]
+kind = "simulacro"
+opens = "2024-06-07T18:30"
+closes = "2100-01-01T00:00"
 TOML
 id=20240607_2010
 cat >"$trial/package/corte.json" <<JSON
