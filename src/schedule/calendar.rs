@@ -142,10 +142,10 @@ impl Calendar {
     }
 
     /// When the window with this number takes over from the one before: its countdown begins, and its packages are
-    /// taken in. `None` for the first, which has always begun.
+    /// taken in. `None` for the first, which has always begun, and where there is no such window.
     pub fn begins(&self, window: usize) -> Option<Timestamp> {
-        let before = &self.windows[window.checked_sub(1)?];
-        let earliest = self.windows[window].opens.saturating_sub(self.countdown).unwrap_or(Timestamp::MIN);
+        let before = self.windows.get(window.checked_sub(1)?)?;
+        let earliest = self.windows.get(window)?.opens.saturating_sub(self.countdown).unwrap_or(Timestamp::MIN);
         Some(earliest.max(before.closes))
     }
 
