@@ -119,10 +119,13 @@ impl Calendar {
         }
         let mut order: Vec<usize> = (0..windows.len()).collect();
         order.sort_by_key(|n| windows[*n].opens);
-        for pair in order.windows(2) {
-            if windows[pair[1]].opens < windows[pair[0]].closes {
-                faults.push(CalendarFault { window: pair[1], what: Fault::Overlaps(pair[0]) });
+        // A long one may reach over several.
+        let mut last: Option<usize> = None;
+        for window in order {
+            if let Some(before) = last.filter(|before| windows[window].opens < windows[*before].closes) {
+                faults.push(CalendarFault { window, what: Fault::Overlaps(before) });
             }
+            last = last.into_iter().chain([window]).max_by_key(|n| windows[*n].closes);
         }
         if !faults.is_empty() {
             return Err(faults);
