@@ -35,6 +35,8 @@ mod real;
 mod refused;
 #[path = "serve/rsyncd.rs"]
 mod rsyncd;
+#[path = "serve/schedule.rs"]
+mod schedule;
 #[path = "serve/settings.rs"]
 mod settings;
 #[path = "serve/source.rs"]

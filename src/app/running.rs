@@ -97,6 +97,11 @@ impl Running {
         self.server.heartbeats()
     }
 
+    /// Whether somebody still meets the deadlines of the calendar.
+    pub fn meets_deadlines(&self) -> bool {
+        self.gate.is_alive()
+    }
+
     /// The operator's count: it may stand still for as long as a large package takes.
     pub fn operator_heartbeat(&self) -> u64 {
         self.operator.heartbeat()

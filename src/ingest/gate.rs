@@ -187,6 +187,11 @@ pub struct Waiting {
 }
 
 impl Waiting {
+    /// False once it has died by a fault of ours: nobody meets deadlines any more.
+    pub fn is_alive(&self) -> bool {
+        !self.thread.is_finished()
+    }
+
     pub fn stop(self) {
         self.gate.inner.lock().unwrap_or_else(PoisonError::into_inner).is_stopping = true;
         self.gate.bell.notify_one();

@@ -188,3 +188,20 @@ fn caches_keep_results_no_longer_than_their_window_governs() {
     room.live.publish(Edition::first(snapshot(0)));
     assert_eq!(room.gate.public().load().timing().until, None, "the last one's stay");
 }
+
+#[test]
+fn whoever_looks_after_the_waiting_thread_sees_that_it_has_died() {
+    let report = |happening: &Happening| match happening {
+        Happening::Turned { to: State::Interrupted, .. } => panic!("a fault of ours"),
+        _ => {}
+    };
+    let (clock, hands) = Clock::scripted(at("00:00:00"));
+    let live = Arc::new(Live::default());
+    let gate = Gate::new(plan(vec![window()]), live.clone(), clock, Arc::new(report));
+    live.clear();
+    let waiting = gate.start().unwrap();
+    assert!(waiting.is_alive());
+    hands.set(at("00:31:00"));
+    assert!(crate::common::server::until(|| (!waiting.is_alive()).then_some(())).is_some());
+    assert_eq!(gate.public().load().told().state, State::Interrupted, "it told of it when it was done");
+}
