@@ -61,9 +61,10 @@ impl Running {
         let mut http = settings.http;
         http.connections_max = limits::connections(http.connections_max);
         let server = Server::start(&http, Arc::new(site))?;
-        let waiting = gate.start().map_err(StartFault::Gate)?;
-        // The operator first: he makes the state folder, and holds its lock.
+        // The operator first: he makes the state folder, and holds its lock. What is wrong with the machine's clock is for
+        // the journal there.
         let operator = Operator::start(settings.intake, live.clone(), clock.clone(), report.clone())?;
+        let waiting = gate.start().map_err(StartFault::Gate)?;
         let proxies = Proxies::of(|name| std::env::var(name).ok());
         let staging = Staging::of(&disk, &state, reserve);
         let fetched = Sources::start(settings.sources, &proxies, &staging, limit, &operator.handle(), &report);
