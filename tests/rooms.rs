@@ -25,3 +25,5 @@ mod swap;
 mod told;
 #[path = "rooms/transport.rs"]
 mod transport;
+#[path = "rooms/windows.rs"]
+mod windows;

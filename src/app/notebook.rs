@@ -94,9 +94,9 @@ fn write(journal: &Journal, happening: &Happening) {
 fn turned(from: Option<State>, to: State) -> Option<&'static str> {
     match (from, to) {
         (_, State::Interrupted) => Some("E002"),
+        (Some(State::Interrupted), State::Current | State::Late | State::Final) => Some("E003"),
         (_, State::Late) => Some("E004"),
         (None, _) => None,
-        (Some(State::Interrupted), State::Current | State::Final) => Some("E003"),
         (_, State::Final) => Some("E005"),
         (_, State::Closed) => Some("E006"),
         (_, State::Before) => Some("E007"),

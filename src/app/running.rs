@@ -61,9 +61,10 @@ impl Running {
         let mut http = settings.http;
         http.connections_max = limits::connections(http.connections_max);
         let server = Server::start(&http, Arc::new(site))?;
-        let waiting = gate.start().map_err(StartFault::Gate)?;
-        // The operator first: he makes the state folder, and holds its lock.
+        // The operator first: he makes the state folder, and holds its lock. What is wrong with the machine's clock is for
+        // the journal there.
         let operator = Operator::start(settings.intake, live.clone(), clock.clone(), report.clone())?;
+        let waiting = gate.start().map_err(StartFault::Gate)?;
         let proxies = Proxies::of(|name| std::env::var(name).ok());
         let staging = Staging::of(&disk, &state, reserve);
         let fetched = Sources::start(settings.sources, &proxies, &staging, limit, &operator.handle(), &report);
@@ -95,6 +96,11 @@ impl Running {
     /// One count for each thread that has to live; each grows at least once in two seconds unless its thread hangs.
     pub fn heartbeats(&self) -> Vec<u64> {
         self.server.heartbeats()
+    }
+
+    /// Whether somebody still meets the deadlines of the calendar.
+    pub fn meets_deadlines(&self) -> bool {
+        self.gate.is_alive()
     }
 
     /// The operator's count: it may stand still for as long as a large package takes.

@@ -164,7 +164,9 @@ impl Machine {
 
 /// What the machine's clocks say at this moment.
 fn read(made: Monotonic) -> Reading {
-    let [monotonic, since_boot] = [ClockId::Monotonic, ClockId::Boottime].map(|id| {
+    // In this order: whatever passes between the two makes sleep shorter, and the next look finds all of it. Sleep that
+    // never was would stay.
+    let [since_boot, monotonic] = [ClockId::Boottime, ClockId::Monotonic].map(|id| {
         let time = clock_gettime(id);
         Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
     });

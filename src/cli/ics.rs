@@ -21,7 +21,12 @@ pub fn print(calendar: &Calendar, election: &str, now: Timestamp) -> String {
         let ends = window.ends.min(window.closes);
         let events = [
             ("abre", what.to_owned(), window.opens, ends),
-            ("cierra", format!("{what}, fin de la publicación"), window.closes, window.closes + HOUR),
+            (
+                "cierra",
+                format!("{what}, fin de la publicación"),
+                window.closes,
+                window.closes.saturating_add(HOUR).unwrap_or(window.closes),
+            ),
         ];
         for (end, summary, from, to) in events {
             let place = window.name.as_ref().map(|name| format!("URL:https://{name}/"));

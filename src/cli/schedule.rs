@@ -12,8 +12,9 @@ use super::{FAILED, WRONG_USE, ics};
 use crate::base::clock::Clock;
 use crate::base::disk::Disk;
 use crate::config::{self, Settings};
+use crate::corte::CorteId;
 use crate::schedule::{Calendar, Facts, Reason, Said, Shown, State, Step, step};
-use crate::store::{Ledger, Vault};
+use crate::store::{self, Ledger, Vault};
 
 /// Print the calendar: windows, what the public is shown now and why, and what happens next
 ///
@@ -62,7 +63,7 @@ pub fn run(args: &Args) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What is shown from the vault, as far as it was there at that moment.
+/// What is shown from the vault, or was at that moment.
 fn known(settings: &Settings, at: Timestamp) -> Result<Facts, String> {
     let intake = &settings.intake;
     let window = intake.calendar.governing(at);
@@ -70,17 +71,36 @@ fn known(settings: &Settings, at: Timestamp) -> Result<Facts, String> {
     let root = Vault::root(&intake.state, &intake.election, kind);
     let ledger = Ledger::read(&Disk::machine(), &root)
         .map_err(|error| format!("{}: {error}; is it this user's to read?", root.display()))?;
-    let Some((head, entry)) = ledger.head().and_then(|head| Some((head, ledger.entry(head.corte)?))) else {
-        return Ok(Facts::default());
+    let (corte, said) = match ledger.head() {
+        Some(head) if head.since <= at => {
+            let said = head.said().filter(|said| said.at <= at);
+            (Some(head.corte), said.map(|said| as_said(said.is_final, said.at)))
+        }
+        _ => past(&ledger, at),
     };
+    let Some(entry) = corte.and_then(|corte| ledger.entry(corte)) else { return Ok(Facts::default()) };
     let stamp = entry.facts.instant().filter(|stamp| intake.calendar.is_for(window, kind, *stamp));
-    let Some(stamp) = stamp.filter(|_| entry.facts.received <= at) else { return Ok(Facts::default()) };
+    let Some(stamp) = stamp else { return Ok(Facts::default()) };
     let is_final = ledger.corte(entry.corte).is_some_and(|corte| corte.is_final);
-    let said = head.said().filter(|said| said.at <= at).map(|said| match said.is_final {
-        true => Said::Final { at: said.at },
-        false => Said::Resumed { at: said.at },
-    });
     Ok(Facts { shown: Some(Shown { stamp, is_final }), said })
+}
+
+/// The corte that was shown before the one that is, and what operators had said of it, as the history has it.
+fn past(ledger: &Ledger, at: Timestamp) -> (Option<CorteId>, Option<Said>) {
+    let mut moments = ledger.history();
+    moments.retain(|moment| moment.at <= at);
+    let corte = moments.last().map(|moment| moment.corte);
+    let its = moments.iter().rev().take_while(|moment| Some(moment.corte) == corte);
+    let mut said = its.filter_map(|moment| match moment.what {
+        store::Shown::Final => Some(as_said(true, moment.at)),
+        store::Shown::Resume => Some(as_said(false, moment.at)),
+        _ => None,
+    });
+    (corte, said.next())
+}
+
+fn as_said(is_final: bool, at: Timestamp) -> Said {
+    if is_final { Said::Final { at } } else { Said::Resumed { at } }
 }
 
 fn local(calendar: &Calendar, at: Timestamp) -> ZonedDateTime {

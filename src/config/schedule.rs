@@ -252,6 +252,14 @@ mod tests {
         ] {
             assert!(told.contains(expected), "{expected}\nnot in\n{told}");
         }
+        let text = "[[window]]\nopens = \"2026-06-01T00:00\"\ncloses = \"2026-06-30T00:00\"\n\
+            [[window]]\nopens = \"2026-06-02T00:00\"\ncloses = \"2026-06-03T00:00\"\n\
+            [[window]]\nopens = \"2026-06-10T00:00\"\ncloses = \"2026-06-11T00:00\"\n";
+        let told = read(text).unwrap_err();
+        for line in [5, 8] {
+            let expected = format!("d.toml:{line}:9: `window.opens` begins before window 1 has closed");
+            assert!(told.contains(&expected), "{expected}\nnot in\n{told}");
+        }
         let text = "[schedule]\nzone = \"America/New_York\"\n\
             [[window]]\nopens = \"2026-03-08T02:30\"\ncloses = \"2026-11-01T01:30\"\n";
         let told = read(text).unwrap_err();

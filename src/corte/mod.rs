@@ -26,7 +26,7 @@ pub use bare::{About, Bare};
 pub use id::CorteId;
 pub use limits::Limits;
 pub use meta::{Actas, Corte, Tipo};
-pub use package::{Expectations, File, Unverified, Verified, restore};
+pub use package::{AHEAD_AT_MOST, Expectations, File, Unverified, Verified, restore};
 pub use preamble::{Announced, Preamble, Proven};
 pub use read::{InMemory, Keep, Nothing, preamble, read, read_bare};
 pub use refusal::Refusal;

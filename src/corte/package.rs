@@ -10,7 +10,7 @@ use crate::base::digest::Digest;
 use crate::base::shown::Shown;
 
 /// How far a corte may be ahead of this machine's clock: what two clocks without NTP differ by.
-const AHEAD_AT_MOST: SignedDuration = SignedDuration::from_mins(5);
+pub const AHEAD_AT_MOST: SignedDuration = SignedDuration::from_mins(5);
 
 /// One published file: a path below `sitio/`, and its bytes (or, where `B` is `u64`, how many).
 #[derive(Clone, Debug)]

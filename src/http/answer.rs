@@ -117,7 +117,12 @@ fn decide<'e>(request: &Request, showing: &'e Showing) -> Answer<'e> {
         return notice(status, why);
     };
     match own.and_then(|own| own.strip_prefix(PINNED)) {
-        None => from_snapshot(request, showing, results.live(), &path, Freshness::Current(showing.timing())),
+        None => {
+            // What a frame was given must not come out of a cache for who goes to the page.
+            let is_asked_again = showing.is_under_a_notice();
+            let freshness = if is_asked_again { Freshness::None } else { Freshness::Current(showing.timing()) };
+            from_snapshot(request, showing, results.live(), &path, freshness)
+        }
         Some(rest) => {
             let (id, path) = rest.split_once('/').unwrap_or((rest, ""));
             match results.pinned(id) {
@@ -138,9 +143,10 @@ fn wants_page(request: &Request) -> bool {
     request.fields.sec_fetch_dest.single() == Some(b"document")
 }
 
-/// The same page within our frame, whose bar says that transmission is interrupted.
+/// The same page within our frame, whose bar says that transmission is interrupted. The frame decodes the path once, as
+/// the value of a query.
 fn under_the_bar(path: &str) -> String {
-    format!("/{OWN}embed?ruta={}", path.replace('&', "%26").replace('+', "%2B"))
+    format!("/{OWN}embed?ruta={}", path.replace('%', "%25").replace('&', "%26").replace('+', "%2B"))
 }
 
 /// What is refused before anybody looks at the path.

@@ -35,7 +35,7 @@ pub enum Freshness {
     Pinned,
     /// Our own files, which say what is current.
     Own,
-    /// Errors and notices: asked for again each time.
+    /// Errors, notices, and results under a notice: asked for again each time.
     None,
 }
 

@@ -207,7 +207,7 @@ impl Outbox {
             What::Notice(..) => return Some(write(answer, service, self.says_close, out)),
             _ => return None,
         };
-        let is_dated = matches!(answer.freshness, Freshness::Current(_) | Freshness::Pinned);
+        let is_dated = answer.freshness != Freshness::Own;
         if let Some(corte) = answer.corte {
             if is_dated && matches!(answer.what, What::Whole(..)) {
                 out.extend_from_slice(&corte.last_modified_head);

@@ -42,7 +42,7 @@ const USUAL_FIELDS: usize = 16;
 pub fn respond(answer: Answer, method: &Method, rhythm: &Rhythm) -> Response<Body> {
     let mut fields = HeaderMap::with_capacity(USUAL_FIELDS);
     fields.insert(CACHE_CONTROL, rhythm.cache_control(answer.freshness));
-    let is_dated = matches!(answer.freshness, Freshness::Current(_) | Freshness::Pinned);
+    let is_dated = answer.freshness != Freshness::Own;
     if let Some(corte) = answer.corte {
         fields.insert(CORTE, corte.id.clone());
         fields.insert(CORTE_FECHA_HORA, corte.fecha_hora.clone());

@@ -51,6 +51,10 @@ impl Stage {
             let why = format!("corte {corte} is not in the vault; `difusor cortes` lists what is");
             return Err(WishFault::Refused(why));
         }
+        // Nobody would see it, and what this window has shown would be withdrawn.
+        if !self.is_here(intake, corte) {
+            return Err(WishFault::Refused(format!("corte {corte} is of another window; it is not shown in this one")));
+        }
         let ledger = self.vault.ledger();
         // What cannot be read now may be mended later, and is withdrawn all the same.
         let unreadable = ledger.unreadable.iter().filter_map(|(name, _)| name.parse().ok());

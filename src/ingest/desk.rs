@@ -22,7 +22,7 @@ use super::watch::Watching;
 use crate::base::clock::{Clock, Monotonic};
 use crate::base::disk::Disk;
 use crate::base::shown::Shown;
-use crate::corte::{Limits, Signers, Tipo, Trust};
+use crate::corte::{AHEAD_AT_MOST, Limits, Signers, Tipo, Trust};
 use crate::schedule::Calendar;
 use crate::snapshot::Live;
 use crate::store::{OpenFault, Policy, Vault};
@@ -150,6 +150,8 @@ impl Desk {
             Event::Better(better) => self.stage.improve(better),
             Event::Arrived(arrival, reply) => self.arrivals.push_back((arrival, reply)),
             Event::Wished(wish, reply) => {
+                // Nobody decides about a window that is over.
+                self.turn();
                 let _ = reply.send(self.wish(wish));
             }
             Event::Changed | Event::StillThere | Event::Stop => {}
@@ -256,6 +258,12 @@ impl Desk {
         }
     }
 
+    /// True for what may be for the next window, which begins at any moment: its stamp may be ahead of this clock.
+    fn is_early(&self, fault: &Fault) -> bool {
+        let begins = self.intake.calendar.begins(self.stage.window + 1);
+        fault.is_for_another_window() && begins.is_some_and(|at| at.duration_since(self.clock.now()) <= AHEAD_AT_MOST)
+    }
+
     /// Takes in what was delivered whole: there is nothing to wait for.
     fn receive(&mut self, arrival: Arrival) -> Outcome {
         let Arrival { name, path, source } = arrival;
@@ -264,7 +272,7 @@ impl Desk {
             // Whoever sent it knows it by its own name; where it lies is our affair.
             let ours = Shown::text(&path.to_string_lossy());
             let why = fault.to_string().replace(ours.as_str(), &name);
-            let (code, heals) = (fault.code(), fault.may_heal());
+            let (code, heals) = (fault.code(), fault.may_heal() || self.is_early(&fault));
             self.refuse(&candidate, code, why.clone());
             Outcome::Refused { code, why, heals }
         });

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::report::{Happening, Reporter};
 use crate::base::clock::{Clock, Monotonic};
 use crate::portal::{Printed, Stamp, Told};
-use crate::schedule::{Calendar, Facts, Reason, Shown, State, Step, Window, step};
+use crate::schedule::{Calendar, Closed, Facts, OnInterrupted, Reason, Shown, State, Step, step};
 use crate::snapshot::{Edition, Live, Looks, Public, Showing, Timing};
 
 /// The machine's clock is looked at this often; no deadline is waited for longer in one go.
@@ -36,6 +36,9 @@ pub struct Gate {
     clock: Clock,
     report: Reporter,
     inner: Mutex<Inner>,
+    /// The window and state that were told last. Held while they are told, so that they are in their order; `inner` is
+    /// only ever taken within it.
+    told: Mutex<Option<(usize, State)>>,
     bell: Condvar,
 }
 
@@ -44,8 +47,6 @@ struct Inner {
     latest: Timestamp,
     /// Where things stood then, and of which edition.
     stood: (Step, Option<Arc<Edition>>),
-    /// The window and state that were told last.
-    told: Option<(usize, State)>,
     /// What will be shown at the next deadline, if nothing comes: at the opening nobody waits for pages to be printed.
     ready: Option<Ready>,
     is_stopping: bool,
@@ -69,8 +70,9 @@ impl Gate {
         let latest = clock.now();
         let (stands, _) = stand(&plan, latest, &Live::default());
         let public = Arc::new(Public::new(showing(&plan, &clock, &stands, None, latest, None)));
-        let inner = Mutex::new(Inner { latest, stood: (stands, None), told: None, ready: None, is_stopping: false });
-        let gate = Arc::new(Gate { plan, live, public, clock, report, inner, bell: Condvar::new() });
+        let inner = Mutex::new(Inner { latest, stood: (stands, None), ready: None, is_stopping: false });
+        let gate =
+            Arc::new(Gate { plan, live, public, clock, report, inner, told: Mutex::default(), bell: Condvar::new() });
         let listening = Arc::downgrade(&gate);
         gate.live.listen(move || {
             if let Some(gate) = listening.upgrade() {
@@ -95,9 +97,8 @@ impl Gate {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).stood.0
     }
 
-    /// Lets out what may be seen now. Called after every change of the edition, and at every deadline. Returns when it
-    /// is to be called next, in the election's time, if nothing changes.
-    pub fn renew(&self) -> Option<Timestamp> {
+    /// Lets out what may be seen now. Called after every change of the edition, and at every deadline.
+    pub fn renew(&self) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let now = steady(inner.latest, self.clock.now());
         inner.latest = now;
@@ -120,15 +121,20 @@ impl Gate {
                 self.public.show(ready.unwrap_or_else(print));
             }
         }
-        let is_news = self.live.is_known() && inner.told != Some((stands.window, stands.state));
-        let told = if is_news { inner.told.replace((stands.window, stands.state)) } else { None };
         drop(inner);
-        if is_news {
-            let from = told.map(|(_, state)| state);
+        self.bell.notify_one();
+        self.tell();
+    }
+
+    /// Tells where things stand, if that is news.
+    fn tell(&self) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let stands = self.stands();
+        let turned = Some((stands.window, stands.state));
+        if self.live.is_known() && *told != turned {
+            let from = std::mem::replace(&mut *told, turned).map(|(_, state)| state);
             (self.report)(&Happening::Turned { from, to: stands.state, reason: stands.reason });
         }
-        self.bell.notify_one();
-        stands.next
     }
 
     /// Waits for deadlines on a thread of its own, and looks after the machine's clock.
@@ -143,11 +149,13 @@ impl Gate {
             if let Some(doubt) = self.clock.check() {
                 (self.report)(&Happening::Clock(doubt));
             }
-            let next = self.renew();
+            self.renew();
             let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
             if inner.is_stopping {
                 return;
             }
+            // What somebody else has let out meanwhile may end sooner.
+            let next = inner.stood.0.next;
             let left =
                 next.map_or(SignedDuration::MAX, |next| self.clock.outside(next.duration_since(self.clock.now())));
             let began = Monotonic::now();
@@ -179,6 +187,11 @@ pub struct Waiting {
 }
 
 impl Waiting {
+    /// False once it has died by a fault of ours: nobody meets deadlines any more.
+    pub fn is_alive(&self) -> bool {
+        !self.thread.is_finished()
+    }
+
     pub fn stop(self) {
         self.gate.inner.lock().unwrap_or_else(PoisonError::into_inner).is_stopping = true;
         self.gate.bell.notify_one();
@@ -189,7 +202,7 @@ impl Waiting {
 /// Whether the countdown, as those read it who have no script, has to be printed again.
 fn is_old(showing: &Showing, now: Timestamp) -> bool {
     let told = showing.told();
-    told.state == State::Before && now.duration_since(told.printed.election.timestamp()) >= COUNTED_EVERY
+    told.state == State::Before && now.duration_since(told.printed.election.timestamp()).abs() >= COUNTED_EVERY
 }
 
 /// A clock that was set back a little has not undone what was done.
@@ -273,22 +286,25 @@ fn showing(
     let timing = Timing {
         interval: window.interval,
         due: stands.due,
-        until: until(stands, window),
+        until: until(stands, calendar),
         opens: is_secret.then_some(window.opens),
     };
     Showing::new(told, edition, timing, &plan.looks, before)
 }
 
 /// When results are no longer shown if nothing comes.
-fn until(stands: &Step, window: &Window) -> Option<Timestamp> {
-    use crate::schedule::{Closed, OnInterrupted};
-    let closes = (window.closed == Closed::Page).then_some(window.closes);
+fn until(stands: &Step, calendar: &Calendar) -> Option<Timestamp> {
+    let window = &calendar.windows()[stands.window];
+    let over = match window.closed {
+        Closed::Page => Some(window.closes),
+        Closed::Keep => calendar.begins(stands.window + 1),
+    };
     let is_awaited = matches!(stands.state, State::Current | State::Late);
     let base = stands.due.filter(|_| is_awaited && window.on_interrupted == OnInterrupted::Notice);
     // One interval of the patience has passed when a corte is due; an operator who resumes only makes it longer.
     let interrupts = base.map(|due| due.saturating_add(window.patience() - window.interval).unwrap_or(Timestamp::MAX));
     let interrupts = interrupts.map(|at| if stands.reason == Reason::Resumed { stands.next.unwrap_or(at) } else { at });
-    match (closes, interrupts) {
+    match (over, interrupts) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
     }

@@ -119,10 +119,13 @@ impl Calendar {
         }
         let mut order: Vec<usize> = (0..windows.len()).collect();
         order.sort_by_key(|n| windows[*n].opens);
-        for pair in order.windows(2) {
-            if windows[pair[1]].opens < windows[pair[0]].closes {
-                faults.push(CalendarFault { window: pair[1], what: Fault::Overlaps(pair[0]) });
+        // A long one may reach over several.
+        let mut last: Option<usize> = None;
+        for window in order {
+            if let Some(before) = last.filter(|before| windows[window].opens < windows[*before].closes) {
+                faults.push(CalendarFault { window, what: Fault::Overlaps(before) });
             }
+            last = last.into_iter().chain([window]).max_by_key(|n| windows[*n].closes);
         }
         if !faults.is_empty() {
             return Err(faults);
@@ -142,10 +145,10 @@ impl Calendar {
     }
 
     /// When the window with this number takes over from the one before: its countdown begins, and its packages are
-    /// taken in. `None` for the first, which has always begun.
+    /// taken in. `None` for the first, which has always begun, and where there is no such window.
     pub fn begins(&self, window: usize) -> Option<Timestamp> {
-        let before = &self.windows[window.checked_sub(1)?];
-        let earliest = self.windows[window].opens.saturating_sub(self.countdown).unwrap_or(Timestamp::MIN);
+        let before = self.windows.get(window.checked_sub(1)?)?;
+        let earliest = self.windows.get(window)?.opens.saturating_sub(self.countdown).unwrap_or(Timestamp::MIN);
         Some(earliest.max(before.closes))
     }
 

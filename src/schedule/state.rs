@@ -126,13 +126,12 @@ impl Step {
 pub fn step(calendar: &Calendar, now: Timestamp, facts: &Facts) -> Step {
     let number = calendar.governing(now);
     let window = &calendar.windows()[number];
-    let following = (number + 1 < calendar.windows().len()).then(|| calendar.begins(number + 1)).flatten();
     let stand = |state, reason, since, due, next| Step { window: number, state, reason, since, due, next };
     if now < window.opens {
         return stand(State::Before, Reason::NotOpenYet, None, None, Some(window.opens));
     }
     if now >= window.closes {
-        return stand(State::Closed, Reason::WindowOver, Some(window.closes), None, following);
+        return stand(State::Closed, Reason::WindowOver, Some(window.closes), None, calendar.begins(number + 1));
     }
     let until = |next: Timestamp| Some(next.min(window.closes));
     let after = |from: Timestamp, by| from.saturating_add(by).unwrap_or(Timestamp::MAX);

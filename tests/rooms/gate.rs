@@ -1,6 +1,6 @@
 //! The gate on a scripted clock: what may be seen changes at the second, by time or by a corte, and is told once.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use difusor::base::clock::{Clock, Hands};
@@ -31,8 +31,8 @@ fn a_moment_before(text: &str) -> Timestamp {
 }
 
 /// Opens at 18:00 in Saltillo, which is midnight UTC; the nth corte of the night is of n minutes later.
-fn room(now: Timestamp) -> Room {
-    let window = Window {
+fn window() -> Window {
+    Window {
         kind: Tipo::Oficial,
         opens: at("00:00:00"),
         closes: at("23:00:00"),
@@ -43,8 +43,19 @@ fn room(now: Timestamp) -> Room {
         on_interrupted: OnInterrupted::Notice,
         closed: Closed::Page,
         name: None,
-    };
-    let calendar = Arc::new(Calendar::new(vec![window], TimeZone::UTC, SignedDuration::ZERO).unwrap());
+    }
+}
+
+fn plan(windows: Vec<Window>) -> Plan {
+    let calendar = Arc::new(Calendar::new(windows, TimeZone::UTC, SignedDuration::ZERO).unwrap());
+    Plan { election: ELECTION.into(), calendar, looks: Looks::default() }
+}
+
+fn room(now: Timestamp) -> Room {
+    room_of(vec![window()], now)
+}
+
+fn room_of(windows: Vec<Window>, now: Timestamp) -> Room {
     let (clock, hands) = Clock::scripted(now);
     let (live, turns): (Arc<Live>, Arc<Mutex<Vec<State>>>) = Default::default();
     let told = turns.clone();
@@ -53,8 +64,7 @@ fn room(now: Timestamp) -> Room {
             told.lock().unwrap().push(*to);
         }
     });
-    let plan = Plan { election: ELECTION.into(), calendar, looks: Looks::default() };
-    Room { gate: Gate::new(plan, live.clone(), clock, report), live, hands, turns }
+    Room { gate: Gate::new(plan(windows), live.clone(), clock, report), live, hands, turns }
 }
 
 impl Room {
@@ -118,4 +128,80 @@ fn deadlines_are_met_by_the_waiting_thread() {
     let until = crate::common::server::until(|| (room.seen().0 == State::Interrupted).then_some(()));
     assert!(until.is_some());
     waiting.stop();
+}
+
+/// The one who waits and the one who brings a corte turn it at the same second: whoever tells later must not have told of
+/// what was before.
+#[test]
+fn turns_are_told_in_their_order() {
+    let ((begun, has_begun), (ended, has_ended)) = (mpsc::channel(), mpsc::channel::<()>());
+    let (turns, has_ended) = (Arc::new(Mutex::new(Vec::new())), Mutex::new(has_ended));
+    let told = turns.clone();
+    let report = move |happening: &Happening| {
+        let Happening::Turned { from, to, .. } = happening else { return };
+        if *to == State::Waiting {
+            begun.send(()).unwrap();
+            // The other one is not waited for: this ends early only if he overtakes.
+            let _ = has_ended.lock().unwrap().recv_timeout(Duration::from_millis(300));
+        }
+        told.lock().unwrap().push((*from, *to));
+        if *to == State::Current {
+            let _ = ended.send(());
+        }
+    };
+    let (clock, hands) = Clock::scripted(a_moment_before("00:00:00"));
+    let live = Arc::new(Live::default());
+    let gate = Gate::new(plan(vec![window()]), live.clone(), clock, Arc::new(report));
+    live.clear();
+    hands.set(at("00:00:00"));
+    std::thread::scope(|scope| {
+        scope.spawn(|| gate.renew());
+        has_begun.recv().unwrap();
+        live.publish(Edition::first(snapshot(0)));
+    });
+    let expected =
+        [(None, State::Before), (Some(State::Before), State::Waiting), (Some(State::Waiting), State::Current)];
+    assert_eq!(*turns.lock().unwrap(), expected);
+}
+
+#[test]
+fn a_countdown_is_printed_anew_when_the_clock_is_set_right() {
+    let room = room(a_moment_before("00:00:00"));
+    for now in [a_moment_before("00:00:00") - SignedDuration::from_hours(1), a_moment_before("00:00:00")] {
+        room.hands.set(now);
+        room.gate.renew();
+        assert_eq!(room.gate.public().load().told().printed.election.timestamp(), now);
+    }
+}
+
+#[test]
+fn caches_keep_results_no_longer_than_their_window_governs() {
+    let drill = Window { kind: Tipo::Oficial, closed: Closed::Keep, closes: at("12:00:00"), ..window() };
+    let next = Window { opens: at("20:00:00"), closes: at("21:00:00"), ends: at("21:00:00"), ..drill.clone() };
+    let room = room_of(vec![drill.clone(), next], at("00:00:00"));
+    room.live.publish(Edition::first(snapshot(0)).saying(Some(Said::Final { at: at("00:05:00") })));
+    for (now, state) in [("00:06:00", State::Final), ("13:00:00", State::Closed)] {
+        assert_eq!(room.turned_to(now).0, state);
+        assert_eq!(room.gate.public().load().timing().until, Some(at("20:00:00")), "{now}");
+    }
+    let room = room_of(vec![drill], at("13:00:00"));
+    room.live.publish(Edition::first(snapshot(0)));
+    assert_eq!(room.gate.public().load().timing().until, None, "the last one's stay");
+}
+
+#[test]
+fn whoever_looks_after_the_waiting_thread_sees_that_it_has_died() {
+    let report = |happening: &Happening| {
+        let is_last = matches!(happening, Happening::Turned { to: State::Interrupted, .. });
+        assert!(!is_last, "a fault of ours");
+    };
+    let (clock, hands) = Clock::scripted(at("00:00:00"));
+    let live = Arc::new(Live::default());
+    let gate = Gate::new(plan(vec![window()]), live.clone(), clock, Arc::new(report));
+    live.clear();
+    let waiting = gate.start().unwrap();
+    assert!(waiting.is_alive());
+    hands.set(at("00:31:00"));
+    assert!(crate::common::server::until(|| (!waiting.is_alive()).then_some(())).is_some());
+    assert_eq!(gate.public().load().told().state, State::Interrupted, "it told of it when it was done");
 }

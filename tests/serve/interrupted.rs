@@ -92,6 +92,8 @@ fn operators_end_the_notice_and_say_what_is_final() {
     assert_eq!(said.code, 0, "{}", said.err);
     let back = state(&site, "atrasado");
     assert_eq!(back.status, 200);
+    let journal = || std::fs::read_to_string(site.path("state/ensayo/incidents.jsonl")).unwrap();
+    assert!(until(|| journal().contains("\"E003\"").then_some(())).is_some(), "{}", journal());
     let about = String::from_utf8(site.get("/.prep/corte.json").body.to_vec()).unwrap();
     assert!(about.contains("reanudacion") && about.contains("lo dijo el instituto"), "{about}");
     state(&site, "interrumpido");
@@ -114,6 +116,13 @@ fn a_banner_leaves_results_where_the_rules_allow_it() {
     let page = talk.get("/index.html", "Sec-Fetch-Dest: document\r\n");
     assert_eq!((page.status, page.field("location")), (307, Some("/.prep/embed?ruta=/index.html")));
     assert_eq!(page.field("cache-control"), Some("no-cache"));
+    // The frame reads the path once; what is encoded in it has to be so still.
+    let page = talk.get("/Distrito%2001/100%25.html", "Sec-Fetch-Dest: document\r\n");
+    assert_eq!(page.field("location"), Some("/.prep/embed?ruta=/Distrito%252001/100%2525.html"));
+    // A cache would give the frame's page to those who go to it.
+    let framed = talk.get("/index.html", "Sec-Fetch-Dest: iframe\r\n");
+    assert_eq!((framed.status, framed.field("cache-control")), (200, Some("no-cache")));
+    assert!(framed.field("last-modified").is_some());
     for (path, dest) in [("/index.html", "iframe"), ("/datos/total.json", "empty"), ("/.prep/embed", "document")] {
         assert_eq!(talk.get(path, &format!("Sec-Fetch-Dest: {dest}\r\n")).status, 200, "{path} {dest}");
     }

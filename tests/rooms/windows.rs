@@ -1,0 +1,113 @@
+//! Several windows of a calendar at one desk, on a scripted clock: what was decided or sent in one is nothing to the next.
+
+use std::fs;
+use std::sync::Arc;
+
+use difusor::base::clock::{Clock, Hands};
+use difusor::base::disk::Disk;
+use difusor::corte::Tipo;
+use difusor::ingest::{Arrival, Desk, Event, Intake, Outcome, Wish, WishFault};
+use difusor::schedule::{Calendar, Window};
+use difusor::snapshot::Live;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::oneshot;
+
+use crate::common::always::always;
+use crate::common::room::intake;
+use crate::common::{Tree, corte};
+
+/// A desk without threads of its own.
+struct Room {
+    dir: tempfile::TempDir,
+    desk: Desk,
+    hands: Hands,
+    live: Arc<Live>,
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// One window after the other, each of six hours, taken over an hour before its opening where there is time for it.
+fn room(windows: &[(Tipo, &str)]) -> Room {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("incoming")).unwrap();
+    let window = |(kind, opens): &(Tipo, &str)| {
+        let opens = at(opens);
+        let closes = opens + SignedDuration::from_hours(6);
+        Window { kind: *kind, opens, closes, ends: closes, ..always(*kind).windows()[0].clone() }
+    };
+    let windows = windows.iter().map(window).collect();
+    let calendar = Calendar::new(windows, TimeZone::UTC, SignedDuration::from_hours(1)).unwrap();
+    let intake = Intake { calendar: Arc::new(calendar), ..intake(&Disk::machine(), dir.path()) };
+    let (clock, hands) = Clock::scripted(at("2024-05-20T00:30:00Z"));
+    let live = Arc::new(Live::default());
+    let mut desk = Desk::open(intake, live.clone(), clock, Arc::new(|_: &_| {}), None).unwrap();
+    desk.begin();
+    Room { dir, desk, hands, live }
+}
+
+impl Room {
+    fn go_to(&mut self, now: &str) {
+        self.hands.set(at(now));
+        self.desk.turn();
+    }
+
+    /// Brings a package as somebody does who sends it whole.
+    fn send(&mut self, kind: Tipo, id: &str) -> Outcome {
+        let (name, about) = (format!("{id}.tar"), corte(id).replace("oficial", &kind.to_string()));
+        let path = self.dir.path().join(&name);
+        fs::write(&path, Tree::of(&about, &[("index.html", id.as_bytes())]).tar()).unwrap();
+        let (reply, mut answer) = oneshot::channel();
+        self.desk.hear(Event::Arrived(Arrival { name, path, source: "push".into() }, reply));
+        self.desk.work();
+        answer.try_recv().unwrap()
+    }
+
+    fn wish(&mut self, wish: Wish) -> Result<String, WishFault> {
+        let (reply, mut answer) = oneshot::channel();
+        self.desk.hear(Event::Wished(wish, reply));
+        answer.try_recv().unwrap()
+    }
+
+    fn shown(&self) -> Option<String> {
+        Some(self.live.load().as_deref()?.live().corte().id.to_string())
+    }
+}
+
+fn roll_back(corte: &str) -> Wish {
+    Wish::Rollback { corte: corte.parse().unwrap(), reason: "lo pidió el instituto".into() }
+}
+
+#[test]
+fn a_corte_of_the_drill_before_is_not_shown_again_in_this_one() {
+    let mut room = room(&[(Tipo::Simulacro, "2024-05-20T00:00:00Z"), (Tipo::Simulacro, "2024-05-27T00:00:00Z")]);
+    assert!(matches!(room.send(Tipo::Simulacro, "20240519_1830"), Outcome::Live { .. }));
+    room.wish(Wish::Hold { reason: "una duda".into() }).unwrap();
+    room.go_to("2024-05-27T01:00:00Z");
+    assert_eq!(room.shown(), None);
+    for id in ["20240526_1830", "20240526_1840"] {
+        assert!(matches!(room.send(Tipo::Simulacro, id), Outcome::Live { .. }), "the hold was another drill's");
+    }
+    let refused = room.wish(roll_back("20240519_1830")).unwrap_err().to_string();
+    assert!(refused.contains("another window"), "{refused}");
+    assert_eq!(room.shown().as_deref(), Some("20240526_1840"));
+    room.wish(roll_back("20240526_1830")).unwrap();
+    assert_eq!(room.shown().as_deref(), Some("20240526_1830"));
+}
+
+#[test]
+fn what_comes_a_moment_before_its_window_may_come_again() {
+    let mut room = room(&[(Tipo::Simulacro, "2024-05-20T00:00:00Z"), (Tipo::Oficial, "2024-05-20T06:00:00Z")]);
+    let heals = |outcome: Outcome| match outcome {
+        Outcome::Refused { code, heals, .. } => (code, heals),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(heals(room.send(Tipo::Oficial, "20240519_1820")), ("P072", false), "it is for no window to come");
+    room.go_to("2024-05-20T05:58:00Z");
+    assert_eq!(heals(room.send(Tipo::Oficial, "20240520_0000")), ("P072", true));
+    room.go_to("2024-05-20T06:00:00Z");
+    assert!(matches!(room.send(Tipo::Oficial, "20240520_0000"), Outcome::Live { .. }));
+    assert_eq!(heals(room.send(Tipo::Simulacro, "20240520_0000")), ("P072", false));
+}
