@@ -277,10 +277,10 @@ fn methods_that_would_change_something_are_refused() {
 
 #[test]
 fn results_are_fresh_until_the_next_corte_is_due() {
-    // Without a notice, so that an old corte can be looked at too.
-    let opens = Clock::machine().now() - SignedDuration::from_hours(24);
+    // With so much patience that an old corte can be looked at too.
+    let opens = Clock::machine().now() - SignedDuration::from_hours(12);
     let window = format!(
-        "opens = \"{}\"\ncloses = \"2100-01-01T00:00\"\ncortes_end = \"168h\"\non_interrupted = \"banner\"",
+        "opens = \"{}\"\ncloses = \"2100-01-01T00:00\"\ncortes_end = \"168h\"\nperiods = 144",
         opens.strftime("%Y-%m-%dT%H:%M:%SZ")
     );
     let site = Setup::clear().window(&window).start();
