@@ -277,11 +277,14 @@ impl Stage {
     pub(super) fn publish(&mut self, intake: &Intake, snapshot: Arc<Snapshot>) {
         // The work on the corte before is given up before this one is seen by anybody.
         self.improving = None;
+        let corte = snapshot.corte().id;
         let next = match self.live.load().as_deref() {
             Some(edition) => edition.next(snapshot, intake.keep),
             None => Edition::first(snapshot),
         };
-        let said = self.vault.ledger().head().and_then(Head::said).map(|said| match said.is_final {
+        // Where the head's own corte is damaged, the one before it is shown.
+        let said = self.vault.ledger().head().and_then(Head::said).filter(|said| said.corte == corte);
+        let said = said.map(|said| match said.is_final {
             true => Said::Final { at: said.at },
             false => Said::Resumed { at: said.at },
         });
