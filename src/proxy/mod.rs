@@ -4,8 +4,11 @@
 
 pub mod directives;
 pub mod freshness;
+pub mod hops;
 pub mod list;
 pub mod request;
+pub mod reuse;
+pub mod status;
 pub mod storable;
 pub mod structured;
 pub mod vary;
