@@ -26,8 +26,8 @@ pub fn dictionary(text: &[u8]) -> Option<Vec<(String, Value)>> {
         let key = reader.key()?;
         let value = if reader.take(b'=') { reader.member()? } else { Value::Boolean(true) };
         reader.parameters()?;
-        match members.iter_mut().find(|(known, _)| *known == key) {
-            Some(known) => known.1 = value,
+        match members.iter().position(|(known, _)| *known == key) {
+            Some(at) => members[at].1 = value,
             None if members.len() == MEMBERS_MOST => return None,
             None => members.push((key, value)),
         }
