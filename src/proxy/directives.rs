@@ -71,9 +71,9 @@ pub struct Directives {
     pub max_age: Option<u32>,
     /// 0 where the number is none.
     pub s_maxage: Option<u32>,
-    /// RFC 5861, 3. A number that is none counts as absent: it would allow something.
+    /// RFC 5861, 3. 0, which allows nothing, where the number is none.
     pub stale_while_revalidate: Option<u32>,
-    /// RFC 5861, 4.
+    /// RFC 5861, 4; likewise.
     pub stale_if_error: Option<u32>,
     /// True where they are those of `CDN-Cache-Control`: then neither `Cache-Control` nor `Expires` counts (RFC 9213, 2.2).
     pub targeted: bool,

@@ -106,11 +106,13 @@ mod tests {
 
     use super::*;
 
+    /// Section of RFC 9111, lines, what they say.
+    type Row = (&'static str, &'static [(&'static str, &'static str)], Directives);
+
     #[test]
     fn what_requests_say() {
         let empty = Directives::default;
-        // (section of RFC 9111, lines, what they say)
-        let cases: [(&str, &[(&'static str, &'static str)], Directives); 15] = [
+        let cases: [Row; 15] = [
             ("5.2.1", &[], empty()),
             ("5.4", &[("pragma", "x, No-Cache")], Directives { no_cache: true, ..empty() }),
             (

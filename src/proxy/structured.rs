@@ -195,10 +195,13 @@ pub fn quoted(text: &str, most: usize) -> String {
 mod tests {
     use super::*;
 
+    /// A text, and its members where it is a dictionary.
+    type Row = (&'static str, Option<Vec<(&'static str, Value)>>);
+
     #[test]
     fn dictionaries_are_read_strictly() {
         let (yes, int) = (|| Value::Boolean(true), Value::Integer);
-        let cases: [(&str, Option<Vec<(&str, Value)>>); 18] = [
+        let cases: [Row; 18] = [
             ("", Some(vec![])),
             ("a", Some(vec![("a", yes())])),
             ("a=1, b;x=2,\tc=?0", Some(vec![("a", int(1)), ("b", yes()), ("c", Value::Boolean(false))])),
