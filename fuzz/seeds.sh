@@ -159,6 +159,10 @@ for value in 'gzip;q=0.5, br;q=1.000, *;q=0, identity' 'zstd,,gzip ; q=0' 'W/"ab
     printf %s "$value" | seed request_fields "$(printf %s "$value" | md5sum | cut -c1-6)"
 done
 
+# Fields that a cache reads
+printf 'cache-control: max-age=5, private="a, b", no-cache=x\ndate: Sun, 06 Nov 1994 08:49:37 GMT\nexpires: 0\nage: 3\nvary: a, *\nconnection: a\netag: W/"x"\n' | seed cache_fields plain
+printf 'cdn-cache-control: max-age=60;x=1, no-cache="a", y=(1 2), z=@5\nif-none-match: "a", W/"b"\nif-range: "a"\nvia: 1.1 difusor (x)\nlocation: /new\npragma: no-cache\n' | seed cache_fields targeted
+
 # A database of actas
 csv() {
     printf '%s\n' 'DIPUTACIONES LOCALES 2026' '07/06/2026 23:00 (UTC-6)' 'ACTAS_ESPERADAS|ACTAS_CAPTURADAS' '2|1' ''

@@ -15,6 +15,7 @@ pub mod http;
 pub mod ingest;
 pub mod inspect;
 pub mod portal;
+pub mod proxy;
 pub mod record;
 pub mod rehearse;
 pub mod schedule;

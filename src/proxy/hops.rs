@@ -1,0 +1,163 @@
+//! Fields of one connection, which go no further (RFC 9110, 7.6.1), `Via` (7.6.3) and `Max-Forwards` (7.6.2).
+
+use http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, MAX_FORWARDS,
+    TE, TRANSFER_ENCODING, UPGRADE, VARY, VIA,
+};
+use http::{Method, Version};
+
+use super::{directives::CDN_CACHE_CONTROL, list};
+
+/// More names than any honest `Connection` has.
+const OPTIONS_MOST: usize = 32;
+/// Members of `Via`: more proxies in a row are a loop through names that are not ours.
+const VIA_MOST: usize = 16;
+
+/// Fields of the connection though `Connection` may not name them (7.6.1).
+const KNOWN: [HeaderName; 6] = [
+    CONNECTION,
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("keep-alive"),
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+/// Meant for all recipients, so that a sender must not name them in `Connection` (7.6.1). Without them a message would mean
+/// something else: whom it is for, where it ends, who may keep it.
+const ESSENTIAL: [HeaderName; 7] = [HOST, CONTENT_LENGTH, CACHE_CONTROL, CDN_CACHE_CONTROL, AUTHORIZATION, VARY, VIA];
+
+/// Why a message goes no further: 400 for a request, 502 for a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// A member of `Connection` is no field name, or there are too many.
+    Connection,
+    /// `Connection` names a field that is not the connection's.
+    Essential,
+}
+
+/// Takes out what belongs to the connection; `Upgrade` and `TE` are read by the caller before.
+pub fn strip(headers: &mut HeaderMap) -> Result<(), Fault> {
+    let members = list::of(headers, CONNECTION).members;
+    if members.len() > OPTIONS_MOST {
+        return Err(Fault::Connection);
+    }
+    let named: Result<Vec<_>, _> = members.into_iter().map(HeaderName::from_bytes).collect();
+    let named = named.map_err(|_| Fault::Connection)?;
+    if named.iter().any(|name| ESSENTIAL.contains(name)) {
+        return Err(Fault::Essential);
+    }
+    for name in named.iter().chain(&KNOWN) {
+        headers.remove(name);
+    }
+    Ok(())
+}
+
+/// True where the client takes trailers (10.1.4): then a `TE: trailers` of our own goes upstream.
+pub fn takes_trailers(headers: &HeaderMap) -> bool {
+    list::of(headers, TE).members.iter().any(|member| member.eq_ignore_ascii_case(b"trailers"))
+}
+
+/// Adds this hop to `Via`; `name` is a token of the configuration, that tells nothing of the machine.
+pub fn add_via(headers: &mut HeaderMap, version: Version, name: &str) {
+    let protocol = match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        Version::HTTP_3 => "3",
+        _ => "1.1",
+    };
+    if let Ok(value) = HeaderValue::try_from(format!("{protocol} {name}")) {
+        headers.append(VIA, value);
+    }
+}
+
+/// True where a request has been here already, or has gone through more proxies than make sense.
+pub fn is_loop(headers: &HeaderMap, name: &str) -> bool {
+    let members = list::of(headers, VIA).members;
+    let ours = |member: &&[u8]| {
+        let mut words = member.split(|byte| b" \t".contains(byte)).filter(|word| !word.is_empty());
+        words.nth(1).is_some_and(|by| by.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    members.len() >= VIA_MOST || members.iter().any(ours)
+}
+
+/// What `Max-Forwards` asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forwards {
+    Unbounded,
+    /// Forwarded with this value.
+    Left(u32),
+    /// This is the last recipient: it answers itself.
+    Here,
+}
+
+/// For TRACE and OPTIONS alone; what is no number is ignored.
+pub fn max_forwards(method: &Method, headers: &HeaderMap) -> Forwards {
+    if !matches!(*method, Method::TRACE | Method::OPTIONS) {
+        return Forwards::Unbounded;
+    }
+    match headers.get(MAX_FORWARDS).and_then(|value| list::seconds(value.as_bytes())) {
+        None => Forwards::Unbounded,
+        Some(0) => Forwards::Here,
+        Some(left) => Forwards::Left(left - 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        lines.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect()
+    }
+
+    #[test]
+    fn what_goes_no_further() {
+        // RFC 9110, 7.6.1
+        let mut headers = head(&[
+            ("connection", "close, X-Hop"),
+            ("x-hop", "1"),
+            ("keep-alive", "5"),
+            ("x-end", "1"),
+            ("te", "trailers"),
+        ]);
+        assert!(takes_trailers(&headers));
+        assert_eq!(strip(&mut headers), Ok(()));
+        assert_eq!(headers, head(&[("x-end", "1")]));
+        for (value, fault) in
+            [("Cache-Control", Fault::Essential), ("a, host", Fault::Essential), ("a b", Fault::Connection)]
+        {
+            assert_eq!(strip(&mut head(&[("connection", value)])), Err(fault), "{value}");
+        }
+    }
+
+    #[test]
+    fn loops_are_seen() {
+        // RFC 9110, 7.6.3
+        for (via, is) in
+            [("1.1 other", false), ("1.0 a, HTTP/1.1 Ours (x, y)", true), ("1.1 a (ours)", false), ("ours", false)]
+        {
+            assert_eq!(is_loop(&head(&[("via", via)]), "ours"), is, "{via}");
+        }
+        let mut headers = HeaderMap::new();
+        add_via(&mut headers, Version::HTTP_2, "ours");
+        assert_eq!(headers[VIA], "2 ours");
+        assert!(is_loop(&headers, "ours"));
+    }
+
+    #[test]
+    fn forwards_are_counted() {
+        // RFC 9110, 7.6.2
+        for (method, value, expected) in [
+            ("TRACE", "0", Forwards::Here),
+            ("OPTIONS", "3", Forwards::Left(2)),
+            ("OPTIONS", "x", Forwards::Unbounded),
+            ("GET", "0", Forwards::Unbounded),
+        ] {
+            assert_eq!(
+                max_forwards(&method.parse().unwrap(), &head(&[("max-forwards", value)])),
+                expected,
+                "{method} {value}"
+            );
+        }
+    }
+}

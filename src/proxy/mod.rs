@@ -1,0 +1,26 @@
+//! Floor 5: the corridor to an origin, with its cache. Here stands its pure core: what RFC 9111 says of fields, ages and
+//! stored responses, as functions over [`http::HeaderMap`]. No I/O and no clock: `now` comes in, decisions go out.
+//!
+//! A request: [`request::Directives`] -> the stored responses that [`vary`] selects -> [`reuse::decide`] -> sent, or
+//! validated with [`validate::ask`]. A response: [`storable::judge`] -> [`update::stored`] with [`freshness::Kept`]; a 304 or
+//! the answer to HEAD goes through [`update`]. What happened is told by [`status`]. Times are seconds since 1970 by the clock of this machine, ages and lifetimes seconds.
+
+pub mod directives;
+pub mod freshness;
+pub mod fuzz;
+pub mod hops;
+pub mod invalidate;
+pub mod list;
+#[cfg(test)]
+mod properties;
+pub mod request;
+pub mod reuse;
+pub mod status;
+pub mod storable;
+pub mod structured;
+pub mod update;
+pub mod validate;
+pub mod vary;
+
+/// The most that a number of seconds in a field counts as (RFC 9111, 1.2.2): 2^31, 68 years.
+pub const SECONDS_MOST: u32 = 1 << 31;

@@ -1,0 +1,117 @@
+//! `Vary` (RFC 9110, 12.5.5) and the secondary key that it asks for (RFC 9111, 4.1).
+
+use http::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, VARY};
+
+use super::list;
+
+/// More field names than any honest origin varies by; with more, nothing matches.
+const FIELDS_MOST: usize = 32;
+
+/// What selects a response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Vary {
+    /// Sorted, each once; empty where every request selects it.
+    Fields(Vec<HeaderName>),
+    /// `*`, a member that is no field name, or too many: never matches without the origin (4.1).
+    Star,
+}
+
+impl Vary {
+    pub fn read(headers: &HeaderMap) -> Self {
+        let lines = list::of(headers, VARY);
+        // HeaderName takes no `*` apart from names that have it inside: it is a byte of a token.
+        let read = |member: &&[u8]| HeaderName::from_bytes(member).ok().filter(|_| *member != b"*");
+        match lines.members.iter().map(read).collect::<Option<Vec<_>>>() {
+            Some(mut names) => {
+                names.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+                names.dedup();
+                if names.len() > FIELDS_MOST { Vary::Star } else { Vary::Fields(names) }
+            }
+            None => Vary::Star,
+        }
+    }
+
+    /// The secondary key of a request: equal keys are selected by the same fields (4.1). Lines are combined, white space at
+    /// members' ends goes; an absent field differs from an empty one. `None` for `*`.
+    pub fn key(&self, request: &HeaderMap) -> Option<Vec<u8>> {
+        let Vary::Fields(names) = self else { return None };
+        let mut key = Vec::new();
+        for name in names {
+            key.extend_from_slice(name.as_str().as_bytes());
+            if request.contains_key(name) {
+                key.push(b':');
+                key.extend(value(request, name));
+            }
+            // No value can hold one.
+            key.push(b'\n');
+        }
+        Some(key)
+    }
+}
+
+/// Normalised as far as it surely keeps its meaning (4.1): codings are in any case and order (RFC 9110, 12.5.3), in other
+/// lists only the white space around members is free.
+fn value(request: &HeaderMap, name: &HeaderName) -> Vec<u8> {
+    let members = list::of(request, name).members;
+    if *name != ACCEPT_ENCODING {
+        return members.join(&b","[..]);
+    }
+    let plain = |m: &&[u8]| m.iter().filter(|b| !b" \t".contains(b)).map(u8::to_ascii_lowercase).collect::<Vec<_>>();
+    let mut codings: Vec<Vec<u8>> = members.iter().map(plain).collect();
+    codings.sort();
+    codings.dedup();
+    codings.join(&b","[..])
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn head(name: &'static str, lines: &[&'static str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(name, HeaderValue::from_static(line));
+        }
+        headers
+    }
+
+    #[test]
+    fn every_syntax() {
+        // RFC 9110, 12.5.5
+        for (lines, names) in [
+            (vec![], Some("")),
+            (vec!["", " , "], Some("")),
+            (vec!["Accept", "X-a, accept,"], Some("accept x-a")),
+            (vec!["*"], None),
+            (vec!["a, *"], None),
+            (vec!["a", " * ,b"], None),
+            (vec!["a b"], None),
+            (vec!["\"a\""], None),
+        ] {
+            let names = names.map_or(Vary::Star, |names| {
+                Vary::Fields(names.split_whitespace().map(|name| name.parse().unwrap()).collect())
+            });
+            assert_eq!(Vary::read(&head("vary", &lines)), names, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn requests_that_are_selected_alike() {
+        // RFC 9111, 4.1
+        for (name, a, b, same) in [
+            ("x", vec![], vec![], true),
+            ("x", vec![], vec![""], false),
+            ("x", vec!["a", "b"], vec!["a , b"], true),
+            ("x", vec!["a"], vec!["A"], false),
+            ("x", vec!["a,b"], vec!["b,a"], false),
+            ("accept-encoding", vec!["gzip, br;q=0.5"], vec!["BR; q=0.5", "gzip"], true),
+            ("accept-encoding", vec!["gzip"], vec!["gzip;q=0"], false),
+        ] {
+            let vary = Vary::Fields(vec![name.parse().unwrap()]);
+            assert_eq!(vary.key(&head(name, &a)) == vary.key(&head(name, &b)), same, "{name} {a:?} {b:?}");
+        }
+        assert_eq!(Vary::Star.key(&HeaderMap::new()), None);
+    }
+}
