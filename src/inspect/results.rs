@@ -277,10 +277,14 @@ async fn chain(line: &mut Line, expected: &Expected, sums: &Digest, state: State
     match checked {
         Err(why) => found.fault("chain", format!("/.prep/cortes: {why}")),
         Ok((links, last, Holds::FromTheFirst)) => {
-            found.ok("chain", format!("{links} links hold, from the first to {}...", &last[..12.min(last.len())]));
+            found.ok("chain", format!("{}, from the first to {}...", hold(links), &last[..12.min(last.len())]));
         }
         Ok((links, _, Holds::WithGaps(gaps))) => {
-            found.ok("chain", format!("{links} links hold; {gaps} times some are no longer listed"));
+            found.ok("chain", format!("{}; {gaps} times some are no longer listed", hold(links)));
         }
     }
+}
+
+fn hold(links: usize) -> String {
+    if links == 1 { "1 link holds".into() } else { format!("{links} links hold") }
 }
