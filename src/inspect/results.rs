@@ -204,7 +204,7 @@ fn age(round: &Round, corte: &Corte, found: &mut Findings) {
     let base = corte.instant.max(estado.opens.filter(|opens| *opens <= now).unwrap_or(corte.instant));
     let age = now.duration_since(base);
     let state = estado.state.token();
-    let limit = judge::oldest_s(estado.state, estado.interval_s.unwrap_or(judge::INTERVAL_S));
+    let limit = judge::oldest_s(estado.state, estado.interval_of_call_s());
     let blur = estado.blur_s();
     let limit = limit.map(|limit| round.asked.max_age_s.unwrap_or(limit).saturating_add(blur));
     let shown = |age: SignedDuration| format!("{} min {} s", age.as_mins(), age.as_secs() % 60);

@@ -75,6 +75,12 @@ impl Estado {
         })
     }
 
+    /// Seconds from one corte to the next that age is measured by: as it says, but in the election no longer than the call's.
+    pub fn interval_of_call_s(&self) -> i64 {
+        let most = if self.is_drill { i64::MAX } else { INTERVAL_S };
+        self.interval_s.unwrap_or(INTERVAL_S).min(most)
+    }
+
     /// Seconds by which the time of a fast rehearsal is known no better: `Date` tells whole seconds, on both sides.
     pub fn blur_s(&self) -> i64 {
         let pace = self.clock.filter(|_| self.is_drill).map_or(1.0, |clock| clock.pace);
@@ -209,6 +215,12 @@ mod tests {
         let little =
             Estado::parse(br#"{"estado":"previo","corte":null,"reloj":{"ritmo":"x"},"intervalo_s":-1}"#).unwrap();
         assert!(little.corte.is_none() && little.clock.is_none() && little.interval_s.is_none());
+        // Who says that cortes come once a day must not look up to date with one of this morning; a drill may.
+        let every = |tipo: &str| {
+            let text = format!(r#"{{"estado":"vigente","tipo":"{tipo}","intervalo_s":86400}}"#);
+            Estado::parse(text.as_bytes()).unwrap().interval_of_call_s()
+        };
+        assert_eq!((every("oficial"), every("simulacro")), (600, 86_400));
         for bad in ["", "[]", "{}", r#"{"estado":"abierto"}"#, r#"{"estado":7}"#] {
             assert!(Estado::parse(bad.as_bytes()).is_err(), "{bad}");
         }
