@@ -65,9 +65,16 @@ fn it_plays_and_leaves_nothing_behind() {
     let mut demo = Demo::start(&["--every", "1s"]);
     let folder = PathBuf::from(last_word(&demo.until("packages in")));
     assert!(folder.is_dir(), "{}", folder.display());
+    let audit = demo.until("difusor audit");
     for corte in ["20260607_1830", "20260607_1840", "20260607_1850"] {
         demo.until(&format!("{corte}  live:"));
     }
+    // The line that it prints, as somebody copies it.
+    let words: Vec<&str> = audit.split_whitespace().skip_while(|word| *word != "audit").collect();
+    let run = Command::new(env!("CARGO_BIN_EXE_difusor")).args(words).args(["--sample", "2"]).output().expect("runs");
+    let told = String::from_utf8_lossy(&run.stdout);
+    assert_eq!(run.status.code(), Some(0), "{told}{}", String::from_utf8_lossy(&run.stderr));
+    assert!(told.contains("signed by demo"), "{told}");
     let (code, rest) = demo.interrupt();
     assert_eq!(code, Some(0));
     assert!(rest.contains("leaves nothing behind"), "{rest}");

@@ -9,6 +9,7 @@ use jiff::fmt::temporal::Pieces;
 use jiff::tz::{Offset, TimeZone};
 use serde_json::{Value, json};
 
+use super::serve::REHEARSAL;
 use super::{FAILED, WRONG_USE};
 use crate::base::clock::Clock;
 use crate::base::disk::Disk;
@@ -20,16 +21,26 @@ use crate::store::{Entry, Ledger, Moment, Shown, Vault};
 /// List the cortes in the vault, the latest first
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The settings, which name the vault
-    #[arg(long, value_name = "FILE", default_value = "difusor.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    vault: Which,
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
 }
 
+/// Whose vault.
+#[derive(Debug, clap::Args)]
+pub(super) struct Which {
+    /// The settings, which name the vault and the signers
+    #[arg(long, value_name = "FILE", default_value = "difusor.toml")]
+    config: PathBuf,
+    /// The vault of the rehearsal that began at this moment (`serve --clock`)
+    #[arg(long, value_name = "TIME", value_parser = super::moment)]
+    clock: Option<Timestamp>,
+}
+
 pub fn run(args: &Args) -> ExitCode {
-    let (ledger, _) = match open(&args.config, "cortes") {
+    let Opened { ledger, .. } = match open(&args.vault, "cortes") {
         Ok(opened) => opened,
         Err(code) => return code,
     };
@@ -51,16 +62,26 @@ pub fn run(args: &Args) -> ExitCode {
     ExitCode::from(FAILED)
 }
 
+/// What the settings name.
+pub(super) struct Opened {
+    pub ledger: Ledger,
+    pub settings: Settings,
+    /// Of the cortes in it.
+    pub kind: Tipo,
+}
+
 /// The ledger that the settings name, for reading.
-pub(super) fn open(config: &std::path::Path, verb: &str) -> Result<(Ledger, Settings), ExitCode> {
-    let settings = config::load(config).map_err(|faults| {
+pub(super) fn open(which: &Which, verb: &str) -> Result<Opened, ExitCode> {
+    let settings = config::load(&which.config).map_err(|faults| {
         eprintln!("{faults}");
         ExitCode::from(WRONG_USE)
     })?;
     let intake = &settings.intake;
-    let root = Vault::root(&intake.state, &intake.election, kind(&settings));
+    let state = if which.clock.is_some() { intake.state.join(REHEARSAL) } else { intake.state.clone() };
+    let kind = kind(&settings, which.clock.unwrap_or_else(|| Clock::machine().now()));
+    let root = Vault::root(&state, &intake.election, kind);
     match Ledger::read(&Disk::machine(), &root) {
-        Ok(ledger) => Ok((ledger, settings)),
+        Ok(ledger) => Ok(Opened { ledger, settings, kind }),
         Err(error) => {
             eprintln!("difusor {verb}: {}: {error}; is it this user's to read?", root.display());
             Err(ExitCode::from(FAILED))
@@ -68,10 +89,10 @@ pub(super) fn open(config: &std::path::Path, verb: &str) -> Result<(Ledger, Sett
     }
 }
 
-/// The kind of cortes that are taken in now.
-pub(super) fn kind(settings: &Settings) -> Tipo {
+/// The kind of cortes that are taken in at that moment.
+pub(super) fn kind(settings: &Settings, at: Timestamp) -> Tipo {
     let calendar = &settings.intake.calendar;
-    calendar.windows()[calendar.governing(Clock::machine().now())].kind
+    calendar.windows()[calendar.governing(at)].kind
 }
 
 /// Where a corte stands.

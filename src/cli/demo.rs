@@ -114,13 +114,16 @@ fn introduce(demo: &Demo, args: &Args) {
         Some(path) => format!("the night of {}, rebuilt", path.display()),
         None => "an invented election night, Coahuila 2026".to_owned(),
     };
-    let every = args.every;
+    let (every, signers) = (args.every, demo.signers());
+    let signers = signers.display();
     say(&format!(
         "difusor demo: {what}. Nothing leaves this machine.\n\n\
          \x20 results        http://{address}/\n\
          \x20 this corte     http://{address}/.prep/corte.json\n\
          \x20 signed list    http://{address}/.prep/SHA256SUMS\n\
-         \x20 packages in    {}\n\n\
+         \x20 packages in    {}\n\
+         \x20 who signs      {signers}\n\n\
+         Check it, from another terminal: difusor audit http://{address} --signers {signers}\n\
          Every {every:?} a signed package arrives, which stands for 10 minutes of the night. Ctrl-C ends it.\n\n",
         demo.incoming().display()
     ));

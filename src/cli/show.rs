@@ -1,12 +1,11 @@
 //! `difusor show`: one corte of the vault, verified again, or one of its files.
 
 use std::io::{Write, stdout};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::cortes::{live_since, local, open, state};
+use super::cortes::{Opened, Which, live_since, local, open, state};
 use super::{FAILED, WRONG_USE};
 use crate::base::units;
 use crate::corte::{self, CorteId, Expectations, Verified};
@@ -21,16 +20,15 @@ pub struct Args {
     /// A file, as in SHA256SUMS: sitio/index.html, corte.json; its bytes go to standard output
     #[arg(value_name = "PATH")]
     path: Option<String>,
-    /// The settings, which name the vault and the signers
-    #[arg(long, value_name = "FILE", default_value = "difusor.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    vault: Which,
     /// Print one JSON object
     #[arg(long, conflicts_with = "path")]
     json: bool,
 }
 
 pub fn run(args: &Args) -> ExitCode {
-    let (ledger, settings) = match open(&args.config, "show") {
+    let Opened { ledger, settings, kind } = match open(&args.vault, "show") {
         Ok(opened) => opened,
         Err(code) => return code,
     };
@@ -42,7 +40,7 @@ pub fn run(args: &Args) -> ExitCode {
     let expected = Expectations {
         trust: entry.facts.trust,
         eleccion: Some(intake.election.clone()),
-        tipo: Some(super::cortes::kind(&settings)),
+        tipo: Some(kind),
         signers: &intake.signers,
         identity: intake.identity.clone(),
         now: entry.facts.verified,

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ use crate::corte::{
     About, Corte, Expectations, InMemory, Keep, Limits, Proof, Refusal, Signers, StampRule, Tipo, Trust, Verified,
     read, read_bare,
 };
+use crate::schedule::Calendar;
 
 /// Bytes after which a package counts as large, and progress is shown.
 const LARGE: u64 = 64 << 20;
@@ -68,6 +69,8 @@ struct Asked {
     limits: Limits,
     /// With `Trust::Transport`, and only then.
     transport: Option<(StampRule, About)>,
+    /// With settings: in which window it would be shown.
+    calendar: Option<Arc<Calendar>>,
 }
 
 /// What a package turned out to be.
@@ -93,7 +96,7 @@ pub fn run(args: &Args) -> ExitCode {
     };
     let (code, report) = match verify(&super::behind(&args.package), &asked) {
         Ok(found) if args.json => (ExitCode::SUCCESS, format!("{}\n", as_json(&found))),
-        Ok(found) => (ExitCode::SUCCESS, as_text(&found)),
+        Ok(found) => (ExitCode::SUCCESS, as_text(&found, asked.calendar.as_deref())),
         Err(refusal) => {
             eprintln!("difusor verify: refused, {}: {refusal}", refusal.code());
             let json = json!({ "verified": false, "code": refusal.code(), "reason": refusal.to_string() });
@@ -120,12 +123,13 @@ fn typed(args: &Args) -> Result<Asked, String> {
         }),
         limits: Limits::default(),
         transport: None,
+        calendar: None,
     })
 }
 
 fn configured(file: &Path) -> Result<Asked, String> {
     let settings = config::load(file).map_err(|faults| format!("\n{faults}"))?;
-    let kind = super::cortes::kind(&settings);
+    let kind = super::cortes::kind(&settings, Clock::machine().now());
     let intake = settings.intake;
     let election = intake.election;
     let about = About { eleccion: election.clone(), tipo: kind, revision: 0, now: Clock::machine().now() };
@@ -138,6 +142,7 @@ fn configured(file: &Path) -> Result<Asked, String> {
         kind: None,
         limits: intake.limits,
         transport: intake.transport.map(|transport| (transport.rule, about)),
+        calendar: Some(intake.calendar),
     })
 }
 
@@ -196,7 +201,7 @@ impl Keep for Progress {
     }
 }
 
-fn as_text(found: &Found) -> String {
+fn as_text(found: &Found, calendar: Option<&Calendar>) -> String {
     let corte = &found.corte;
     let count = |n: Option<u64>| n.map_or("-".into(), |n| n.to_string());
     let actas = corte.actas.map_or("not given".into(), |actas| {
@@ -212,8 +217,19 @@ fn as_text(found: &Found) -> String {
         ("files", format!("{}, {} bytes", found.files, found.bytes)),
         ("signed by", signed_by(&found.proof)),
     ];
-    let rows = rows.iter().map(|(name, value)| format!("  {name:<11} {value}\n"));
+    let window = calendar.map(|calendar| ("window", window(corte, calendar)));
+    let rows = rows.into_iter().chain(window).map(|(name, value)| format!("  {name:<11} {value}\n"));
     std::iter::once("verified\n".to_string()).chain(rows).collect()
+}
+
+/// When the service would show it, if ever: packages are checked days before, so that is no reason to refuse one here.
+fn window(corte: &Corte, calendar: &Calendar) -> String {
+    let window = &calendar.windows()[calendar.governing(corte.instant)];
+    if window.kind != corte.tipo {
+        return format!("NONE: at its hour only `{}` is taken; see `difusor schedule`", window.kind);
+    }
+    let opens = window.opens.to_zoned_datetime(calendar.zone().clone());
+    format!("{}, opens {}", window.kind, opens.strftime("%Y-%m-%dT%H:%M:%S%:z"))
 }
 
 fn signed_by(proof: &Proof) -> String {

@@ -100,7 +100,9 @@ pub enum Refusal {
     // What is expected of it
     #[error("corte.json: eleccion is `{found}`, expected `{expected}`; check who sent the package, and the settings")]
     ElectionOther { found: String, expected: Shown },
-    #[error("corte.json: tipo is `{found}`, expected `{expected}`; drills and the election do not mix")]
+    #[error(
+        "corte.json: tipo is `{found}`, expected `{expected}`; drills and the election do not mix; `difusor schedule` says which is on"
+    )]
     TipoOther { found: Tipo, expected: Tipo },
     #[error("corte.json: corte {id} and fecha_hora {fecha_hora} do not name the same minute; correct one of them")]
     MinuteOther { id: CorteId, fecha_hora: String },

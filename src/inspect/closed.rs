@@ -10,6 +10,7 @@ use super::exchange::{Line, Wanted};
 use super::judge::{self, Answer, CONTENT_DIGEST, CORTE, CORTE_FECHA_HORA, REPR_DIGEST};
 use super::report::Findings;
 use super::told::Estado;
+use crate::base::shown::Shown;
 use crate::corte::CorteId;
 use crate::schedule::State;
 use crate::snapshot::Coding;
@@ -109,6 +110,7 @@ fn judge(answer: &Answer, estado: &Estado, wants_json: bool, found: &mut Finding
     }
     let media = answer.field(&CONTENT_TYPE).unwrap_or_default();
     if media.starts_with("application/json") != wants_json {
+        let media = Shown::text(media);
         found.warn(name, format!("{asked}: {media} is not what was asked for (page or JSON, by Accept)"));
     }
     if found.faults() == before {

@@ -204,7 +204,7 @@ fn age(round: &Round, corte: &Corte, found: &mut Findings) {
     let base = corte.instant.max(estado.opens.filter(|opens| *opens <= now).unwrap_or(corte.instant));
     let age = now.duration_since(base);
     let state = estado.state.token();
-    let limit = judge::oldest_s(estado.state, estado.interval_s.unwrap_or(judge::INTERVAL_S));
+    let limit = judge::oldest_s(estado.state, estado.interval_of_call_s());
     let blur = estado.blur_s();
     let limit = limit.map(|limit| round.asked.max_age_s.unwrap_or(limit).saturating_add(blur));
     let shown = |age: SignedDuration| format!("{} min {} s", age.as_mins(), age.as_secs() % 60);
@@ -277,10 +277,14 @@ async fn chain(line: &mut Line, expected: &Expected, sums: &Digest, state: State
     match checked {
         Err(why) => found.fault("chain", format!("/.prep/cortes: {why}")),
         Ok((links, last, Holds::FromTheFirst)) => {
-            found.ok("chain", format!("{links} links hold, from the first to {}...", &last[..12.min(last.len())]));
+            found.ok("chain", format!("{}, from the first to {}...", hold(links), &last[..12.min(last.len())]));
         }
         Ok((links, _, Holds::WithGaps(gaps))) => {
-            found.ok("chain", format!("{links} links hold; {gaps} times some are no longer listed"));
+            found.ok("chain", format!("{}; {gaps} times some are no longer listed", hold(links)));
         }
     }
+}
+
+fn hold(links: usize) -> String {
+    if links == 1 { "1 link holds".into() } else { format!("{links} links hold") }
 }

@@ -33,8 +33,12 @@ impl Target {
         if self.is_secure { "https" } else { "http" }
     }
 
-    /// Where `Location: TO` leads from here, if that is the same host: its root.
+    /// Where `Location: TO` leads from a clear port, if that is the same host: its root. From TLS nothing leads away: who
+    /// has asked for it would not see that he gets something else.
     pub fn sent_to(&self, to: &str) -> Option<Target> {
+        if self.is_secure {
+            return None;
+        }
         let there: Target = to.split_at_checked(to.find("://")? + 3).and_then(|(scheme, rest)| {
             let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
             format!("{scheme}{}", &rest[..end]).parse().ok()
@@ -126,6 +130,11 @@ mod tests {
         assert_eq!(to("https://prep.example.mx/x?y").as_deref(), Some("https://prep.example.mx"));
         for other in ["https://otro.example.mx/", "/index.html", "https://prep.example.mx@otro/", "javascript://x"] {
             assert_eq!(to(other), None, "{other}");
+        }
+        // Nobody who asked for TLS is led away from it.
+        let secured: Target = "https://prep.example.mx".parse().unwrap();
+        for to in ["http://prep.example.mx/", "https://prep.example.mx:8443/"] {
+            assert_eq!(secured.sent_to(to), None, "{to}");
         }
     }
 

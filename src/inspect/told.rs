@@ -56,6 +56,8 @@ impl Estado {
     pub fn parse(json: &[u8]) -> Result<Estado, String> {
         let value: Value = serde_json::from_slice(json).map_err(|error| format!("is no JSON: {error}"))?;
         let text = |key: &str| value[key].as_str();
+        // They are printed, and those of an honest difusor look the same.
+        let shown = |text: &str| Shown::text(text).to_string();
         let state = text("estado").and_then(state).ok_or("has no `estado` that we know")?;
         let clock = &value["reloj"];
         let pace = clock["ritmo"].as_f64().filter(|pace| (0.0..=PACE_MAX).contains(pace));
@@ -63,14 +65,20 @@ impl Estado {
         Ok(Estado {
             state,
             shows: value["resultados"].as_bool(),
-            corte: text("corte").map(str::to_owned),
-            fecha_hora: text("fecha_hora").map(str::to_owned),
+            corte: text("corte").map(shown),
+            fecha_hora: text("fecha_hora").map(shown),
             is_drill: value["simulacro"].as_bool().unwrap_or(false) || text("tipo") == Some("simulacro"),
             interval_s: value["intervalo_s"].as_i64().filter(|s| *s > 0),
             opens: instant(text("abre")),
             closes: instant(text("cierra")),
             clock: printed.map(|((election, machine_s), pace)| Printed { election, machine_s, pace }),
         })
+    }
+
+    /// Seconds from one corte to the next that age is measured by: as it says, but in the election no longer than the call's.
+    pub fn interval_of_call_s(&self) -> i64 {
+        let most = if self.is_drill { i64::MAX } else { INTERVAL_S };
+        self.interval_s.unwrap_or(INTERVAL_S).min(most)
     }
 
     /// Seconds by which the time of a fast rehearsal is known no better: `Date` tells whole seconds, on both sides.
@@ -199,9 +207,20 @@ mod tests {
         assert!(estado.state == State::Current && estado.shows == Some(true) && estado.is_drill);
         let at = estado.clock.unwrap().at(1_002);
         assert_eq!(at, "2026-06-08T02:13:00Z".parse().unwrap());
+        // Both are printed: what a server writes must not reach the terminal as it is.
+        let hostile = r#"{"estado":"previo","corte":"\u001b[2J\u202e","fecha_hora":"a\nhttps://b: as sent"}"#;
+        let hostile = Estado::parse(hostile.as_bytes()).unwrap();
+        assert_eq!(hostile.corte.as_deref(), Some(r"\u{1b}[2J\u{202e}"));
+        assert_eq!(hostile.fecha_hora.as_deref(), Some(r"a\nhttps://b: as sent"));
         let little =
             Estado::parse(br#"{"estado":"previo","corte":null,"reloj":{"ritmo":"x"},"intervalo_s":-1}"#).unwrap();
         assert!(little.corte.is_none() && little.clock.is_none() && little.interval_s.is_none());
+        // Who says that cortes come once a day must not look up to date with one of this morning; a drill may.
+        let every = |tipo: &str| {
+            let text = format!(r#"{{"estado":"vigente","tipo":"{tipo}","intervalo_s":86400}}"#);
+            Estado::parse(text.as_bytes()).unwrap().interval_of_call_s()
+        };
+        assert_eq!((every("oficial"), every("simulacro")), (600, 86_400));
         for bad in ["", "[]", "{}", r#"{"estado":"abierto"}"#, r#"{"estado":7}"#] {
             assert!(Estado::parse(bad.as_bytes()).is_err(), "{bad}");
         }

@@ -52,7 +52,7 @@ pub enum DemoFault {
     Signals(io::Error),
     #[error("no key could be made: {0}")]
     Key(ssh_key::Error),
-    #[error("the signers file could not be made: {0}")]
+    #[error("the signers could not be read: {0}")]
     Signers(crate::corte::SignersFault),
     #[error(transparent)]
     Start(#[from] StartFault),
@@ -87,6 +87,8 @@ impl Demo {
         let key = PrivateKey::random(&mut ssh_key::rand_core::OsRng, Algorithm::Ed25519).map_err(DemoFault::Key)?;
         let public = key.public_key().to_openssh().map_err(DemoFault::Key)?;
         let line = format!("{AUTHORITY} namespaces=\"prep-corte\" {public}\n");
+        let fault = |source| DemoFault::Folder { path: folder.signers(), source };
+        fs::write(folder.signers(), &line).map_err(fault)?;
         let settings = Settings {
             intake: Intake {
                 disk: Disk::machine(),
@@ -132,6 +134,11 @@ impl Demo {
 
     pub fn incoming(&self) -> PathBuf {
         self.folder.incoming()
+    }
+
+    /// The public key as a file, for whoever checks what is shown.
+    pub fn signers(&self) -> PathBuf {
+        self.folder.signers()
     }
 
     /// Makes, signs and hands over the next corte; `None` after the last one.
@@ -219,6 +226,10 @@ impl Folder {
 
     fn incoming(&self) -> PathBuf {
         Path::new(&self.0).join("incoming")
+    }
+
+    fn signers(&self) -> PathBuf {
+        Path::new(&self.0).join("allowed_signers")
     }
 }
 

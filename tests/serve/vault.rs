@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::common::server::{Setup, Site};
+use crate::common::verbs::difusor;
 use crate::common::wire::Talk;
 use crate::common::{ELECTION, Tree, corte};
 
@@ -162,4 +163,26 @@ fn the_vault_is_listed_and_shown_while_it_is_in_use() {
     assert!(shown.contains("all verified again") && shown.contains("sitio/datos/actas.csv"), "{shown}");
     assert_eq!(run(&["show", IDS[0], "sitio/datos/actas.csv"]), package(IDS[0]).bytes("sitio/datos/actas.csv"));
     assert_eq!(run(&["show", IDS[0], "SHA256SUMS"]), package(IDS[0]).bytes("SHA256SUMS"));
+}
+
+#[test]
+fn a_rehearsal_is_listed_apart_and_each_package_has_its_window() {
+    let begins = "2024-06-02T19:59:00-06:00";
+    let drill = "kind = \"simulacro\"\nopens = \"2024-06-02T18:30\"\ncloses = \"2024-06-02T23:59\"";
+    let election = "opens = \"2024-06-09T18:30\"\ncloses = \"2024-06-16T23:59\"";
+    let site = Setup::clear().window(drill).window(election).clock(begins, 1).start();
+    let drilled = Tree::of(&corte(IDS[0]).replace("oficial", "simulacro"), &[("index.html", b"<p>")]);
+    site.deliver("drill.tar", &drilled);
+    site.live(IDS[0]);
+    let run = |args: &[&str]| {
+        let said = difusor(site.dir.path(), &[args, &["--config", "difusor.toml"]].concat());
+        assert_eq!(said.code, 0, "{args:?}: {}", said.err);
+        said.out
+    };
+    assert!(run(&["cortes", "--clock", begins]).contains(IDS[0]));
+    assert!(run(&["show", IDS[0], "--clock", begins]).contains("all verified again"));
+    assert!(run(&["cortes"]).contains("empty"), "what is rehearsed is none of the real vault");
+    assert!(run(&["verify", "incoming/drill.tar"]).contains("simulacro, opens 2024-06-02T18:30:00-06:00"));
+    fs::write(site.path("other.tar"), package(IDS[1]).tar()).unwrap();
+    assert!(run(&["verify", "other.tar"]).contains("NONE: at its hour only `simulacro` is taken"));
 }
