@@ -1,11 +1,14 @@
-//! Floor 5: the corridor to an origin, with its cache. Here stands its pure core: what RFC 9111 says of fields, ages and
+//! Floor 5: the corridor to an origin, with its cache. [`corridor`] is its door, [`upstream`] the way to an origin; the rest is
+//! the pure core: what RFC 9111 says of fields, ages and
 //! stored responses, as functions over [`http::HeaderMap`]. No I/O and no clock: `now` comes in, decisions go out.
 //!
 //! A request: [`request::Directives`] -> the stored responses that [`vary`] selects -> [`reuse::decide`] -> sent, or
 //! validated with [`validate::ask`]. A response: [`storable::judge`] -> [`update::stored`] with [`freshness::Kept`]; a 304 or
 //! the answer to HEAD goes through [`update`]. What happened is told by [`status`]. Times are seconds since 1970 by the clock of this machine, ages and lifetimes seconds.
 
+pub mod corridor;
 pub mod directives;
+pub mod failure;
 pub mod freshness;
 pub mod fuzz;
 pub mod hops;
@@ -15,10 +18,12 @@ pub mod list;
 mod properties;
 pub mod request;
 pub mod reuse;
+pub mod route;
 pub mod status;
 pub mod storable;
 pub mod structured;
 pub mod update;
+pub mod upstream;
 pub mod validate;
 pub mod vary;
 

@@ -1,0 +1,48 @@
+//! What an upstream is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where an origin listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// A name or an address, without brackets.
+    pub host: String,
+    pub port: u16,
+}
+
+/// What `Host` says upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostOut {
+    /// What the client said.
+    Client,
+    /// This: by default the first origin's own.
+    Named(String),
+}
+
+/// See the names.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub name: String,
+    /// At least one; all of them serve the same.
+    pub origins: Vec<Origin>,
+    /// With TLS where it is there; certificates are verified for the origin's host. Its ALPN is set by us.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// HTTP/2, where the origin takes it by ALPN, or by prior knowledge without TLS.
+    pub http2: bool,
+    pub host: HostOut,
+    /// X-Forwarded-For, -Proto, -Host and Forwarded (RFC 7239) tell the origin who asks.
+    pub forwarded: bool,
+    /// For a name, a connection and its TLS handshake together.
+    pub connect: Duration,
+    /// From the whole request sent to the response's head.
+    pub first_byte: Duration,
+    /// Between two pieces of a body.
+    pub idle: Duration,
+    /// For the whole exchange.
+    pub total: Duration,
+    /// Connections at once, all origins together.
+    pub connections: usize,
+    /// Requests that may wait for a connection.
+    pub waiting: usize,
+}
