@@ -44,6 +44,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     })
 }
 
+/// The same, or `0s`: nothing.
+pub fn duration_or_zero(text: &str) -> Result<Duration, String> {
+    if text == "0s" { Ok(Duration::ZERO) } else { duration(text) }
+}
+
 /// A size for people: `3.3 MB`.
 pub fn show_size(bytes: u64) -> String {
     match bytes {
@@ -70,6 +75,7 @@ mod tests {
         }
         for bad in ["", "30", "0s", "-5s", "soon", "1mo", "100000000h"] {
             assert!(duration(bad).is_err(), "{bad}");
+            assert_eq!(duration_or_zero(bad).is_ok(), bad == "0s", "{bad}");
         }
     }
 

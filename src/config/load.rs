@@ -96,7 +96,16 @@ fn needed(top: &Section, folder: &Path) -> Option<Settings> {
     let http = http(top, folder);
     let admin = super::admin::https(&top.section("admin"), folder);
     let rsync = super::rsync::rsync(&top.section("rsync"), folder);
-    Some(Settings { intake: intake?, sources: sources?, looks: looks?, http: http?, admin: admin?, rsync: rsync? })
+    let proxy = super::proxy::proxy(top, folder);
+    Some(Settings {
+        intake: intake?,
+        sources: sources?,
+        looks: looks?,
+        http: http?,
+        admin: admin?,
+        proxy: proxy?,
+        rsync: rsync?,
+    })
 }
 
 /// `is_fed`: packages come from elsewhere too.

@@ -90,7 +90,7 @@ fn the_call(top: &Section, zone: &TimeZone, (kind, opens, closes): &(Tipo, &str,
 
 fn rest(section: &Section, opens: Option<Timestamp>, closes: Option<Timestamp>) -> Option<Window> {
     let kind = section.text("kind", kind);
-    let (interval, grace) = (section.text("interval", units::duration), section.text("grace", grace));
+    let (interval, grace) = (section.text("interval", units::duration), section.text("grace", units::duration_or_zero));
     let periods = section.number("periods", 1..PERIODS_MAX + 1);
     let end = section.text("cortes_end", units::duration);
     let on_interrupted = section.text("on_interrupted", on_interrupted);
@@ -152,11 +152,6 @@ fn instant(typed: Typed, zone: &TimeZone) -> Result<Timestamp, String> {
     }
 }
 
-/// Unlike others, this one may be nothing.
-fn grace(text: &str) -> Result<Duration, String> {
-    if text == "0s" { Ok(Duration::ZERO) } else { units::duration(text) }
-}
-
 fn zone(text: &str) -> Result<TimeZone, String> {
     TimeZone::get(text).map_err(|_| String::new())
 }
@@ -185,7 +180,8 @@ fn after(text: &str) -> Result<Closed, String> {
     }
 }
 
-fn host(text: &str) -> Result<String, String> {
+/// In lower case, without a port.
+pub(super) fn host(text: &str) -> Result<String, String> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
     let is_host = (1..=253).contains(&text.len()) && text.bytes().all(fits);
     is_host.then(|| text.to_ascii_lowercase()).ok_or_else(String::new)

@@ -4,6 +4,7 @@ use super::Rsync;
 use crate::admin::Https;
 use crate::http;
 use crate::ingest::{Intake, source};
+use crate::proxy::corridor;
 use crate::snapshot::Looks;
 
 /// Everything that `serve` needs.
@@ -16,6 +17,8 @@ pub struct Settings {
     pub http: http::Settings,
     /// The operators' door that others reach.
     pub admin: Option<Https>,
+    /// What is asked of origins; `None` where nothing is.
+    pub proxy: Option<corridor::Settings>,
     /// For rsyncd, which runs beside the service.
     pub rsync: Rsync,
 }

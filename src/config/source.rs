@@ -83,7 +83,7 @@ fn source(section: &Section, number: usize, folder: &Path) -> Option<Settings> {
 }
 
 /// What may be left out, but not be wrong.
-fn given_or_none<T>(read: Option<Option<T>>) -> Option<Option<T>> {
+pub(super) fn given_or_none<T>(read: Option<Option<T>>) -> Option<Option<T>> {
     match read {
         Some(None) => None,
         Some(given) => Some(given),
@@ -92,21 +92,24 @@ fn given_or_none<T>(read: Option<Option<T>>) -> Option<Option<T>> {
 }
 
 /// What a file holds; `None` where a fault has been noted.
-fn file<T>(
+pub(super) fn file<T>(
     section: &Section,
     key: &str,
     given: Given<PathBuf>,
     read: impl Fn(&[u8]) -> Result<T, String>,
 ) -> Option<T> {
     let found = fs::read(&given.value).map_err(|error| unreadable(&error)).and_then(|bytes| read(&bytes));
-    found.map_err(|why| section.note(given.span, format!("`source.{key}`: {}: {why}", given.value.display()))).ok()
+    found
+        .map_err(|why| section.note(given.span, format!("`{}`: {}: {why}", section.full(key), given.value.display())))
+        .ok()
 }
 
 fn kind(text: &str) -> Result<(), String> {
     if text == "http" { Ok(()) } else { Err(String::new()) }
 }
 
-fn name(text: &str) -> Result<String, String> {
+/// What the log and the metrics call something.
+pub(super) fn name(text: &str) -> Result<String, String> {
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     let is_name = (1..=NAME_CHARS).contains(&text.len()) && text.bytes().all(fits);
     is_name.then(|| text.to_owned()).ok_or_else(String::new)

@@ -385,6 +385,192 @@ pub static TABLE: &[Setting] = &[
         "[\"https://www.eldiario.example\"]",
         "sites that may show us in a frame; without it, all may",
     ),
+    setting(
+        "proxy.memory",
+        "a size",
+        Some("\"256 MiB\""),
+        "\"256 MiB\"",
+        "all answers of origins that are kept, in memory; \"0 B\" keeps none",
+    ),
+    setting(
+        "proxy.object",
+        "a size",
+        Some("\"16 MiB\""),
+        "\"16 MiB\"",
+        "one answer; a longer one is passed on, not kept",
+    ),
+    setting(
+        "proxy.name",
+        "1 to 64 of A-Z, a-z, 0-9, `.`, `_` and `-`, the first one a letter",
+        Some("\"difusor\""),
+        "\"difusor-1\"",
+        "what we are called in `Via` and `Cache-Status`; two in a row need different names",
+    ),
+    setting(
+        "upstream.name",
+        "1 to 32 of a-z, 0-9 and `-`",
+        None,
+        "\"portada\"",
+        "what routes, the log and the metrics call this origin",
+    ),
+    setting(
+        "upstream.addresses",
+        "a list of \"http://HOST:PORT\" or \"https://HOST:PORT\"",
+        None,
+        "[\"https://origen.eldiario.example\"]",
+        "where it listens; all of them serve the same, with TLS or all without",
+    ),
+    setting(
+        "upstream.http2",
+        "true or false",
+        Some("false"),
+        "true",
+        "HTTP/2 where the origin takes it; without TLS it has to know that beforehand",
+    ),
+    setting(
+        "upstream.host",
+        "\"client\", or a host name with or without a port",
+        Some(""),
+        "\"www.eldiario.example\"",
+        "what `Host` tells the origin: \"client\" what the reader asked for; without it, the first address's own",
+    ),
+    setting(
+        "upstream.forwarded",
+        "true or false",
+        Some("true"),
+        "true",
+        "the origin is told who asks, by `Forwarded` and `X-Forwarded-For`, `-Proto` and `-Host`",
+    ),
+    setting(
+        "upstream.ca",
+        "a path",
+        Some(""),
+        "\"autoridad.pem\"",
+        "PEM, certificate authorities that are believed besides the system's",
+    ),
+    setting(
+        "upstream.connect",
+        "a duration",
+        Some("\"3s\""),
+        "\"3s\"",
+        "for its name, a connection and the TLS handshake together",
+    ),
+    setting(
+        "upstream.first_byte",
+        "a duration",
+        Some("\"10s\""),
+        "\"10s\"",
+        "from the whole request sent to the head of the answer",
+    ),
+    setting("upstream.idle", "a duration", Some("\"10s\""), "\"10s\"", "between two pieces of a body"),
+    setting(
+        "upstream.total",
+        "a duration",
+        Some("\"60s\""),
+        "\"60s\"",
+        "for the whole exchange, whatever the others say",
+    ),
+    setting(
+        "upstream.connections",
+        "a whole number",
+        Some("64"),
+        "64",
+        "connections at once, all of its addresses together",
+    ),
+    setting("upstream.waiting", "a whole number", Some("1024"), "1024", "requests that may wait for a connection"),
+    setting(
+        "route.path",
+        "a path that begins with `/`",
+        Some("\"/\""),
+        "\"/actas\"",
+        "this path and all below it go to the upstream",
+    ),
+    setting(
+        "route.host",
+        "a host name",
+        Some(""),
+        "\"www.eldiario.example\"",
+        "only requests for this host; without it, for any",
+    ),
+    setting("route.upstream", "1 to 32 of a-z, 0-9 and `-`", None, "\"portada\"", "the name of an `[[upstream]]`"),
+    setting(
+        "route.name",
+        "1 to 32 of a-z, 0-9 and `-`",
+        Some(""),
+        "\"actas\"",
+        "what the log and the metrics call it; without it, route-1 and so on",
+    ),
+    setting(
+        "route.first",
+        "true or false",
+        Some("false"),
+        "true",
+        "true: asked before the package; false: for what is not in the package",
+    ),
+    setting("route.cache", "true or false", Some("true"), "true", "false: every request goes to the origin"),
+    setting(
+        "route.query",
+        "\"keep\", \"sort\", \"drop\" or \"only\"",
+        Some("\"keep\""),
+        "\"only\"",
+        "which parameters tell answers apart and go upstream: all as they came, all in order, none, or those of `parameters`",
+    ),
+    setting(
+        "route.parameters",
+        "a list of names",
+        Some("[]"),
+        "[\"pagina\"]",
+        "for query = \"only\": the parameters that count",
+    ),
+    setting(
+        "route.headers",
+        "a list of field names",
+        Some("[]"),
+        "[\"Accept-Language\"]",
+        "fields of the request that tell answers apart, whatever `Vary` says",
+    ),
+    setting(
+        "route.by_corte",
+        "true or false",
+        Some("false"),
+        "true",
+        "true: answers belong to a corte; with the next one all are asked for anew",
+    ),
+    setting(
+        "route.results",
+        "true or false",
+        Some("false"),
+        "true",
+        "true: these are results, shown only while those of the package are; not one byte before the opening",
+    ),
+    setting(
+        "route.stale_if_error",
+        "a duration, or \"0s\"",
+        Some("\"0s\""),
+        "\"10m\"",
+        "how long after it was fresh an answer may stand in while the origin fails",
+    ),
+    setting(
+        "route.negative",
+        "a duration, or \"0s\"",
+        Some("\"0s\""),
+        "\"5s\"",
+        "how long 404 and 410 are kept where the origin says nothing of it",
+    ),
+    setting(
+        "route.wait",
+        "a duration",
+        Some("\"10s\""),
+        "\"10s\"",
+        "how long a reader waits for an answer that another has asked for already",
+    ),
+    setting(
+        "route.body_bytes",
+        "a size",
+        Some("\"1 MiB\""),
+        "\"1 MiB\"",
+        "what a reader may send; \"0 B\" takes nothing",
+    ),
     setting("stop.grace", "a duration", Some("\"30s\""), "\"30s\"", "how long connections may finish after SIGTERM"),
 ];
 
@@ -394,9 +580,9 @@ pub fn row(key: &str) -> Option<&'static Setting> {
 }
 
 /// Sections that are a fault where they are not needed.
-const OPTIONAL: [&str; 3] = ["transport", "source", "window"];
+const OPTIONAL: [&str; 6] = ["transport", "source", "window", "proxy", "upstream", "route"];
 /// Sections that may occur several times.
-const SEVERAL: [&str; 3] = ["certificate", "source", "window"];
+const SEVERAL: [&str; 5] = ["certificate", "source", "window", "upstream", "route"];
 
 /// A settings file with every setting in it, at its default or an example, and its meaning above it.
 pub fn example() -> String {

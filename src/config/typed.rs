@@ -71,6 +71,12 @@ impl<'d, 't> Section<'d, 't> {
         self.value(key, |value| read(value.as_str().ok_or_else(String::new)?))
     }
 
+    /// A string that may be left out: `Some(None)` then, and `None` only where it was faulty.
+    pub fn text_if_given<T>(&self, key: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<Option<T>> {
+        let given = self.text(key, read).map(|given| given.value);
+        (given.is_some() || !self.has(key)).then_some(given)
+    }
+
     /// A list of strings; `None` where one of them was faulty. Each fault is noted where its item stands.
     pub fn list<T>(&self, key: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<Vec<Given<T>>> {
         self.items(key, |item| read(item.as_str().ok_or_else(String::new)?))
@@ -148,7 +154,10 @@ impl<'d, 't> Section<'d, 't> {
         let message = format!("`{}` {what}", self.full(key));
         match self.table.and_then(|table| table.get(key)) {
             Some(value) => self.note(value.span(), message),
-            None => self.missing(&message),
+            None => match &self.span {
+                Some(span) => self.note(span.clone(), message),
+                None => self.missing(&message),
+            },
         }
     }
 
@@ -170,7 +179,8 @@ impl<'d, 't> Section<'d, 't> {
         self.notes.borrow_mut().missing(message.to_owned());
     }
 
-    fn full(&self, key: &str) -> String {
+    /// The dotted name of a key of this section.
+    pub fn full(&self, key: &str) -> String {
         if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
     }
 

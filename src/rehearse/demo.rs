@@ -109,6 +109,7 @@ impl Demo {
                 refused_bytes: 0,
             },
             sources: Vec::new(),
+            proxy: None,
             looks: Looks::default(),
             admin: None,
             rsync: Rsync::default(),
