@@ -12,6 +12,16 @@ pub enum Notice {
     TargetTooLong,
     HeadTooLarge,
     RangeNotSatisfiable,
+    /// What a reader sends to an origin is more than it may be.
+    PayloadTooLarge,
+    /// An origin gave nothing that can be used.
+    BadGateway,
+    /// An origin took too long.
+    GatewayTimeout,
+    /// An origin, or the way to it, has all that it can do.
+    TooBusy,
+    /// A request has come round to us again.
+    LoopDetected,
     /// The authority's file is no longer among the cortes that are kept.
     CorteGone,
     /// The embargo: a countdown.
@@ -25,7 +35,7 @@ pub enum Notice {
 }
 
 impl Notice {
-    pub const ALL: [Notice; 14] = [
+    pub const ALL: [Notice; 19] = [
         Notice::NotFound,
         Notice::BadRequest,
         Notice::MethodNotAllowed,
@@ -35,6 +45,11 @@ impl Notice {
         Notice::TargetTooLong,
         Notice::HeadTooLarge,
         Notice::RangeNotSatisfiable,
+        Notice::PayloadTooLarge,
+        Notice::BadGateway,
+        Notice::GatewayTimeout,
+        Notice::TooBusy,
+        Notice::LoopDetected,
         Notice::CorteGone,
         Notice::NotOpenYet,
         Notice::NoCorteYet,
@@ -59,6 +74,11 @@ impl Notice {
             Notice::TargetTooLong => "direccion-demasiado-larga",
             Notice::HeadTooLarge => "solicitud-demasiado-larga",
             Notice::RangeNotSatisfiable => "fragmento-inexistente",
+            Notice::PayloadTooLarge => "cuerpo-demasiado-largo",
+            Notice::BadGateway => "origen-fallido",
+            Notice::GatewayTimeout => "origen-lento",
+            Notice::TooBusy => "saturado",
+            Notice::LoopDetected => "ciclo",
             Notice::CorteGone => "corte-no-disponible",
             Notice::NotOpenYet => "aun-no-abre",
             Notice::NoCorteYet => "sin-corte",
@@ -97,6 +117,26 @@ impl Notice {
             Notice::RangeNotSatisfiable => {
                 ("Fragmento inexistente", "El archivo es más corto que el fragmento que se solicitó.")
             }
+            Notice::PayloadTooLarge => (
+                "Envío demasiado grande",
+                "Lo que envió rebasa el tamaño que este sitio acepta. Envíe menos e intente de nuevo.",
+            ),
+            Notice::BadGateway => (
+                "Esta página no está disponible por ahora",
+                "El servidor del que proviene no responde como debería. Intente de nuevo en unos minutos.",
+            ),
+            Notice::GatewayTimeout => (
+                "Esta página está tardando demasiado",
+                "El servidor del que proviene no respondió a tiempo. Intente de nuevo en unos minutos.",
+            ),
+            Notice::TooBusy => (
+                "Hay demasiadas solicitudes en este momento",
+                "Esta página recibe más visitas de las que puede atender. Intente de nuevo en unos minutos.",
+            ),
+            Notice::LoopDetected => (
+                "Esta página no está disponible por ahora",
+                "La solicitud regresó a este mismo servidor, así que no hay quien la atienda. Avise a quien administra el sitio.",
+            ),
             Notice::CorteGone => (
                 "Este corte ya no está disponible",
                 "Sólo se conservan los cortes más recientes. Consulte los resultados vigentes en la página principal.",
@@ -119,6 +159,30 @@ impl Notice {
                 "Terminó el periodo de publicación de los resultados preliminares. Los resultados definitivos los da a \
                  conocer la autoridad electoral.",
             ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_can_tell_notices_apart() {
+        let tokens: std::collections::BTreeSet<_> = Notice::ALL.map(Notice::token).into();
+        assert_eq!(tokens.len(), Notice::ALL.len());
+        assert!(tokens.iter().all(|token| token.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')), "{tokens:?}");
+    }
+
+    /// They are of any page of the newspaper, results or not, and whoever reads them can do something.
+    #[test]
+    fn what_fails_at_an_origin_says_nothing_of_results() {
+        for notice in
+            [Notice::PayloadTooLarge, Notice::BadGateway, Notice::GatewayTimeout, Notice::TooBusy, Notice::LoopDetected]
+        {
+            let (title, sentence) = notice.words();
+            assert!(!notice.is_in_place_of_results() && !format!("{title} {sentence}").contains("esultado"), "{title}");
+            assert!(sentence.contains("intente") || sentence.contains("Intente") || sentence.contains("Avise"));
         }
     }
 }
