@@ -232,6 +232,18 @@ fn sections_fit_together() {
     );
 }
 
+/// Without TLS, so that nothing depends on the roots of this machine.
+#[test]
+fn the_examples_that_people_copy_have_no_fault() {
+    for (text, count) in [(include_str!("../../../README.md"), 2), (include_str!("../../../docs/es/manual.md"), 2)] {
+        let blocks = text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        let examples: Vec<_> = blocks.filter(|block| block.contains("[[route]]")).collect();
+        assert_eq!(examples.len(), 1);
+        let settings = read(&examples[0].replace("https://", "http://")).unwrap().unwrap();
+        assert_eq!(settings.routes.len(), count);
+    }
+}
+
 /// The three sections of the printed example, all of them uncommented.
 #[test]
 fn the_example_is_one_that_works() {
