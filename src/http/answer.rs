@@ -11,8 +11,8 @@ use super::fields::Fields;
 use super::freshness::Freshness;
 use super::negotiate::Accepted;
 use super::preferred::wants_json;
-use super::range::{self, Wanted};
 use super::target::{self, TARGET_MAX_BYTES};
+use crate::base::range::{self, Wanted};
 use crate::portal::Notice;
 use crate::snapshot::{Content, CorteFields, Entry, OWN, Representation, Showing, Snapshot};
 

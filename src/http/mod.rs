@@ -16,7 +16,6 @@ mod multiplexed;
 pub mod negotiate;
 mod plain;
 pub mod preferred;
-pub mod range;
 pub mod recognise;
 mod respond;
 mod rewound;

@@ -1,0 +1,225 @@
+//! Stored responses in memory, by primary key and, within one, by what `Vary` selects (RFC 9111, 4.1).
+//!
+//! moka holds them: bounded by real bytes, what is asked for often stays. A crowd of keys that are asked for once does not
+//! drive out what everybody reads.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use moka::ops::compute::Op;
+use moka::sync::Cache;
+
+use super::freshness::Kept;
+use super::key::Key;
+use super::vary::Vary;
+
+/// Responses of one key. More are of an origin that varies by what differs with every reader: the oldest go.
+const VARIANTS_MAX: usize = 16;
+/// What moka and the allocator need besides the bytes, for each key; measured with keys of 60 bytes.
+const OVERHEAD_BYTES: usize = 250;
+/// And for each field of a head.
+const FIELD_BYTES: usize = 32;
+
+/// A response as it is kept.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    pub status: StatusCode,
+    /// As they came, without those of the connection, with the length of the body.
+    pub fields: HeaderMap,
+    pub body: Bytes,
+    pub kept: Kept,
+    pub vary: Vary,
+    /// What the request that it answers had in the fields of `vary`.
+    pub selects: Vec<u8>,
+    /// A write, a purge or a HEAD has told that it is out of date: the origin is asked before it is sent again.
+    pub outdated: bool,
+}
+
+impl Stored {
+    /// True where `request` selects it.
+    pub fn is_for(&self, request: &HeaderMap) -> bool {
+        self.vary.key(request).is_some_and(|key| key == self.selects)
+    }
+
+    fn bytes(&self) -> usize {
+        let fields = self.fields.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD_BYTES);
+        size_of::<Stored>() + self.body.len() + self.selects.len() + fields.sum::<usize>()
+    }
+}
+
+/// What is known of a key.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    /// Newest first.
+    variants: Vec<Arc<Stored>>,
+    /// Until then (seconds since 1970) its answers are taken for ones that nobody can share: nobody waits for another's.
+    alone_until: u64,
+    /// Until then the origin, which has failed, is not asked again where something stale may be sent.
+    spared_until: u64,
+}
+
+/// See above.
+pub struct Store(Cache<Key, Arc<Known>>);
+
+impl Store {
+    pub fn new(memory_bytes: u64) -> Store {
+        let weigh = |key: &Key, known: &Arc<Known>| {
+            let bytes: usize = known.variants.iter().map(|one| one.bytes()).sum();
+            u32::try_from(OVERHEAD_BYTES + key.len() + bytes).unwrap_or(u32::MAX)
+        };
+        Store(Cache::builder().max_capacity(memory_bytes).weigher(weigh).support_invalidation_closures().build())
+    }
+
+    /// What the request selects, and whether the key is known at all.
+    pub fn find(&self, key: &Key, request: &HeaderMap) -> (Option<Arc<Stored>>, bool) {
+        let Some(known) = self.0.get(key) else { return (None, false) };
+        (known.variants.iter().find(|one| one.is_for(request)).cloned(), !known.variants.is_empty())
+    }
+
+    /// What the newest response says of who shares its answer: requests that differ in it must not wait for each other.
+    pub fn selecting(&self, key: &Key, request: &HeaderMap) -> Vec<u8> {
+        let newest = self.0.get(key).and_then(|known| known.variants.first().cloned());
+        newest.and_then(|one| one.vary.key(request)).unwrap_or_default()
+    }
+
+    pub fn is_alone(&self, key: &Key, now: u64) -> bool {
+        self.0.get(key).is_some_and(|known| known.alone_until > now)
+    }
+
+    /// In the place of the one that the same requests select.
+    pub fn put(&self, key: &Key, stored: Arc<Stored>) {
+        self.change(key, |known| {
+            (known.alone_until, known.spared_until) = (0, 0);
+            known.variants.retain(|one| one.vary != stored.vary || one.selects != stored.selects);
+            known.variants.insert(0, stored.clone());
+            known.variants.truncate(VARIANTS_MAX);
+        });
+    }
+
+    /// Nobody waits for another's answer until then.
+    pub fn leave_alone(&self, key: &Key, until: u64) {
+        self.change(key, |known| known.alone_until = until);
+    }
+
+    /// The origin is not asked until then where something stale may be sent.
+    pub fn spare(&self, key: &Key, until: u64) {
+        self.change(key, |known| known.spared_until = until);
+    }
+
+    pub fn is_spared(&self, key: &Key, now: u64) -> bool {
+        self.0.get(key).is_some_and(|known| known.spared_until > now)
+    }
+
+    /// What is stored under the address, whatever else its keys have, counts no longer without the origin's word (RFC 9111,
+    /// 4.4). `has_more`: its route's keys are more than addresses; what they hold is forgotten before anybody finds it again.
+    pub fn outdate(&self, address: &str, has_more: bool) {
+        let plain: Key = address.into();
+        if self.0.contains_key(&plain) {
+            self.change(&plain, |known| {
+                for one in &mut known.variants {
+                    *one = Arc::new(Stored { outdated: true, ..Stored::clone(one) });
+                }
+            });
+        }
+        if !has_more {
+            return;
+        }
+        let begin = format!("{address}\n");
+        // Only fails where the builder was not told that closures are used.
+        let _ = self.0.invalidate_entries_if(move |key, _| key.starts_with(&begin));
+    }
+
+    fn change(&self, key: &Key, change: impl FnOnce(&mut Known)) {
+        self.0.entry(key.clone()).and_compute_with(|entry| {
+            let mut known = entry.map_or_else(Known::default, |entry| Known::clone(entry.value()));
+            change(&mut known);
+            Op::Put(Arc::new(known))
+        });
+    }
+
+    /// Keys and bytes; what is to be evicted is evicted first.
+    pub fn held(&self) -> (u64, u64) {
+        self.0.run_pending_tasks();
+        (self.0.entry_count(), self.0.weighted_size())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        lines.iter().map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap())).collect()
+    }
+
+    fn stored(fields: &[(&'static str, &'static str)], asked: &HeaderMap, body: &'static str) -> Arc<Stored> {
+        let fields = head(fields);
+        let vary = Vary::read(&fields);
+        let selects = vary.key(asked).unwrap();
+        let kept = Kept::of(StatusCode::OK, &fields, 0, 0, None);
+        Arc::new(Stored { status: StatusCode::OK, fields, body: body.into(), kept, vary, selects, outdated: false })
+    }
+
+    fn body(found: (Option<Arc<Stored>>, bool)) -> Option<Bytes> {
+        found.0.map(|one| one.body.clone())
+    }
+
+    #[test]
+    fn vary_selects_among_several() {
+        let (store, key) = (Store::new(1 << 20), Key::from("http://a/"));
+        let (es, en, none) = (head(&[("a", "es")]), head(&[("a", "en")]), head(&[]));
+        assert_eq!(store.find(&key, &none).1, false);
+        store.put(&key, stored(&[("vary", "a")], &es, "hola"));
+        store.put(&key, stored(&[("vary", "a")], &en, "hello"));
+        assert_eq!(body(store.find(&key, &es)), Some("hola".into()));
+        assert_eq!(body(store.find(&key, &en)), Some("hello".into()));
+        let (found, is_known) = store.find(&key, &none);
+        assert!(found.is_none() && is_known);
+        store.put(&key, stored(&[("vary", "a")], &es, "buenas"));
+        assert_eq!(body(store.find(&key, &es)), Some("buenas".into()));
+        // The newest that is selected counts, whatever an older one varies by (RFC 9111, 4.1).
+        store.put(&key, stored(&[], &none, "all"));
+        assert_eq!(body(store.find(&key, &es)), Some("all".into()));
+    }
+
+    #[test]
+    fn an_attack_of_keys_and_variants_stays_within_the_memory() {
+        let store = Store::new(1 << 20);
+        for n in 0..20_000 {
+            store.put(&format!("http://a/{n}").into(), stored(&[], &head(&[]), "x"));
+        }
+        let key = Key::from("http://a/v");
+        for n in 0..2_000 {
+            let mut asked = HeaderMap::new();
+            asked.insert("a", n.into());
+            store.put(&key, stored(&[("vary", "a")], &asked, "x"));
+        }
+        let (keys, bytes) = store.held();
+        assert!(bytes <= 1 << 20, "{bytes}");
+        assert!(keys > 100, "{keys}");
+    }
+
+    #[test]
+    fn what_is_written_to_is_asked_for_again() {
+        let store = Store::new(1 << 20);
+        let (plain, by_corte) = (Key::from("http://a/b"), Key::from("http://a/b\ncorte c"));
+        let other = Key::from("http://a/bc");
+        for key in [&plain, &by_corte, &other] {
+            store.put(key, stored(&[], &head(&[]), "x"));
+        }
+        store.outdate("http://a/b", true);
+        assert!(store.find(&plain, &head(&[])).0.unwrap().outdated);
+        assert!(store.find(&by_corte, &head(&[])).0.is_none());
+        assert!(!store.find(&other, &head(&[])).0.unwrap().outdated);
+    }
+
+    #[test]
+    fn what_cannot_be_shared_is_remembered_for_a_while() {
+        let (store, key) = (Store::new(1 << 20), Key::from("http://a/"));
+        store.leave_alone(&key, 100);
+        assert!(store.is_alone(&key, 99) && !store.is_alone(&key, 100));
+        store.put(&key, stored(&[], &head(&[]), "x"));
+        assert!(!store.is_alone(&key, 99));
+    }
+}
