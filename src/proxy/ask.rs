@@ -48,7 +48,7 @@ pub async fn answer(corridor: Arc<Corridor>, route: Route, asked: Asked) -> Resu
     let (head, body) = request.into_parts();
     let plan = corridor.upstream(&route).plan();
     let address = forward::address(&route, plan, &head.uri, &head.headers)
-        .ok_or_else(|| corridor.failed(Failure::RequestMalformed, Forward::Bypass))?;
+        .ok_or_else(|| corridor.failed(&route, Failure::RequestMalformed, Forward::Bypass))?;
     let key = key::key(&route, &address, &head.headers, corte.as_deref());
     let said = request::Directives::read(&head.headers);
     let asking = Asking { corridor, route, head, client, address, key, said };
@@ -65,6 +65,10 @@ pub async fn answer(corridor: Arc<Corridor>, route: Route, asked: Asked) -> Resu
 impl Asking {
     fn asked(&self) -> For<'_> {
         For { method: &self.head.method, fields: &self.head.headers }
+    }
+
+    fn count(&self, status: &Status) {
+        self.corridor.tally(&self.route).count(status);
     }
 
     /// `None`: nobody's answer but its own will do.
@@ -89,7 +93,7 @@ impl Asking {
             },
         };
         if self.said.only_if_cached {
-            return Some(Err(corridor.failed(Failure::NotStored, why)));
+            return Some(Err(corridor.failed(&self.route, Failure::NotStored, why)));
         }
         let stale = found.clone().filter(|one| reuse::on_error(&one.kept, &self.said, contract, now) && !one.outdated);
         if let Some(stale) = stale.as_ref().filter(|_| corridor.store().is_spared(&self.key, now)) {
@@ -127,7 +131,7 @@ impl Asking {
                 (Landed::Stored(stored, how), _) => return Some(Ok(self.landed(&stored, how, why, !leads))),
                 (Landed::Alone, None) => return None,
                 (Landed::Alone, Some(own)) => return Some(self.own(own, why).await),
-                (Landed::Failed(failure), _) => return Some(Err(self.corridor.failed(failure, why))),
+                (Landed::Failed(failure), _) => return Some(Err(self.corridor.failed(&self.route, failure, why))),
             }
         }
         None
@@ -180,7 +184,7 @@ impl Asking {
             (Err(_), Some(stale)) => {
                 Err(Ok(self.stored(stale, Outcome::HitStale, Some("origin-slow"), self.corridor.now())))
             }
-            (Err(failure), None) => Err(Err(self.corridor.failed(failure, Forward::Miss))),
+            (Err(failure), None) => Err(Err(self.corridor.failed(&self.route, failure, Forward::Miss))),
         }
     }
 
@@ -210,6 +214,7 @@ impl Asking {
 
     fn stored(&self, stored: &Stored, outcome: Outcome, detail: Option<&'static str>, now: u64) -> Response<Passing> {
         let status = Status { ttl: Some(stored.kept.left(now)), detail, ..Status::of(outcome) };
+        self.count(&status);
         reply::stored(stored, self.asked(), false, &status, self.corridor.name(), now).map(Passing::Whole)
     }
 
@@ -227,6 +232,7 @@ impl Asking {
                 (Status { ttl, detail, ..Status::of(Outcome::HitStale) }, false)
             }
         };
+        self.count(&status);
         reply::stored(stored, self.asked(), is_validated, &status, self.corridor.name(), now).map(Passing::Whole)
     }
 
@@ -251,6 +257,7 @@ impl Asking {
             collapsed,
             ..Status::of(Outcome::Forwarded(why))
         };
+        self.count(&status);
         reply::finish(&mut fields, &status, self.corridor.name());
         let mut response = Response::new(body);
         *response.status_mut() = status_code;
@@ -260,8 +267,8 @@ impl Asking {
 
     /// The answer that nobody else may have.
     async fn own(&self, own: oneshot::Receiver<Response<Arriving>>, why: Forward) -> Result<Response<Passing>, Failed> {
-        let failed = |failure| self.corridor.failed(failure, why);
+        let failed = |failure| self.corridor.failed(&self.route, failure, why);
         let response = own.await.map_err(|_| failed(Failure::Reset))?;
-        passed(&self.corridor, response, why, Some("alone"), false).map_err(failed)
+        passed(&self.corridor, &self.route, response, why, Some("alone"), false).map_err(failed)
     }
 }

@@ -15,9 +15,11 @@ use super::reuse::{self, Contract, Reuse};
 use super::route::{Route, ordered};
 use super::status::{Forward, Outcome, Status};
 use super::store::Store;
+use super::tally::Tally;
 use super::upstream::{Arriving, Plan, Sent, Upstream};
 use super::{ask, forward, key, pass, request};
 use crate::base::clock::Clock;
+use crate::record::Metrics;
 
 /// What a corridor is told.
 #[derive(Debug, Clone)]
@@ -64,15 +66,19 @@ pub struct Corridor {
     upstreams: Vec<Upstream>,
     object_bytes: usize,
     store: Store,
+    /// One a route.
+    tallies: Vec<Tally>,
     pub(super) flights: Arc<Flights>,
     clock: Clock,
 }
 
 impl Corridor {
-    pub fn new(settings: Settings, clock: Clock) -> Corridor {
+    pub fn new(settings: Settings, clock: Clock, metrics: &Arc<Metrics>) -> Corridor {
+        let routes = ordered(settings.routes);
         Corridor {
             name: settings.name,
-            routes: ordered(settings.routes),
+            tallies: routes.iter().map(|route| Tally::new(route, metrics, &clock)).collect(),
+            routes,
             upstreams: settings.upstreams.into_iter().map(Upstream::new).collect(),
             object_bytes: usize::try_from(settings.object_bytes).unwrap_or(usize::MAX),
             store: Store::new(settings.memory_bytes),
@@ -102,6 +108,7 @@ impl Corridor {
             return None;
         }
         let status = Status { ttl: Some(found.kept.left(now)), ..Status::of(Outcome::Hit) };
+        self.tally(route).count(&status);
         let asked = For { method: request.method(), fields: request.headers() };
         Some(reply::stored(&found, asked, false, &status, &self.name, now))
     }
@@ -120,6 +127,10 @@ impl Corridor {
             (Use::Answer, Some(why)) => pass::pass(&self, &route, asked, Forward::Bypass, Some(why)).await,
             (Use::Pass | Use::Write, _) => pass::pass(&self, &route, asked, Forward::Method, None).await,
         }
+    }
+
+    pub(super) fn tally(&self, route: &Route) -> &Tally {
+        &self.tallies[route.number]
     }
 
     pub(super) fn upstream(&self, route: &Route) -> &Upstream {
@@ -155,8 +166,9 @@ impl Corridor {
     }
 
     /// What a client is told where there is no answer.
-    pub(super) fn failed(&self, failure: Failure, why: Forward) -> Failed {
+    pub(super) fn failed(&self, route: &Route, failure: Failure, why: Forward) -> Failed {
         let status = Status { detail: Some(failure.name()), ..Status::of(Outcome::Forwarded(why)) };
+        self.tally(route).count(&status);
         let status = HeaderValue::try_from(status.print(&self.name));
         Failed { failure, status: status.unwrap_or(HeaderValue::from_static("difusor")) }
     }

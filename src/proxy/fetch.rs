@@ -63,6 +63,10 @@ impl Errand {
                 (answered, _) => break answered,
             }
         };
+        if let Err(failure) = &answered {
+            let upstream = &self.corridor.upstream(&self.route).plan().name;
+            self.corridor.tally(&self.route).failed(upstream, *failure);
+        }
         match answered {
             Ok(response) if response.status() == StatusCode::NOT_MODIFIED => self.failed(Failure::Malformed),
             Ok(response) if is_failure(response.status()) && self.may_be_stale() => {

@@ -31,6 +31,7 @@ pub mod status;
 pub mod storable;
 pub mod store;
 pub mod structured;
+mod tally;
 pub mod update;
 pub mod upstream;
 pub mod validate;

@@ -22,7 +22,7 @@ pub async fn pass(
 ) -> Result<Response<Passing>, Failed> {
     let (head, body) = asked.request.into_parts();
     let upstream = corridor.upstream(route);
-    let failed = |failure| corridor.failed(failure, why);
+    let failed = |failure| corridor.failed(route, failure, why);
     let plan = upstream.plan();
     let address =
         forward::address(route, plan, &head.uri, &head.headers).ok_or_else(|| failed(Failure::RequestMalformed))?;
@@ -31,17 +31,21 @@ pub async fn pass(
     *request.method_mut() = head.method.clone();
     *request.uri_mut() = address.clone();
     *request.headers_mut() = fields;
-    let response = upstream.send(request).await.map_err(failed)?;
+    let response = upstream.send(request).await.map_err(|failure| {
+        corridor.tally(route).failed(&plan.name, failure);
+        failed(failure)
+    })?;
     let has_more = route.by_corte || !route.headers.is_empty();
     for address in invalidate::after(&head.method, &address.to_string(), response.status(), response.headers()) {
         corridor.store().outdate(&address, has_more);
     }
-    passed(corridor, response, why, detail, false).map_err(failed)
+    passed(corridor, route, response, why, detail, false).map_err(failed)
 }
 
 /// The answer to one request, as it goes on to the client.
 pub fn passed(
     corridor: &Corridor,
+    route: &Route,
     mut response: Response<Arriving>,
     why: Forward,
     detail: Option<&'static str>,
@@ -56,6 +60,7 @@ pub fn passed(
         fields.insert(CONNECTION, http::HeaderValue::from_static("upgrade"));
     }
     let told = Status { forward_status: Some(status), detail, collapsed, ..Status::of(Outcome::Forwarded(why)) };
+    corridor.tally(route).count(&told);
     reply::finish(fields, &told, corridor.name());
     Ok(response.map(Passing::Arriving))
 }
