@@ -25,6 +25,8 @@ mod operators;
 mod own_files;
 #[path = "serve/pages.rs"]
 mod pages;
+#[path = "serve/proxied.rs"]
+mod proxied;
 #[path = "serve/publication.rs"]
 mod publication;
 #[path = "serve/push.rs"]

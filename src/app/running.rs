@@ -69,7 +69,7 @@ impl Running {
         let staging = Staging::of(&disk, &state, reserve);
         let fetched = Sources::start(settings.sources, &proxies, &staging, limit, &operator.handle(), &report);
         let desk = Arc::new(operator.handle());
-        let company = Company { desk, live, journal: journal.clone(), metrics, clock, disk };
+        let company = Company { desk, live, journal: journal.clone(), metrics, clock, disk, corridor: None };
         let private = admin::Settings { state, package_bytes: limit, reserve, https: settings.admin };
         let admin = Admin::start(&private, company)?;
         Ok(Running { server, gate: waiting, operator, sources: fetched.map_err(StartFault::Source)?, admin, journal })

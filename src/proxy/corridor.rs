@@ -9,6 +9,7 @@ use http::{Request, Response};
 
 use super::failure::Failure;
 use super::flight::Flights;
+use super::purge::Purge;
 use super::reply::{self, For};
 use super::request::{Use, use_of};
 use super::reuse::{self, Contract, Reuse};
@@ -127,6 +128,11 @@ impl Corridor {
             (Use::Answer, Some(why)) => pass::pass(&self, &route, asked, Forward::Bypass, Some(why)).await,
             (Use::Pass | Use::Write, _) => pass::pass(&self, &route, asked, Forward::Method, None).await,
         }
+    }
+
+    /// See [`Store::purge`].
+    pub fn purge(&self, purge: &Purge) -> usize {
+        self.store.purge(purge)
     }
 
     pub(super) fn tally(&self, route: &Route) -> &Tally {

@@ -46,10 +46,17 @@ pub struct Errand {
     pub own: oneshot::Sender<Response<Arriving>>,
 }
 
+/// What was so before the origin was asked.
+#[derive(Clone, Copy)]
+struct Begun {
+    at: u64,
+    purges: u64,
+}
+
 impl Errand {
     /// Goes, and tells everybody what came of it.
     pub async fn run(self) {
-        let begun = self.corridor.now();
+        let begun = Begun { at: self.corridor.now(), purges: self.corridor.store().purges() };
         let mut conditional = self.stored.clone();
         let answered = loop {
             let answered = self.send(conditional.as_deref()).await;
@@ -94,7 +101,7 @@ impl Errand {
     }
 
     /// What is stored, renewed by a 304 and stored again; `None` where the 304 is about something else (4.3.4).
-    fn renewed(&self, stored: &Stored, new: &HeaderMap, begun: u64) -> Option<Arc<Stored>> {
+    fn renewed(&self, stored: &Stored, new: &HeaderMap, begun: Begun) -> Option<Arc<Stored>> {
         let is_about_it = update::selected(&[&stored.fields], new) == [0]
             || (validate::etag(new).is_none() && !new.contains_key(http::header::LAST_MODIFIED));
         if !is_about_it {
@@ -103,21 +110,21 @@ impl Errand {
         let mut fields = stored.fields.clone();
         update::renew(&mut fields, new).ok()?;
         let now = self.corridor.now();
-        let kept = Kept::of(stored.status, &fields, begun, now, self.negative(stored.status));
+        let kept = Kept::of(stored.status, &fields, begun.at, now, self.negative(stored.status));
         let vary = Vary::read(&fields);
         let selects = vary.key(&self.asked.headers)?;
         let renewed = Stored { fields, kept, vary, selects, outdated: false, ..stored.clone() };
         let renewed = Arc::new(renewed);
         let is_kept = storable::judge(&Method::GET, &self.asked.headers, stored.status, &renewed.fields, false).is_ok();
         if is_kept {
-            self.corridor.store().put(&self.key, renewed.clone());
+            self.corridor.store().put(&self.key, renewed.clone(), begun.purges);
         }
         Some(renewed)
     }
 
     fn may_be_stale(&self) -> bool {
         let said = request::Directives::read(&self.asked.headers);
-        self.stored.as_ref().is_some_and(|stored| {
+        self.stored.as_ref().filter(|stored| !stored.outdated).is_some_and(|stored| {
             reuse::on_error(&stored.kept, &said, self.corridor.contract(&self.route), self.corridor.now())
         })
     }
@@ -139,11 +146,11 @@ impl Errand {
             .then(|| u32::try_from(self.route.negative.as_secs()).unwrap_or(super::SECONDS_MOST))
     }
 
-    async fn came(self, response: Response<Arriving>, begun: u64) {
+    async fn came(self, response: Response<Arriving>, begun: Begun) {
         let Ok(fields) = update::stored(response.headers()) else { return self.failed(Failure::Malformed) };
         let (status, now) = (response.status(), self.corridor.now());
         let negative = self.negative(status);
-        let kept = Kept::of(status, &fields, begun, now, negative);
+        let kept = Kept::of(status, &fields, begun.at, now, negative);
         let vary = Vary::read(&fields);
         let length = fields.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         let most = self.corridor.object_bytes();
@@ -176,7 +183,7 @@ impl Errand {
             fields.insert(CONTENT_LENGTH, whole.len().into());
             let (vary, selects) = kept_vary;
             let stored = Stored { status, fields, body: whole, kept, vary, selects, outdated: false };
-            self.corridor.store().put(&self.key, Arc::new(stored));
+            self.corridor.store().put(&self.key, Arc::new(stored), begun.purges);
         }
         // After it is stored, so that whoever has read the end finds it there.
         body.end(read);

@@ -23,6 +23,7 @@ pub mod list;
 mod pass;
 #[cfg(test)]
 mod properties;
+pub mod purge;
 pub mod reply;
 pub mod request;
 pub mod reuse;

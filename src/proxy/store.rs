@@ -4,6 +4,7 @@
 //! drive out what everybody reads.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -12,6 +13,7 @@ use moka::sync::Cache;
 
 use super::freshness::Kept;
 use super::key::Key;
+use super::purge::Purge;
 use super::vary::Vary;
 
 /// Responses of one key. More are of an origin that varies by what differs with every reader: the oldest go.
@@ -60,7 +62,11 @@ struct Known {
 }
 
 /// See above.
-pub struct Store(Cache<Key, Arc<Known>>);
+pub struct Store {
+    held: Cache<Key, Arc<Known>>,
+    /// Purges so far: what was asked for before one must not be stored as new after it.
+    purges: AtomicU64,
+}
 
 impl Store {
     pub fn new(memory_bytes: u64) -> Store {
@@ -68,28 +74,37 @@ impl Store {
             let bytes: usize = known.variants.iter().map(|one| one.bytes()).sum();
             u32::try_from(OVERHEAD_BYTES + key.len() + bytes).unwrap_or(u32::MAX)
         };
-        Store(Cache::builder().max_capacity(memory_bytes).weigher(weigh).support_invalidation_closures().build())
+        let held = Cache::builder().max_capacity(memory_bytes).weigher(weigh).support_invalidation_closures().build();
+        Store { held, purges: AtomicU64::new(0) }
     }
 
     /// What the request selects, and whether the key is known at all.
     pub fn find(&self, key: &Key, request: &HeaderMap) -> (Option<Arc<Stored>>, bool) {
-        let Some(known) = self.0.get(key) else { return (None, false) };
+        let Some(known) = self.held.get(key) else { return (None, false) };
         (known.variants.iter().find(|one| one.is_for(request)).cloned(), !known.variants.is_empty())
     }
 
     /// What the newest response says of who shares its answer: requests that differ in it must not wait for each other.
     pub fn selecting(&self, key: &Key, request: &HeaderMap) -> Vec<u8> {
-        let newest = self.0.get(key).and_then(|known| known.variants.first().cloned());
+        let newest = self.held.get(key).and_then(|known| known.variants.first().cloned());
         newest.and_then(|one| one.vary.key(request)).unwrap_or_default()
     }
 
     pub fn is_alone(&self, key: &Key, now: u64) -> bool {
-        self.0.get(key).is_some_and(|known| known.alone_until > now)
+        self.held.get(key).is_some_and(|known| known.alone_until > now)
     }
 
-    /// In the place of the one that the same requests select.
-    pub fn put(&self, key: &Key, stored: Arc<Stored>) {
+    /// How many purges there have been: noted before an origin is asked, and given to [`Store::put`].
+    pub fn purges(&self) -> u64 {
+        self.purges.load(SeqCst)
+    }
+
+    /// In the place of the one that the same requests select. Out of date at once where a purge came between.
+    pub fn put(&self, key: &Key, mut stored: Arc<Stored>, purges: u64) {
         self.change(key, |known| {
+            if self.purges() != purges {
+                stored = Arc::new(Stored { outdated: true, ..Stored::clone(&stored) });
+            }
             (known.alone_until, known.spared_until) = (0, 0);
             known.variants.retain(|one| one.vary != stored.vary || one.selects != stored.selects);
             known.variants.insert(0, stored.clone());
@@ -108,45 +123,66 @@ impl Store {
     }
 
     pub fn is_spared(&self, key: &Key, now: u64) -> bool {
-        self.0.get(key).is_some_and(|known| known.spared_until > now)
+        self.held.get(key).is_some_and(|known| known.spared_until > now)
     }
 
     /// What is stored under the address, whatever else its keys have, counts no longer without the origin's word (RFC 9111,
     /// 4.4). `has_more`: its route's keys are more than addresses; what they hold is forgotten before anybody finds it again.
     pub fn outdate(&self, address: &str, has_more: bool) {
         let plain: Key = address.into();
-        if self.0.contains_key(&plain) {
-            self.change(&plain, |known| {
-                for one in &mut known.variants {
-                    *one = Arc::new(Stored { outdated: true, ..Stored::clone(one) });
-                }
-            });
+        if self.held.contains_key(&plain) {
+            self.change(&plain, |known| known.variants.iter_mut().for_each(outdate));
         }
         if !has_more {
             return;
         }
         let begin = format!("{address}\n");
         // Only fails where the builder was not told that closures are used.
-        let _ = self.0.invalidate_entries_if(move |key, _| key.starts_with(&begin));
+        let _ = self.held.invalidate_entries_if(move |key, _| key.starts_with(&begin));
     }
 
     fn change(&self, key: &Key, change: impl FnOnce(&mut Known)) {
-        self.0.entry(key.clone()).and_compute_with(|entry| {
+        self.held.entry(key.clone()).and_compute_with(|entry| {
             let mut known = entry.map_or_else(Known::default, |entry| Known::clone(entry.value()));
             change(&mut known);
             Op::Put(Arc::new(known))
         });
     }
 
+    /// Forgets what is meant, or has it validated; how many keys had any of it. Nothing of it is found afterwards, and what is
+    /// on its way from an origin is not taken for newer.
+    pub fn purge(&self, purge: &Purge) -> usize {
+        self.purges.fetch_add(1, SeqCst);
+        let mut count = 0;
+        for (key, known) in &self.held {
+            let by_address = purge.which.has(super::key::address(&key));
+            let is_meant = |one: &Stored| by_address.unwrap_or_else(|| purge.which.tags(&one.fields));
+            if !known.variants.iter().any(|one| is_meant(one)) {
+                continue;
+            }
+            count += 1;
+            self.change(&key, |known| match purge.soft {
+                true => known.variants.iter_mut().filter(|one| is_meant(one)).for_each(outdate),
+                false => known.variants.retain(|one| !is_meant(one)),
+            });
+        }
+        count
+    }
+
     /// Keys and bytes; what is to be evicted is evicted first.
     pub fn held(&self) -> (u64, u64) {
-        self.0.run_pending_tasks();
-        (self.0.entry_count(), self.0.weighted_size())
+        self.held.run_pending_tasks();
+        (self.held.entry_count(), self.held.weighted_size())
     }
+}
+
+fn outdate(one: &mut Arc<Stored>) {
+    *one = Arc::new(Stored { outdated: true, ..Stored::clone(one) });
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::purge::Which;
     use super::*;
 
     fn head(lines: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -170,16 +206,16 @@ mod tests {
         let (store, key) = (Store::new(1 << 20), Key::from("http://a/"));
         let (es, en, none) = (head(&[("a", "es")]), head(&[("a", "en")]), head(&[]));
         assert_eq!(store.find(&key, &none).1, false);
-        store.put(&key, stored(&[("vary", "a")], &es, "hola"));
-        store.put(&key, stored(&[("vary", "a")], &en, "hello"));
+        store.put(&key, stored(&[("vary", "a")], &es, "hola"), 0);
+        store.put(&key, stored(&[("vary", "a")], &en, "hello"), 0);
         assert_eq!(body(store.find(&key, &es)), Some("hola".into()));
         assert_eq!(body(store.find(&key, &en)), Some("hello".into()));
         let (found, is_known) = store.find(&key, &none);
         assert!(found.is_none() && is_known);
-        store.put(&key, stored(&[("vary", "a")], &es, "buenas"));
+        store.put(&key, stored(&[("vary", "a")], &es, "buenas"), 0);
         assert_eq!(body(store.find(&key, &es)), Some("buenas".into()));
         // The newest that is selected counts, whatever an older one varies by (RFC 9111, 4.1).
-        store.put(&key, stored(&[], &none, "all"));
+        store.put(&key, stored(&[], &none, "all"), 0);
         assert_eq!(body(store.find(&key, &es)), Some("all".into()));
     }
 
@@ -187,13 +223,13 @@ mod tests {
     fn an_attack_of_keys_and_variants_stays_within_the_memory() {
         let store = Store::new(1 << 20);
         for n in 0..20_000 {
-            store.put(&format!("http://a/{n}").into(), stored(&[], &head(&[]), "x"));
+            store.put(&format!("http://a/{n}").into(), stored(&[], &head(&[]), "x"), 0);
         }
         let key = Key::from("http://a/v");
         for n in 0..2_000 {
             let mut asked = HeaderMap::new();
             asked.insert("a", n.into());
-            store.put(&key, stored(&[("vary", "a")], &asked, "x"));
+            store.put(&key, stored(&[("vary", "a")], &asked, "x"), 0);
         }
         let (keys, bytes) = store.held();
         assert!(bytes <= 1 << 20, "{bytes}");
@@ -206,7 +242,7 @@ mod tests {
         let (plain, by_corte) = (Key::from("http://a/b"), Key::from("http://a/b\ncorte c"));
         let other = Key::from("http://a/bc");
         for key in [&plain, &by_corte, &other] {
-            store.put(key, stored(&[], &head(&[]), "x"));
+            store.put(key, stored(&[], &head(&[]), "x"), 0);
         }
         store.outdate("http://a/b", true);
         assert!(store.find(&plain, &head(&[])).0.unwrap().outdated);
@@ -215,11 +251,31 @@ mod tests {
     }
 
     #[test]
+    fn a_purge_reaches_what_is_on_its_way_too() {
+        let store = Store::new(1 << 20);
+        let (a, b) = (Key::from("http://a/b/1"), Key::from("http://a/c"));
+        for key in [&a, &b] {
+            store.put(key, stored(&[("cache-tag", "t")], &head(&[]), "x"), 0);
+        }
+        let before = store.purges();
+        let purge = |which, soft| store.purge(&Purge { which, soft });
+        assert_eq!(purge(Which::Prefix("/b/".into()), false), 1);
+        assert!(store.find(&a, &head(&[])).0.is_none() && !store.find(&b, &head(&[])).0.unwrap().outdated);
+        assert_eq!(purge(Which::Tag("t".into()), true), 1);
+        assert!(store.find(&b, &head(&[])).0.unwrap().outdated);
+        assert_eq!(purge(Which::Tag("u".into()), false), 0);
+        store.put(&a, stored(&[], &head(&[]), "x"), before);
+        assert!(store.find(&a, &head(&[])).0.unwrap().outdated, "asked for before the purge");
+        store.put(&a, stored(&[], &head(&[]), "x"), store.purges());
+        assert!(!store.find(&a, &head(&[])).0.unwrap().outdated);
+    }
+
+    #[test]
     fn what_cannot_be_shared_is_remembered_for_a_while() {
         let (store, key) = (Store::new(1 << 20), Key::from("http://a/"));
         store.leave_alone(&key, 100);
         assert!(store.is_alone(&key, 99) && !store.is_alone(&key, 100));
-        store.put(&key, stored(&[], &head(&[]), "x"));
+        store.put(&key, stored(&[], &head(&[]), "x"), 0);
         assert!(!store.is_alone(&key, 99));
     }
 }
