@@ -93,10 +93,19 @@ fn needed(top: &Section, folder: &Path) -> Option<Settings> {
     let is_fed = sources.as_ref().is_none_or(|sources| !sources.is_empty());
     let intake = intake(top, folder, is_fed);
     let looks = super::looks::looks(&top.section("difusor"), folder);
+    let proxy = super::proxy::proxy(top, folder);
     let http = http(top, folder);
     let admin = super::admin::https(&top.section("admin"), folder);
     let rsync = super::rsync::rsync(&top.section("rsync"), folder);
-    Some(Settings { intake: intake?, sources: sources?, looks: looks?, http: http?, admin: admin?, rsync: rsync? })
+    Some(Settings {
+        intake: intake?,
+        sources: sources?,
+        looks: looks?,
+        proxy: proxy?,
+        http: http?,
+        admin: admin?,
+        rsync: rsync?,
+    })
 }
 
 /// `is_fed`: packages come from elsewhere too.

@@ -5,6 +5,7 @@ mod admin;
 mod faults;
 mod load;
 mod looks;
+mod proxy;
 mod rsync;
 pub mod rsyncd;
 mod schedule;

@@ -4,6 +4,7 @@ use super::Rsync;
 use crate::admin::Https;
 use crate::http;
 use crate::ingest::{Intake, source};
+use crate::proxy::corridor;
 use crate::snapshot::Looks;
 
 /// Everything that `serve` needs.
@@ -13,6 +14,8 @@ pub struct Settings {
     /// Where packages are fetched from.
     pub sources: Vec<source::Settings>,
     pub looks: Looks,
+    /// What is not in the package, where somebody else has it.
+    pub proxy: Option<corridor::Settings>,
     pub http: http::Settings,
     /// The operators' door that others reach.
     pub admin: Option<Https>,

@@ -385,6 +385,162 @@ pub static TABLE: &[Setting] = &[
         "[\"https://www.eldiario.example\"]",
         "sites that may show us in a frame; without it, all may",
     ),
+    setting(
+        "proxy.name",
+        "a token of RFC 9110, 5.6.2",
+        Some("\"difusor\""),
+        "\"difusor\"",
+        "what the cache is called in `Via` and `Cache-Status`; two difusores one behind the other need two names",
+    ),
+    setting(
+        "proxy.memory",
+        "a size",
+        Some("\"256 MiB\""),
+        "\"256 MiB\"",
+        "everything that is cached of the upstreams' answers",
+    ),
+    setting("proxy.object", "a size", Some("\"16 MiB\""), "\"16 MiB\"", "the longest body that is cached"),
+    setting("upstream.name", "1 to 32 of a-z, 0-9 and `-`", None, "\"portal\"", "what routes and the log call it"),
+    setting(
+        "upstream.addresses",
+        "a list of \"http://HOST:PORT\" or \"https://HOST:PORT\"",
+        None,
+        "[\"https://portal.eldiario.example\"]",
+        "where it is; of several, the least busy one that takes connections",
+    ),
+    setting(
+        "upstream.http2",
+        "true or false",
+        Some("false"),
+        "true",
+        "HTTP/2 where it takes it; without TLS, with prior knowledge",
+    ),
+    setting(
+        "upstream.host",
+        "\"client\" or a host name",
+        Some(""),
+        "\"portal.eldiario.example\"",
+        "what `Host` says: what the client said, or this; without it, the first address's own",
+    ),
+    setting(
+        "upstream.forwarded",
+        "true or false",
+        Some("true"),
+        "true",
+        "tells it who asks: Forwarded (RFC 7239), X-Forwarded-For, -Proto and -Host",
+    ),
+    setting(
+        "upstream.ca",
+        "a path",
+        Some(""),
+        "\"portal_ca.pem\"",
+        "PEM, certificate authorities that are believed besides the system's",
+    ),
+    setting(
+        "upstream.connect",
+        "a duration",
+        Some("\"3s\""),
+        "\"3s\"",
+        "for its name, a connection and the TLS handshake together",
+    ),
+    setting(
+        "upstream.first_byte",
+        "a duration",
+        Some("\"10s\""),
+        "\"10s\"",
+        "from the request to the head of the response",
+    ),
+    setting("upstream.idle", "a duration", Some("\"10s\""), "\"10s\"", "between two pieces of a body"),
+    setting("upstream.total", "a duration", Some("\"60s\""), "\"60s\"", "for a whole exchange"),
+    setting("upstream.connections", "a whole number", Some("64"), "64", "connections to it at once"),
+    setting(
+        "upstream.waiting",
+        "a whole number",
+        Some("1024"),
+        "1024",
+        "requests that may wait for a connection; the next is answered 503",
+    ),
+    setting("route.upstream", "a name", None, "\"portal\"", "who has what is not in the package: an `[[upstream]]`"),
+    setting(
+        "route.path",
+        "a path that begins with `/`",
+        Some("\"/\""),
+        "\"/notas\"",
+        "this path and all below it; of several routes, those with a host first, then the longest path",
+    ),
+    setting("route.host", "a host name", Some(""), "\"prep.eldiario.example\"", "only for who asks for this host"),
+    setting(
+        "route.name",
+        "1 to 32 of a-z, 0-9 and `-`",
+        Some(""),
+        "\"notas\"",
+        "what the log and the metrics call it; without it, route-1 and so on",
+    ),
+    setting(
+        "route.first",
+        "true or false",
+        Some("false"),
+        "true",
+        "asked before the package; else only for what is not in it",
+    ),
+    setting("route.cache", "true or false", Some("true"), "true", "answers are cached as RFC 9111 has it"),
+    setting(
+        "route.query",
+        "\"keep\", \"sort\", \"drop\" or \"only\"",
+        Some("\"keep\""),
+        "\"keep\"",
+        "what of the query tells answers apart, and goes upstream: all; all, sorted; nothing; `parameters` alone, sorted",
+    ),
+    setting("route.parameters", "a list of names", Some("[]"), "[\"q\", \"pagina\"]", "for `query = \"only\"`"),
+    setting(
+        "route.headers",
+        "a list of field names",
+        Some("[]"),
+        "[\"accept-language\"]",
+        "fields of a request that tell answers apart, whatever `Vary` says",
+    ),
+    setting(
+        "route.by_corte",
+        "true or false",
+        Some("false"),
+        "true",
+        "what is cached belongs to the corte that is shown: the next one renews it all at once",
+    ),
+    setting(
+        "route.results",
+        "true or false",
+        Some("false"),
+        "true",
+        "these are results: shown only while the package's are, with the same notice instead",
+    ),
+    setting(
+        "route.stale_if_error",
+        "a duration",
+        Some(""),
+        "\"1h\"",
+        "how long after its time an answer may still be sent while the upstream fails; without it, as the answer itself says",
+    ),
+    setting(
+        "route.negative",
+        "a duration",
+        Some(""),
+        "\"10s\"",
+        "how long 404 and 410 are cached where the upstream says nothing; without it, not at all",
+    ),
+    setting(
+        "route.wait",
+        "a duration",
+        Some("\"10s\""),
+        "\"10s\"",
+        "how long somebody waits for an answer that another has asked for",
+    ),
+    setting(
+        "route.body_bytes",
+        "a size",
+        Some("\"1 MiB\""),
+        "\"1 MiB\"",
+        "the longest body of a request that is passed on",
+    ),
     setting("stop.grace", "a duration", Some("\"30s\""), "\"30s\"", "how long connections may finish after SIGTERM"),
 ];
 
@@ -394,9 +550,9 @@ pub fn row(key: &str) -> Option<&'static Setting> {
 }
 
 /// Sections that are a fault where they are not needed.
-const OPTIONAL: [&str; 3] = ["transport", "source", "window"];
+const OPTIONAL: [&str; 5] = ["transport", "source", "window", "upstream", "route"];
 /// Sections that may occur several times.
-const SEVERAL: [&str; 3] = ["certificate", "source", "window"];
+const SEVERAL: [&str; 5] = ["certificate", "source", "window", "upstream", "route"];
 
 /// A settings file with every setting in it, at its default or an example, and its meaning above it.
 pub fn example() -> String {

@@ -108,6 +108,7 @@ impl Demo {
                 reserve: 0,
                 refused_bytes: 0,
             },
+            proxy: None,
             sources: Vec::new(),
             looks: Looks::default(),
             admin: None,
