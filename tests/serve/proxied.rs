@@ -322,3 +322,28 @@ fn nginx_is_an_origin_like_any_other() {
     let tag = first.field("etag").unwrap();
     assert_eq!(Talk::with(site.http()).get("/hola.txt", &format!("If-None-Match: {tag}\r\n")).status, 304);
 }
+
+#[test]
+fn what_an_operator_purges_is_asked_for_again() {
+    let origin = Origin::start(|heard, to| {
+        let told = heard.n.to_string();
+        answer(to, "200 OK", &format!("{FRESH}Cache-Tag: portada\r\n"), Some(told.len()), told.as_bytes());
+    });
+    let site = Setup::clear().origin(origin.address, "", "path = \"/\"").start();
+    for args in [["--path", "/x"], ["--prefix", "/"], ["--tag", "portada"], ["--all", "--soft"]] {
+        let before = site.get("/x").body;
+        assert_eq!(site.get("/x").body, before);
+        let settings = site.path("difusor.toml").display().to_string();
+        let (code, said) = verb(&["purge", args[0], args[1], "--config", &settings]);
+        assert_eq!(
+            (code, said.trim()),
+            (Some(0), if args[1] == "--soft" { "1 to be validated" } else { "1 forgotten" })
+        );
+        assert_ne!(site.get("/x").body, before, "{args:?}");
+    }
+}
+
+fn verb(args: &[&str]) -> (Option<i32>, String) {
+    let out = std::process::Command::new(env!("CARGO_BIN_EXE_difusor")).args(args).output().unwrap();
+    (out.status.code(), String::from_utf8(out.stdout).unwrap())
+}
