@@ -196,6 +196,11 @@ impl Pool {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[cfg(test)]
+    pub fn idle(&self) -> usize {
+        self.places().idle()
+    }
+
     /// Somebody has to close what nobody asks for any more.
     fn sweep_later(self: &Arc<Self>, places: &mut Places) {
         if !places.is_swept
