@@ -23,7 +23,8 @@ pub const HEAD_MAX_BYTES: u32 = 32 << 10;
 const STREAM_WINDOW_BYTES: u32 = 256 << 10;
 /// The most that RFC 9113, 6.9.1 lets a window be.
 const WINDOW_MOST_BYTES: u32 = (1 << 31) - 1;
-/// After such a silence an HTTP/2 connection with something under way is asked whether it lives, and has as long to answer.
+/// After such a silence an HTTP/2 connection with something under way is asked whether it lives, and has as long to
+/// answer.
 const PING: Duration = Duration::from_secs(10);
 
 /// One HTTP/1.1 connection.

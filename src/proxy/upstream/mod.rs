@@ -1,7 +1,7 @@
 //! The way to an origin: names, connections, TLS, limits of time. Knows nothing of caches.
 //!
-//! [`exchange`] sends a request over a connection that [`pool`] lends: one that lay idle, or a new one of [`connect`] to the
-//! place that [`places`] thinks best among those that [`names`] knows. [`body`] reads the response's body and gives the
+//! [`exchange`] sends a request over a connection that [`pool`] lends: one that lay idle, or a new one of [`connect`] to
+//! the place that [`places`] thinks best among those that [`names`] knows. [`body`] reads the response's body and gives the
 //! connection back; [`fault`] says whose fault it was.
 
 mod body;
@@ -47,11 +47,11 @@ impl Upstream {
         &self.plan
     }
 
-    /// Sends one request and returns the response's head; the body arrives as it is read. The target is in absolute form;
-    /// its host is what `Host` and `:authority` say, not where it goes.
+    /// Sends one request and returns the response's head; the body arrives as it is read. The target is in absolute
+    /// form; its host is what `Host` and `:authority` say, not where it goes.
     ///
-    /// A request with `Upgrade` and `Connection: upgrade` gets a connection of its own: after a 101, `hyper::upgrade::on` the
-    /// response is what it has become, and counts as one of the connections until that is dropped.
+    /// A request with `Upgrade` and `Connection: upgrade` gets a connection of its own: after a 101, `hyper::upgrade::on`
+    /// the response is what it has become, and counts as one of the connections until that is dropped.
     pub async fn send(&self, request: Request<Sent>) -> Result<Response<Arriving>, Failure> {
         let total = Instant::now() + self.plan.total;
         let exchanged = timeout_at(total, exchange::exchange(&self.plan, &self.pool, request, total));

@@ -1,17 +1,18 @@
 //! Where an upstream's origins are: literal addresses, /etc/hosts, the DNS. Knows nothing of connections.
 //!
-//! A resolver is made for each lookup and dropped after it: its sockets belong to the runtime that opened them, and there are
-//! several; and so a changed resolv.conf or hosts file counts at once. What it found is kept here, for all threads, as long
-//! as its TTL says. While nobody answers, what was known last goes on being used.
+//! A resolver is made for each lookup and dropped after it: its sockets belong to the runtime that opened them, and there
+//! are several; and so a changed resolv.conf or hosts file counts at once. What it found is kept here, for all threads, as
+//! long as its TTL says. While nobody answers, what was known last goes on being used.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use hickory_resolver::config::LookupIpStrategy;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::op::Query;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
-use hickory_resolver::{Hosts, TokioResolver};
+use hickory_resolver::{Hosts, ResolverBuilder, TokioResolver};
 use tokio::time::{Instant, timeout_at};
 
 use super::plan::Origin;
@@ -143,9 +144,13 @@ enum Answer {
 }
 
 async fn look_up(host: &str) -> Answer {
-    let Ok(mut builder) = TokioResolver::builder_tokio() else {
+    let Ok(builder) = TokioResolver::builder_tokio() else {
         return in_hosts(host, &Hosts::from_system().unwrap_or_default());
     };
+    ask(builder, host).await
+}
+
+async fn ask(mut builder: ResolverBuilder<TokioRuntimeProvider>, host: &str) -> Answer {
     // The order in which addresses are tried, and IPv4 is more often whole.
     builder.options_mut().ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
     let Ok(resolver) = builder.build() else { return Answer::Nobody };
@@ -188,6 +193,10 @@ impl Answer {
 
 #[cfg(test)]
 mod tests {
+    use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+    use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
+    use hickory_resolver::proto::rr::Record;
+
     use super::*;
 
     fn origin(host: &str) -> Origin {
@@ -211,6 +220,46 @@ mod tests {
         assert_eq!(found, ["192.0.2.1".parse::<IpAddr>().unwrap(), "2001:db8::1".parse().unwrap()]);
         assert_eq!(ttl, TTL_MOST);
         assert!(matches!(in_hosts("elsewhere.example", &hosts), Answer::Nowhere));
+    }
+
+    /// A name server that has an address for `here.example`, for a minute; `gone.example` does not exist, and of all else
+    /// it knows nothing today.
+    async fn server() -> ResolverBuilder<TokioRuntimeProvider> {
+        let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let mut connection = ConnectionConfig::udp();
+        connection.port = socket.local_addr().unwrap().port();
+        let server = NameServerConfig::new(Ipv4Addr::LOCALHOST.into(), true, vec![connection]);
+        tokio::spawn(async move {
+            let mut bytes = [0; 1500];
+            while let Ok((length, from)) = socket.recv_from(&mut bytes).await {
+                let asked = Message::from_vec(&bytes[..length]).unwrap();
+                let query = asked.queries[0].clone();
+                let mut answer = Message::response(asked.metadata.id, OpCode::Query);
+                let name = query.name().to_string();
+                match (name.as_str(), query.query_type()) {
+                    ("here.example.", RecordType::A) => {
+                        let ip = RData::A(Ipv4Addr::new(192, 0, 2, 9).into());
+                        answer.add_answer(Record::from_rdata(query.name().clone(), 60, ip));
+                    }
+                    ("here.example.", _) => {}
+                    ("gone.example.", _) => answer.metadata.response_code = ResponseCode::NXDomain,
+                    _ => answer.metadata.response_code = ResponseCode::ServFail,
+                }
+                answer.add_query(query);
+                let _ = socket.send_to(&answer.to_vec().unwrap(), from).await;
+            }
+        });
+        let config = ResolverConfig::from_name_servers(vec![server]);
+        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+    }
+
+    #[tokio::test]
+    async fn the_dns_is_asked() {
+        let Answer::Here(found, ttl) = ask(server().await, "here.example").await else { panic!("not found") };
+        assert_eq!(found, ["192.0.2.9".parse::<IpAddr>().unwrap()]);
+        assert!(ttl <= Duration::from_secs(60) && ttl > Duration::from_secs(1), "{ttl:?}");
+        assert!(matches!(ask(server().await, "gone.example").await, Answer::Nowhere));
+        assert!(matches!(ask(server().await, "broken.example").await, Answer::Nobody));
     }
 
     #[tokio::test]

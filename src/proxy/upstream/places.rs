@@ -118,14 +118,17 @@ impl Places {
 
     /// Closes the oldest idle connections until no more than `most` are left.
     pub fn make_room(&mut self, most: usize) {
-        let idle: usize = self.known.values().map(|known| known.idle.len()).sum();
-        for _ in most..idle {
+        for _ in most..self.idle() {
             let oldest =
                 self.known.values_mut().filter(|known| !known.idle.is_empty()).min_by_key(|known| known.idle[0].1);
             if let Some(known) = oldest {
                 known.idle.remove(0);
             }
         }
+    }
+
+    pub fn idle(&self) -> usize {
+        self.known.values().map(|known| known.idle.len()).sum()
     }
 
     /// Closes what has been idle for too long. True while there is something left to come back for.

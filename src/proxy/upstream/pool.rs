@@ -17,8 +17,8 @@ use crate::proxy::failure::Failure;
 
 /// Places tried for one request, before it is told that there is none.
 const TRIES_MOST: usize = 4;
-/// A response was read to its end, and the connection is not ready for the next request: it never will be, or the rest of
-/// a request that was answered early is still on its way.
+/// A response was read to its end, and the connection is not ready for the next request: it never will be, or the rest
+/// of a request that was answered early is still on its way.
 const READY_MOST: Duration = Duration::from_secs(1);
 
 /// See above. A connection lives on the runtime that opened it, and may be used from another.
@@ -194,6 +194,11 @@ impl Pool {
 
     fn places(&self) -> MutexGuard<'_, Places> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub fn idle(&self) -> usize {
+        self.places().idle()
     }
 
     /// Somebody has to close what nobody asks for any more.

@@ -26,8 +26,8 @@ impl Carrier {
     }
 }
 
-/// Whether the origin has said anything since this was last asked. hyper calls a connection that ended before an answer and
-/// one that ended within its head by the same name, and only after the first may a request be sent again.
+/// Whether the origin has said anything since [`Heard::forget`]. hyper calls a connection that ended before an answer
+/// and one that ended within its head by the same name, and only after the first may a request be sent again.
 #[derive(Clone, Default)]
 pub struct Heard(Arc<AtomicBool>);
 
