@@ -57,7 +57,7 @@ impl Running {
         let (election, calendar) = (settings.intake.election.clone(), settings.intake.calendar.clone());
         let plan = Plan { election, calendar, looks: settings.looks };
         let gate = Gate::new(plan, live.clone(), clock.clone(), report.clone());
-        let site = Site { public: gate.public(), rhythm: Rhythm { clock: clock.clone() } };
+        let site = Site { public: gate.public(), rhythm: Rhythm { clock: clock.clone() }, corridor: None };
         let mut http = settings.http;
         http.connections_max = limits::connections(http.connections_max);
         let server = Server::start(&http, Arc::new(site))?;
