@@ -182,6 +182,7 @@ impl Onward {
         let answer = Answer { wants_json: self.wants_json, ..Answer::other(&showing, What::Notice(status, notice)) };
         let mut response = respond(answer, &self.method, &self.site.rhythm);
         response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+        response.headers_mut().insert(DATE, self.site.rhythm.date());
         response
     }
 
