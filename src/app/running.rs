@@ -59,7 +59,7 @@ impl Running {
         let plan = Plan { election, calendar, looks: settings.looks };
         let gate = Gate::new(plan, live.clone(), clock.clone(), report.clone());
         let corridor = settings.proxy.map(|proxy| Arc::new(Corridor::new(proxy, clock.clone(), &metrics)));
-        let site = Site { public: gate.public(), rhythm: Rhythm { clock: clock.clone() } };
+        let site = Site { public: gate.public(), rhythm: Rhythm { clock: clock.clone() }, corridor: corridor.clone() };
         let mut http = settings.http;
         http.connections_max = limits::connections(http.connections_max);
         let server = Server::start(&http, Arc::new(site))?;

@@ -14,6 +14,12 @@ pub enum Notice {
     RangeNotSatisfiable,
     /// The authority's file is no longer among the cortes that are kept.
     CorteGone,
+    /// An origin gave nothing that can be used.
+    BadGateway,
+    GatewayTimeout,
+    TooBusy,
+    LoopDetected,
+    PayloadTooLarge,
     /// The embargo: a countdown.
     NotOpenYet,
     /// Open, and nothing has been published yet.
@@ -25,7 +31,7 @@ pub enum Notice {
 }
 
 impl Notice {
-    pub const ALL: [Notice; 14] = [
+    pub const ALL: [Notice; 19] = [
         Notice::NotFound,
         Notice::BadRequest,
         Notice::MethodNotAllowed,
@@ -36,6 +42,11 @@ impl Notice {
         Notice::HeadTooLarge,
         Notice::RangeNotSatisfiable,
         Notice::CorteGone,
+        Notice::BadGateway,
+        Notice::GatewayTimeout,
+        Notice::TooBusy,
+        Notice::LoopDetected,
+        Notice::PayloadTooLarge,
         Notice::NotOpenYet,
         Notice::NoCorteYet,
         Notice::Interrupted,
@@ -60,6 +71,11 @@ impl Notice {
             Notice::HeadTooLarge => "solicitud-demasiado-larga",
             Notice::RangeNotSatisfiable => "fragmento-inexistente",
             Notice::CorteGone => "corte-no-disponible",
+            Notice::BadGateway => "origen-fallido",
+            Notice::GatewayTimeout => "origen-lento",
+            Notice::TooBusy => "saturado",
+            Notice::LoopDetected => "ciclo",
+            Notice::PayloadTooLarge => "cuerpo-demasiado-largo",
             Notice::NotOpenYet => "aun-no-abre",
             Notice::NoCorteYet => "sin-corte",
             Notice::Interrupted => "interrumpido",
@@ -101,6 +117,23 @@ impl Notice {
                 "Este corte ya no está disponible",
                 "Sólo se conservan los cortes más recientes. Consulte los resultados vigentes en la página principal.",
             ),
+            Notice::BadGateway => (
+                "Esta página no está disponible",
+                "El servidor que la tiene no respondió bien. Intente de nuevo más tarde.",
+            ),
+            Notice::GatewayTimeout => (
+                "Esta página tarda demasiado",
+                "El servidor que la tiene no respondió a tiempo. Intente de nuevo más tarde.",
+            ),
+            Notice::TooBusy => {
+                ("Demasiadas solicitudes", "Muchas personas piden esta página. Intente de nuevo en unos segundos.")
+            }
+            Notice::LoopDetected => {
+                ("La solicitud da vueltas", "La solicitud volvió a este sitio por el que ya había pasado.")
+            }
+            Notice::PayloadTooLarge => {
+                ("Envío demasiado largo", "Su programa envió más datos de los que se aceptan en esta dirección.")
+            }
             Notice::NotOpenYet => (
                 "Los resultados aún no se publican",
                 "Podrán consultarse en esta página en cuanto comience su difusión.",
