@@ -33,8 +33,9 @@ pub fn passage(request: &Request, answer: &Answer, route: &Route) -> Passage {
     match decode(request.path) {
         Ok(path) if is_own(&path) => Passage::Package,
         Ok(path) if !climbs(&path) => match answer.showing.results() {
-            // With or without a package: results are secret until they are shown.
-            None if route.results => {
+            // With or without a package: results are secret until they are shown. And nobody knows now which of the paths of a
+            // route that has all of them will be the package's: they belong to the notice.
+            None if route.results || has_all(route) => {
                 let (status, notice) = no_results(answer.showing);
                 Passage::Refused(status, notice)
             }
@@ -42,6 +43,10 @@ pub fn passage(request: &Request, answer: &Answer, route: &Route) -> Passage {
         },
         _ => Passage::Refused(StatusCode::BAD_REQUEST, Notice::BadRequest),
     }
+}
+
+fn has_all(route: &Route) -> bool {
+    route.prefix == "/" && route.host.is_none() && !route.before_package
 }
 
 /// The answer that is sent where the passage is refused.
@@ -107,7 +112,7 @@ mod tests {
     }
 
     fn decided(showing: &Showing, method: &str, path: &str, (before_package, results): (bool, bool)) -> Passage {
-        let route = Route { before_package, results, ..specimen() };
+        let route = Route { before_package, results, host: Some("a".into()), ..specimen() };
         let method = method.parse().unwrap();
         let fields = Fields::default();
         let request = Request { method: &method, path, query: None, fields, host_is_known: true };
@@ -184,6 +189,11 @@ mod tests {
                 }
             }
             assert_eq!(decided(&showing, "GET", "/.prep/c/20260607_2010/x", BEFORE), Passage::Package, "{state:?}");
+            // Any of them may be the package's.
+            let (method, fields) = (Method::GET, Fields::default());
+            let request = Request { method: &method, path: "/", query: None, fields, host_is_known: true };
+            let all = passage(&request, &answer(&request, &showing), &specimen());
+            assert_eq!(all, Passage::Refused(status, notice), "{state:?}");
         }
     }
 

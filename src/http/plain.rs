@@ -243,7 +243,11 @@ impl Outbox {
                 Bytes::new()
             }
             // A crowd that waits for the opening asks for nothing else.
-            What::Notice(..) => return Some(write(answer, service, self.says_close, out)),
+            What::Notice(status, _) => {
+                // As hyper's path does.
+                self.says_close |= *status == StatusCode::BAD_REQUEST;
+                return Some(write(answer, service, self.says_close, out));
+            }
             _ => return None,
         };
         let is_dated = answer.freshness != Freshness::Own;

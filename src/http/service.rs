@@ -190,7 +190,11 @@ pub enum Answering {
 }
 
 impl Answering {
-    fn ready(response: Response<Body>, seat: &Seat) -> Answering {
+    fn ready(mut response: Response<Body>, seat: &Seat) -> Answering {
+        // Whoever sent this may mean something else by what comes behind it (RFC 9112, 11.2).
+        if response.status() == StatusCode::BAD_REQUEST {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         Answering::Ready(Some(last(response, seat)))
     }
 }
