@@ -77,6 +77,8 @@ pub async fn by_hyper<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream
         }
     }
     let _hold = seat.hold();
+    // What came on the heels of the 101 is no head either.
+    seat.asked();
     tokio::select! {
         biased;
         () = ends.carry() => {}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, DATE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, COOKIE, DATE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::uri::{Authority, Parts, PathAndQuery, Scheme};
@@ -61,6 +61,13 @@ impl Onward {
         parts.authority = Some(self.authority.clone());
         // An absolute form may have no path (RFC 9112, 3.2.2).
         parts.path_and_query = Some(target.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")));
+        // HTTP/2 may send them apart; HTTP/1.1 has one line (RFC 9113, 8.2.3).
+        let cookies: Vec<&[u8]> = fields.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+        if cookies.len() > 1
+            && let Ok(one) = HeaderValue::from_bytes(&cookies.join(&b"; "[..]))
+        {
+            fields.insert(COOKIE, one);
+        }
         match (Uri::from_parts(parts), HeaderValue::try_from(self.authority.as_str())) {
             (Ok(absolute), Ok(host)) => {
                 *target = absolute;

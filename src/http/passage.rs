@@ -24,7 +24,13 @@ pub enum Passage {
 /// Whether `route` has to answer what the package answers with `answer`.
 pub fn passage(request: &Request, answer: &Answer, route: &Route) -> Passage {
     let is_open = !matches!(*request.method, Method::CONNECT | Method::TRACE) && request.path != "*";
-    if !is_open || !(route.before_package || is_left(&answer.what)) {
+    let goes = match &answer.what {
+        // Results are seen under the bar that says what they lack; pages that are none have no part in that.
+        What::Elsewhere(_) if route.results => false,
+        What::Elsewhere(_) => route.before_package || is_unknown(request, answer.showing),
+        what => route.before_package || is_left(what),
+    };
+    if !is_open || !goes {
         return Passage::Package;
     }
     if let Err((status, notice)) = screen_target(request) {
@@ -80,6 +86,12 @@ fn is_left(what: &What) -> bool {
     }
 }
 
+/// True for a path that the package does not have.
+fn is_unknown(request: &Request, showing: &Showing) -> bool {
+    let path = decode(request.path);
+    showing.results().zip(path.ok()).is_some_and(|(results, path)| results.live().get(&path).is_none())
+}
+
 fn is_own(path: &str) -> bool {
     let path = path.trim_start_matches('/');
     path.starts_with(OWN) || path == OWN.trim_end_matches('/')
@@ -93,13 +105,15 @@ fn climbs(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::http::answer::answer;
-    use crate::http::fields::Fields;
+    use crate::http::fields::{Fields, Lines};
     use crate::proxy::route;
     use crate::schedule::State;
-    use crate::snapshot::Looks;
     use crate::snapshot::specimen::{showing, snapshot};
+    use crate::snapshot::{Edition, Looks};
 
     const AFTER: (bool, bool) = (false, false);
     const BEFORE: (bool, bool) = (true, false);
@@ -194,6 +208,26 @@ mod tests {
             let request = Request { method: &method, path: "/", query: None, fields, host_is_known: true };
             let all = passage(&request, &answer(&request, &showing), &specimen());
             assert_eq!(all, Passage::Refused(status, notice), "{state:?}");
+        }
+    }
+
+    #[test]
+    fn results_are_seen_under_the_bar_and_other_pages_are_not() {
+        let told = crate::portal::Told { state: State::Interrupted, ..showing(snapshot()).told().clone() };
+        let edition = Arc::new(Edition::first(Arc::new(snapshot())));
+        let shown = Showing::new(told, Some(edition), showing(snapshot()).timing(), &Looks::default(), None);
+        let method = Method::GET;
+        for (path, (before_package, results), expected) in [
+            ("/nada", AFTER, Passage::Corridor),
+            ("/nada", RESULTS, Passage::Package),
+            ("/index.html", AFTER, Passage::Package),
+            ("/index.html", BEFORE, Passage::Corridor),
+            ("/index.html", RESULTS_BEFORE, Passage::Package),
+        ] {
+            let fields = Fields { sec_fetch_dest: Lines::One(b"document"), ..Fields::default() };
+            let request = Request { method: &method, path, query: None, fields, host_is_known: true };
+            let route = Route { before_package, results, ..specimen() };
+            assert_eq!(passage(&request, &answer(&request, &shown), &route), expected, "{path} {results}");
         }
     }
 

@@ -213,3 +213,28 @@ async fn a_body_that_breaks_off_does_not_end_like_a_whole_one() {
         }
     }
 }
+
+#[tokio::test]
+async fn bodies_longer_than_a_window_come_and_go_over_http2() {
+    const LEN: usize = 200_000;
+    let (client, server) = duplex(1 << 14);
+    let serve = async move {
+        let mut connection = h2::server::handshake(server).await.unwrap();
+        while let Some(Ok((request, reply))) = connection.accept().await {
+            tokio::spawn(streams::answer(
+                async {
+                    let read = streams::Coming(request.into_body()).collect().await.unwrap().to_bytes();
+                    Response::new(Body::arriving(Pieces([Ok(read)].into()).boxed_unsync()))
+                },
+                reply,
+            ));
+        }
+    };
+    tokio::spawn(serve);
+    let (mut send, connection) = h2::client::handshake(client).await.unwrap();
+    tokio::spawn(connection);
+    let (answer, mut body) = send.send_request(Request::post("https://a/").body(()).unwrap(), false).unwrap();
+    body.send_data(Bytes::from(vec![1; LEN]), true).unwrap();
+    let echoed = streams::Coming(answer.await.unwrap().into_body()).collect().await.unwrap();
+    assert_eq!(echoed.to_bytes().len(), LEN);
+}
