@@ -205,7 +205,7 @@ mod tests {
     fn vary_selects_among_several() {
         let (store, key) = (Store::new(1 << 20), Key::from("http://a/"));
         let (es, en, none) = (head(&[("a", "es")]), head(&[("a", "en")]), head(&[]));
-        assert_eq!(store.find(&key, &none).1, false);
+        assert!(!store.find(&key, &none).1);
         store.put(&key, stored(&[("vary", "a")], &es, "hola"), 0);
         store.put(&key, stored(&[("vary", "a")], &en, "hello"), 0);
         assert_eq!(body(store.find(&key, &es)), Some("hola".into()));

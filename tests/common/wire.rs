@@ -107,6 +107,13 @@ impl Talk {
 }
 
 impl Talk {
+    /// So many bytes, whatever they are.
+    pub fn bytes(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.0.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
     /// A request with a body.
     pub fn send(&mut self, method: &str, path: &str, fields: &str, body: &[u8]) -> Response {
         self.say(format!("{method} {path} HTTP/1.1\r\nHost: prep\r\nContent-Length: {}\r\n{fields}\r\n", body.len()));

@@ -117,7 +117,11 @@ fn ten_thousand_at_once_are_one_request_to_a_cold_and_slow_origin() {
         answer(to, "200 OK", FRESH, Some(5), b"todos");
     });
     let site = Setup::clear()
-        .origin(origin.address, "first_byte = \"60s\"\ntotal = \"60s\"", "path = \"/\"\nwait = \"60s\"")
+        .origin(
+            origin.address,
+            "first_byte = \"60s\"\ntotal = \"60s\"",
+            "path = \"/\"\nhost = \"prep\"\nwait = \"60s\"",
+        )
         .start();
     let mut clients: Vec<_> = (0..CLIENTS).map(|_| Talk::with(site.http())).collect();
     for client in &mut clients {
@@ -140,7 +144,7 @@ fn a_body_reaches_all_who_wait_while_it_comes() {
         opens.wait();
         let _ = to.write_all(b"12345").and_then(|()| to.flush());
     });
-    let site = Setup::clear().origin(origin.address, "", "path = \"/\"").start();
+    let site = Setup::clear().origin(origin.address, "", "path = \"/\"\nhost = \"prep\"").start();
     let mut clients: Vec<_> = (0..3).map(|_| connect(site.http())).collect();
     for client in &mut clients {
         use std::io::Write;
@@ -169,7 +173,7 @@ fn read_until(stream: &mut std::net::TcpStream, end: &[u8]) {
 #[test]
 fn a_body_cut_short_is_never_whole_and_never_stored() {
     let origin = Origin::start(|_, to| answer(to, "200 OK", FRESH, Some(100), b"cortado"));
-    let site = Setup::clear().origin(origin.address, "", "path = \"/\"").start();
+    let site = Setup::clear().origin(origin.address, "", "path = \"/\"\nhost = \"prep\"").start();
     for _ in 0..2 {
         let mut stream = connect(site.http());
         use std::io::{Read, Write};
@@ -190,7 +194,8 @@ fn stale_is_better_than_nothing_where_it_is_allowed() {
         false => answer(to, "200 OK", "Cache-Control: max-age=1\r\nAge: 5\r\nETag: \"a\"\r\n", Some(4), b"nota"),
         true => answer(to, "500 Internal Server Error", "", Some(3), b"mal"),
     });
-    let site = Setup::clear().origin(origin.address, "", "path = \"/\"\nstale_if_error = \"1h\"").start();
+    let site =
+        Setup::clear().origin(origin.address, "", "path = \"/\"\nhost = \"prep\"\nstale_if_error = \"1h\"").start();
     assert_eq!(site.get("/x").body, b"nota");
     is_broken.store(true, SeqCst);
     for _ in 0..3 {
@@ -202,10 +207,12 @@ fn stale_is_better_than_nothing_where_it_is_allowed() {
     assert_eq!(site.get("/y").status, 500, "nothing is stored, so the origin's own word counts");
 }
 
+type Script = fn(&Heard, &mut dyn Stream);
+
 #[test]
 fn an_origin_that_gives_nothing_is_told_of_by_name() {
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let cases: [(&str, u16, fn(&Heard, &mut dyn Stream)); 5] = [
+    let cases: [(&str, u16, Script); 5] = [
         ("reset", 502, |_, _| {}),
         ("malformed", 502, |_, to| drop(to.write_all(b"que?\r\n\r\n"))),
         ("head-too-large", 502, |_, to| {
@@ -219,7 +226,7 @@ fn an_origin_that_gives_nothing_is_told_of_by_name() {
         ("first-byte-timeout", 504, |_, to| drop(to.read(&mut [0; 1]))),
     ];
     let check = |name: &str, expected: u16, address| {
-        let site = Setup::clear().origin(address, "first_byte = \"300ms\"", "path = \"/\"").start();
+        let site = Setup::clear().origin(address, "first_byte = \"300ms\"", "path = \"/\"\nhost = \"prep\"").start();
         for path in ["/pagina", "/datos.json"] {
             let response = site.get(path);
             let body = String::from_utf8_lossy(&response.body).into_owned();
@@ -268,6 +275,7 @@ fn results_of_an_origin_wait_for_the_opening_too() {
 fn no_request_hides_in_another() {
     let origin = Origin::start(|_, to| answer(to, "200 OK", "Cache-Control: no-store\r\n", Some(2), b"ok"));
     let site = Setup::clear().origin(origin.address, "", "path = \"/\"").start();
+    deliver(&site, 1);
     let inner = "GET /secreto HTTP/1.1\r\nHost: a\r\n\r\n";
     let post = |fields: &str| format!("POST /x HTTP/1.1\r\nHost: a\r\n{fields}\r\n{inner}");
     // RFC 9112, 6.3 and 11.2; RFC 9110, 5.5
@@ -313,7 +321,7 @@ fn nginx_is_an_origin_like_any_other() {
         return;
     }
     let origin = crate::common::nginx::Nginx::start(&[("hola.txt", b"hola a todos")]);
-    let site = Setup::clear().origin(origin.address, "", "path = \"/\"").start();
+    let site = Setup::clear().origin(origin.address, "", "path = \"/\"\nhost = \"prep\"").start();
     let first = until(|| Some(site.get("/hola.txt")).filter(|one| one.status == 200)).expect("nginx answers");
     assert_eq!(first.body, b"hola a todos");
     let again = get(site.http(), "/hola.txt");
@@ -329,7 +337,7 @@ fn what_an_operator_purges_is_asked_for_again() {
         let told = heard.n.to_string();
         answer(to, "200 OK", &format!("{FRESH}Cache-Tag: portada\r\n"), Some(told.len()), told.as_bytes());
     });
-    let site = Setup::clear().origin(origin.address, "", "path = \"/\"").start();
+    let site = Setup::clear().origin(origin.address, "", "path = \"/\"\nhost = \"prep\"").start();
     for args in [["--path", "/x"], ["--prefix", "/"], ["--tag", "portada"], ["--all", "--soft"]] {
         let before = site.get("/x").body;
         assert_eq!(site.get("/x").body, before);
@@ -346,4 +354,21 @@ fn what_an_operator_purges_is_asked_for_again() {
 fn verb(args: &[&str]) -> (Option<i32>, String) {
     let out = std::process::Command::new(env!("CARGO_BIN_EXE_difusor")).args(args).output().unwrap();
     (out.status.code(), String::from_utf8(out.stdout).unwrap())
+}
+
+#[test]
+fn a_connection_that_becomes_something_else_goes_through() {
+    let origin = Origin::start(|heard, to| {
+        assert_eq!(heard.field("connection"), Some("upgrade"));
+        let _ = to.write_all(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: eco\r\nConnection: upgrade\r\n\r\n");
+        let mut bytes = [0; 4];
+        let _ = to.read_exact(&mut bytes).and_then(|()| to.write_all(&bytes)).and_then(|()| to.flush());
+    });
+    let site = Setup::clear().origin(origin.address, "", "path = \"/eco\"\ncache = false").start();
+    let mut talk = Talk::with(site.http());
+    talk.say("GET /eco HTTP/1.1\r\nHost: prep\r\nConnection: Upgrade\r\nUpgrade: eco\r\n\r\n");
+    let response = talk.hear().unwrap();
+    assert_eq!((response.status, response.field("upgrade")), (101, Some("eco")), "{}", response.head);
+    talk.say("hola");
+    assert_eq!(talk.bytes(4), b"hola");
 }
