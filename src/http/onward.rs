@@ -112,8 +112,10 @@ impl Onward {
     pub async fn answer<B: Coming>(self, request: Request<B>, hold: Hold, ends: Option<Ends>) -> Response<Body> {
         let limit = self.route.body_bytes;
         if content_length(request.headers()).is_some_and(|length| length > limit) {
-            return self
-                .failed(Failed { failure: Failure::RequestTooLarge, status: own_status(Failure::RequestTooLarge) });
+            return self.failed(Failed {
+                failure: Failure::RequestTooLarge,
+                status: own_status(self.corridor.name(), Failure::RequestTooLarge),
+            });
         }
         let hold = Arc::new(hold);
         let (mut head, body) = request.into_parts();
@@ -151,7 +153,7 @@ impl Onward {
                 // Nobody has asked for it.
                 _ => {
                     let failure = Failure::Malformed;
-                    return self.failed(Failed { failure, status: own_status(failure) });
+                    return self.failed(Failed { failure, status: own_status(self.corridor.name(), failure) });
                 }
             }
         }
@@ -210,8 +212,9 @@ fn status<B>(response: &Response<B>) -> StatusCode {
 }
 
 /// What is refused before the corridor hears of it.
-fn own_status(failure: Failure) -> HeaderValue {
-    HeaderValue::try_from(format!("difusor; detail={}", failure.name())).unwrap_or(HeaderValue::from_static("difusor"))
+fn own_status(name: &str, failure: Failure) -> HeaderValue {
+    let status = HeaderValue::try_from(format!("{name}; detail={}", failure.name()));
+    status.unwrap_or(HeaderValue::from_static("difusor"))
 }
 
 fn content_length(fields: &HeaderMap) -> Option<u64> {

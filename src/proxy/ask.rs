@@ -99,6 +99,9 @@ impl Asking {
         if let Some(stale) = stale.as_ref().filter(|_| corridor.store().is_spared(&self.key, now)) {
             return Some(Ok(self.stored(stale, Outcome::HitStale, Some("origin-failed"), now)));
         }
+        if let Some(failure) = corridor.store().failed(&self.key, now).filter(|_| stale.is_none()) {
+            return Some(Err(corridor.failed(&self.route, failure, why)));
+        }
         if corridor.store().is_alone(&self.key, now) && found.is_none() {
             return None;
         }
@@ -116,7 +119,7 @@ impl Asking {
         for _ in 0..BOARDS_MAX {
             let (flight, own) = self.board(&selecting, found.clone());
             let leads = own.is_some();
-            let landed = match self.wait(flight, stale.as_deref()).await {
+            let landed = match self.wait(flight, stale.as_deref(), leads).await {
                 Ok(landed) => landed,
                 Err(answer) => return Some(answer),
             };
@@ -177,8 +180,16 @@ impl Asking {
     }
 
     /// What the flight comes to; who may have something stale does not wait long for it.
-    async fn wait(&self, flight: Flight, stale: Option<&Stored>) -> Result<Landed, Result<Response<Passing>, Failed>> {
-        let most = stale.map_or(self.route.wait, |_| STALE_AFTER.min(self.route.wait));
+    async fn wait(
+        &self,
+        flight: Flight,
+        stale: Option<&Stored>,
+        leads: bool,
+    ) -> Result<Landed, Result<Response<Passing>, Failed>> {
+        // The upstream's own limits end the errand: who has asked hears their names.
+        let total = self.corridor.upstream(&self.route).plan().total;
+        let most = if leads { self.route.wait.max(total.saturating_mul(2)) } else { self.route.wait };
+        let most = stale.map_or(most, |_| STALE_AFTER.min(self.route.wait));
         match (self.corridor.flights.wait(flight, most).await, stale) {
             (Ok(landed), _) => Ok(landed),
             (Err(_), Some(stale)) => {

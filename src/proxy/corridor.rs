@@ -143,7 +143,8 @@ impl Corridor {
         &self.upstreams[route.upstream]
     }
 
-    pub(super) fn name(&self) -> &str {
+    /// Our name in `Via` and `Cache-Status`.
+    pub fn name(&self) -> &str {
         &self.name
     }
 

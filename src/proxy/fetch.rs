@@ -29,6 +29,8 @@ const ALONE_S: u64 = 10;
 /// Seconds that an origin which has failed is left in peace where something stale may be sent, and up to as many more, so
 /// that not all keys ask again in the same second.
 const SPARED_S: u64 = 2;
+/// Seconds, the one that has begun among them, that a failure without an answer counts for all who ask for the same.
+const FAILED_S: u64 = 2;
 
 /// What has to be asked.
 pub struct Errand {
@@ -81,7 +83,11 @@ impl Errand {
             }
             Ok(response) => self.came(response, begun).await,
             Err(failure) if self.may_be_stale() => self.stale(How::DespiteFailure(Some(failure), None)),
-            Err(failure) => self.failed(failure),
+            Err(failure) => {
+                // Else the next of a crowd would ask at once, and the one after.
+                self.corridor.store().fail(&self.key, failure, self.corridor.now() + FAILED_S);
+                self.failed(failure);
+            }
         }
     }
 
@@ -102,6 +108,7 @@ impl Errand {
 
     /// What is stored, renewed by a 304 and stored again; `None` where the 304 is about something else (4.3.4).
     fn renewed(&self, stored: &Stored, new: &HeaderMap, begun: Begun) -> Option<Arc<Stored>> {
+        // Without any validator too: nothing else was asked about.
         let is_about_it = update::selected(&[&stored.fields], new) == [0]
             || (validate::etag(new).is_none() && !new.contains_key(http::header::LAST_MODIFIED));
         if !is_about_it {
@@ -178,9 +185,15 @@ impl Errand {
             self.lead.close();
         }
         let read = self.read(response.into_body(), &body).await;
+        if let Err(failure) = read {
+            self.corridor.tally(&self.route).failed(&self.corridor.upstream(&self.route).plan().name, failure);
+        }
         if let (Ok(()), Some(whole)) = (read, body.whole()) {
             let mut fields = fields;
-            fields.insert(CONTENT_LENGTH, whole.len().into());
+            // RFC 9110, 8.6: 204 has none.
+            if status != StatusCode::NO_CONTENT {
+                fields.insert(CONTENT_LENGTH, whole.len().into());
+            }
             let (vary, selects) = kept_vary;
             let stored = Stored { status, fields, body: whole, kept, vary, selects, outdated: false };
             self.corridor.store().put(&self.key, Arc::new(stored), begun.purges);

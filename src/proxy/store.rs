@@ -11,6 +11,7 @@ use http::{HeaderMap, StatusCode};
 use moka::ops::compute::Op;
 use moka::sync::Cache;
 
+use super::failure::Failure;
 use super::freshness::Kept;
 use super::key::Key;
 use super::purge::Purge;
@@ -59,6 +60,8 @@ struct Known {
     alone_until: u64,
     /// Until then the origin, which has failed, is not asked again where something stale may be sent.
     spared_until: u64,
+    /// And until then nobody is let through to an origin that has just failed, who has nothing stored either.
+    failed: Option<(Failure, u64)>,
 }
 
 /// See above.
@@ -105,7 +108,7 @@ impl Store {
             if self.purges() != purges {
                 stored = Arc::new(Stored { outdated: true, ..Stored::clone(&stored) });
             }
-            (known.alone_until, known.spared_until) = (0, 0);
+            (known.alone_until, known.spared_until, known.failed) = (0, 0, None);
             known.variants.retain(|one| one.vary != stored.vary || one.selects != stored.selects);
             known.variants.insert(0, stored.clone());
             known.variants.truncate(VARIANTS_MAX);
@@ -124,6 +127,15 @@ impl Store {
 
     pub fn is_spared(&self, key: &Key, now: u64) -> bool {
         self.held.get(key).is_some_and(|known| known.spared_until > now)
+    }
+
+    /// Who asks until then is told the same.
+    pub fn fail(&self, key: &Key, failure: Failure, until: u64) {
+        self.change(key, |known| known.failed = Some((failure, until)));
+    }
+
+    pub fn failed(&self, key: &Key, now: u64) -> Option<Failure> {
+        self.held.get(key)?.failed.filter(|(_, until)| *until > now).map(|(failure, _)| failure)
     }
 
     /// What is stored under the address, whatever else its keys have, counts no longer without the origin's word (RFC 9111,

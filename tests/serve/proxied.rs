@@ -244,6 +244,19 @@ fn an_origin_that_gives_nothing_is_told_of_by_name() {
 }
 
 #[test]
+fn a_crowd_before_a_dead_origin_is_told_without_asking_it() {
+    let origin = Origin::start(|_, _| {});
+    let site = Setup::clear().origin(origin.address, "", "path = \"/\"\nhost = \"prep\"").start();
+    let started = difusor::base::clock::Monotonic::now();
+    for _ in 0..300 {
+        assert_eq!(site.get("/x").status, 502);
+    }
+    // A failure counts for one to two seconds.
+    let seconds = usize::try_from(started.elapsed().as_secs()).unwrap();
+    assert!(origin.heard().len() <= 2 * (seconds + 2), "{}", origin.heard().len());
+}
+
+#[test]
 fn a_new_corte_renews_what_belongs_to_it() {
     let origin = Origin::start(|heard, to| {
         let told = heard.n.to_string();
