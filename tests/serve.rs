@@ -6,6 +6,8 @@ mod answers;
 mod audit;
 #[path = "serve/browser.rs"]
 mod browser;
+#[path = "serve/chaos.rs"]
+mod chaos;
 mod common;
 #[path = "serve/embargo.rs"]
 mod embargo;
