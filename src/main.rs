@@ -33,6 +33,7 @@ enum Verb {
     Release(cli::ask::Release),
     Final(cli::ask::Final),
     Resume(cli::ask::Resume),
+    Purge(cli::ask::Purge),
 }
 
 fn main() -> ExitCode {
@@ -54,5 +55,6 @@ fn main() -> ExitCode {
         Verb::Release(args) => cli::ask::release(&args),
         Verb::Final(args) => cli::ask::last(&args),
         Verb::Resume(args) => cli::ask::resume(&args),
+        Verb::Purge(args) => cli::ask::purge(&args),
     }
 }

@@ -6,6 +6,8 @@ mod answers;
 mod audit;
 #[path = "serve/browser.rs"]
 mod browser;
+#[path = "serve/chaos.rs"]
+mod chaos;
 mod common;
 #[path = "serve/embargo.rs"]
 mod embargo;
@@ -25,6 +27,8 @@ mod operators;
 mod own_files;
 #[path = "serve/pages.rs"]
 mod pages;
+#[path = "serve/proxied.rs"]
+mod proxied;
 #[path = "serve/publication.rs"]
 mod publication;
 #[path = "serve/push.rs"]

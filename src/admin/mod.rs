@@ -9,6 +9,7 @@ mod crowd;
 mod desk;
 mod parcel;
 mod problem;
+mod purge;
 pub mod push;
 mod receive;
 mod route;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use crate::base::clock::Clock;
 use crate::base::disk::Disk;
 use crate::http::tls::{CertificateFiles, Clients};
+use crate::proxy::corridor::Corridor;
 use crate::record::{Journal, Metrics};
 use crate::snapshot::Live;
 
@@ -75,4 +77,6 @@ pub struct Company {
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     pub disk: Disk,
+    /// Where there is an origin behind us.
+    pub corridor: Option<Arc<Corridor>>,
 }

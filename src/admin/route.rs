@@ -29,6 +29,7 @@ pub enum What {
     Release,
     Final,
     Resume,
+    Purge,
     Metrics,
     State,
     Upload(Name),
@@ -67,6 +68,7 @@ pub fn route(method: &Method, path: &str, door: Door) -> Result<What, Problem> {
         "/release" => (What::Release, "POST"),
         "/final" => (What::Final, "POST"),
         "/resume" => (What::Resume, "POST"),
+        "/purge" => (What::Purge, "POST"),
         "/metrics" => (What::Metrics, "GET"),
         "/state" => (What::State, "GET"),
         _ => match path.strip_prefix("/packages/") {
@@ -99,7 +101,7 @@ mod tests {
 
     #[test]
     fn the_network_may_push_and_measure_and_no_more() {
-        for path in ["/notify", "/rollback", "/hold", "/release"] {
+        for path in ["/notify", "/rollback", "/hold", "/release", "/purge"] {
             assert_eq!(status(Method::POST, path, Door::Socket), 200, "{path}");
             assert_eq!(status(Method::GET, path, Door::Socket), 405, "{path}");
             assert_eq!(status(Method::POST, path, Door::Network), 403, "{path}");

@@ -90,7 +90,7 @@ impl Admin {
         let address = https.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
         let socket = socket::bind(&path).map_err(|source| StartFault::Socket { path, source })?;
         let ((stop, stopped), (end, ended)) = (watch::channel(false), watch::channel(false));
-        let Company { desk, live, journal, metrics, clock, disk } = company;
+        let Company { desk, live, journal, metrics, clock, disk, corridor } = company;
         let shared = Shared {
             desk,
             live,
@@ -99,6 +99,7 @@ impl Admin {
             started: clock.now(),
             clock,
             disk,
+            corridor,
             state: state.clone(),
             staging,
             tokens,

@@ -17,10 +17,11 @@ use super::route::{Door, What, route};
 use super::staging::Staging;
 use super::tokens::Tokens;
 use super::who::{Shows, Who, enter};
-use super::{act, upload};
+use super::{act, purge, upload};
 use crate::base::clock::Clock;
 use crate::base::disk::Disk;
 use crate::http::Body;
+use crate::proxy::corridor::Corridor;
 use crate::record::incidents::note;
 use crate::record::{Journal, Metrics};
 use crate::snapshot::Live;
@@ -33,6 +34,7 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     pub disk: Disk,
+    pub corridor: Option<Arc<Corridor>>,
     pub state: std::path::PathBuf,
     pub staging: Staging,
     pub tokens: Option<Tokens>,
@@ -120,6 +122,7 @@ where
             let asked = shared.clone();
             Ok(json(StatusCode::OK, &shared.blocking(move || act::state(&asked)).await?))
         }
+        What::Purge => purge::purge(shared, purge::read(&act::small(body).await?)?, &who).await,
         what @ (What::Rollback | What::Hold | What::Release | What::Final | What::Resume) => {
             let wish = act::wish(&what, &act::small(body).await?)?;
             act::act(shared, wish, &who).await

@@ -13,6 +13,7 @@ use crate::config::Settings;
 use crate::http::{Listen, Rhythm, Server, Site, StartError};
 use crate::ingest::source::proxy::Proxies;
 use crate::ingest::{self, Gate, Operator, Plan, Reporter, Sources, Staging, Waiting};
+use crate::proxy::corridor::Corridor;
 use crate::record::{Journal, Metrics};
 use crate::snapshot::Live;
 
@@ -57,7 +58,8 @@ impl Running {
         let (election, calendar) = (settings.intake.election.clone(), settings.intake.calendar.clone());
         let plan = Plan { election, calendar, looks: settings.looks };
         let gate = Gate::new(plan, live.clone(), clock.clone(), report.clone());
-        let site = Site { public: gate.public(), rhythm: Rhythm { clock: clock.clone() } };
+        let corridor = settings.proxy.map(|proxy| Arc::new(Corridor::new(proxy, clock.clone(), &metrics)));
+        let site = Site { public: gate.public(), rhythm: Rhythm { clock: clock.clone() }, corridor: corridor.clone() };
         let mut http = settings.http;
         http.connections_max = limits::connections(http.connections_max);
         let server = Server::start(&http, Arc::new(site))?;
@@ -69,7 +71,7 @@ impl Running {
         let staging = Staging::of(&disk, &state, reserve);
         let fetched = Sources::start(settings.sources, &proxies, &staging, limit, &operator.handle(), &report);
         let desk = Arc::new(operator.handle());
-        let company = Company { desk, live, journal: journal.clone(), metrics, clock, disk };
+        let company = Company { desk, live, journal: journal.clone(), metrics, clock, disk, corridor };
         let private = admin::Settings { state, package_bytes: limit, reserve, https: settings.admin };
         let admin = Admin::start(&private, company)?;
         Ok(Running { server, gate: waiting, operator, sources: fetched.map_err(StartFault::Source)?, admin, journal })

@@ -6,6 +6,7 @@ pub mod digests;
 pub mod disk;
 pub mod months;
 pub mod pool;
+pub mod range;
 pub mod reckoning;
 pub mod shown;
 #[expect(unsafe_code, reason = "one call of the kernel, which no maintained crate wraps")]

@@ -1,4 +1,4 @@
-//! `difusor notify`, `rollback`, `hold`, `release`, `final`, `resume`: what is asked of the service that runs on this machine.
+//! `difusor notify`, `rollback`, `hold`, `release`, `final`, `resume`, `purge`: what is asked of the service that runs on this machine.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -66,6 +66,38 @@ pub struct Resume {
     why: Why,
 }
 
+/// Forget what is cached of the origins' answers, at once
+#[derive(clap::Args)]
+pub struct Purge {
+    #[command(flatten)]
+    which: Which,
+    /// Keep it, and ask the origin before it is sent again
+    #[arg(long)]
+    soft: bool,
+    #[command(flatten)]
+    service: Service,
+}
+
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+struct Which {
+    /// One address, with its query: /actas/1.jpg?v=2
+    #[arg(long, value_name = "PATH")]
+    path: Option<String>,
+    /// All addresses that begin so: /actas/
+    #[arg(long, value_name = "PATH")]
+    prefix: Option<String>,
+    /// A host, as the origin is told it
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
+    /// What the origin has marked so by Surrogate-Key or Cache-Tag
+    #[arg(long, value_name = "TAG")]
+    tag: Option<String>,
+    /// Everything
+    #[arg(long)]
+    all: bool,
+}
+
 #[derive(clap::Args)]
 struct Why {
     /// For the journal, and for everybody: it is published with the corte
@@ -119,6 +151,12 @@ pub fn last(args: &Final) -> ExitCode {
 
 pub fn resume(args: &Resume) -> ExitCode {
     wish("resume", &args.why.service, &json!({"reason": args.why.reason}))
+}
+
+pub fn purge(args: &Purge) -> ExitCode {
+    let Which { path, prefix, host, tag, all } = &args.which;
+    let body = json!({"path": path, "prefix": prefix, "host": host, "tag": tag, "all": all, "soft": args.soft});
+    wish("purge", &args.service, &body)
 }
 
 fn wish(verb: &str, service: &Service, body: &serde_json::Value) -> ExitCode {

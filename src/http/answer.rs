@@ -11,8 +11,8 @@ use super::fields::Fields;
 use super::freshness::Freshness;
 use super::negotiate::Accepted;
 use super::preferred::wants_json;
-use super::range::{self, Wanted};
 use super::target::{self, TARGET_MAX_BYTES};
+use crate::base::range::{self, Wanted};
 use crate::portal::Notice;
 use crate::snapshot::{Content, CorteFields, Entry, OWN, Representation, Showing, Snapshot};
 
@@ -112,8 +112,7 @@ fn decide<'e>(request: &Request, showing: &'e Showing) -> Answer<'e> {
         results => results,
     };
     let Some(results) = results else {
-        let why = showing.why_not();
-        let status = if why == Notice::Closed { StatusCode::GONE } else { StatusCode::SERVICE_UNAVAILABLE };
+        let (status, why) = no_results(showing);
         return notice(status, why);
     };
     match own.and_then(|own| own.strip_prefix(PINNED)) {
@@ -138,6 +137,12 @@ fn decide<'e>(request: &Request, showing: &'e Showing) -> Answer<'e> {
     }
 }
 
+/// What is answered while results are not shown.
+pub(super) fn no_results(showing: &Showing) -> (StatusCode, Notice) {
+    let why = showing.why_not();
+    (if why == Notice::Closed { StatusCode::GONE } else { StatusCode::SERVICE_UNAVAILABLE }, why)
+}
+
 /// A browser that goes to a page, not one that fills a frame or fetches data.
 fn wants_page(request: &Request) -> bool {
     request.fields.sec_fetch_dest.single() == Some(b"document")
@@ -158,6 +163,11 @@ fn screen(request: &Request) -> Result<(), (StatusCode, Notice)> {
         }
         _ => return Err((StatusCode::NOT_IMPLEMENTED, Notice::NotImplemented)),
     }
+    screen_target(request)
+}
+
+/// The same whatever the method.
+pub(super) fn screen_target(request: &Request) -> Result<(), (StatusCode, Notice)> {
     if !request.host_is_known {
         return Err((StatusCode::BAD_REQUEST, Notice::BadRequest));
     }

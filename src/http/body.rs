@@ -1,44 +1,69 @@
-//! A response body: bytes that lie ready, or none. Never copied.
+//! A response body: bytes that lie ready, none, or what arrives from an origin. Never copied.
 
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-/// The whole body in one frame.
-#[derive(Debug, Default)]
-pub struct Body(Option<Bytes>);
+use crate::proxy::failure::Failure;
+use crate::proxy::upstream::Arriving;
+
+/// What lies ready goes in one frame.
+#[derive(Debug)]
+pub struct Body(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Ready(Option<Bytes>),
+    Arriving(Arriving),
+}
 
 impl Body {
     pub fn of(bytes: Bytes) -> Body {
-        Body(Some(bytes).filter(|b| !b.is_empty()))
+        Body(Kind::Ready(Some(bytes).filter(|b| !b.is_empty())))
     }
 
     pub fn empty() -> Body {
-        Body(None)
+        Body(Kind::Ready(None))
     }
 
-    /// What is to be sent; `None` where there is nothing.
+    /// Fails where it cannot be had whole: then the client's connection or stream must not end as if it were.
+    pub fn arriving(body: Arriving) -> Body {
+        Body(Kind::Arriving(body))
+    }
+
+    /// What is to be sent; `None` where there is nothing, or nothing yet.
     pub fn into_bytes(self) -> Option<Bytes> {
-        self.0
+        match self.0 {
+            Kind::Ready(bytes) => bytes,
+            Kind::Arriving(_) => None,
+        }
     }
 }
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Failure;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        match &mut self.0 {
+            Kind::Ready(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Kind::Arriving(body) => Pin::new(body).poll_frame(cx),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_none()
+        match &self.0 {
+            Kind::Ready(bytes) => bytes.is_none(),
+            Kind::Arriving(body) => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.as_ref().map_or(0, |b| b.len() as u64))
+        match &self.0 {
+            Kind::Ready(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
+            Kind::Arriving(body) => body.size_hint(),
+        }
     }
 }

@@ -50,7 +50,7 @@ pub async fn tls(stream: TcpStream, acceptor: TlsAcceptor, service: Service) {
 }
 
 /// The plain path as long as it lasts, then hyper. `first` has been read already.
-pub async fn http1<S: AsyncRead + AsyncWrite + Unpin>(stream: S, first: BytesMut, service: Service) {
+pub async fn http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, first: BytesMut, service: Service) {
     // How a connection ended is its client's affair; nothing of ours depends on it.
     if let Ok(End::HandedOver(stream, first)) = plain::serve(stream, first, &service).await {
         by_hyper(stream, first, service).await;
@@ -58,7 +58,7 @@ pub async fn http1<S: AsyncRead + AsyncWrite + Unpin>(stream: S, first: BytesMut
 }
 
 /// HTTP/1.1 by hyper, on a stream of which `first` has been read already.
-pub async fn by_hyper<S: AsyncRead + AsyncWrite + Unpin>(stream: S, first: Bytes, service: Service) {
+pub async fn by_hyper<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, first: Bytes, service: Service) {
     let mut builder = http1::Builder::new();
     // The sweep (see `watch`) keeps the limits of time; hyper's would arm a timer for each request. Its own limit of 100
     // fields is left in place: setting any makes it fill an array for each request. `pipeline_flush` would copy bodies.
@@ -66,16 +66,28 @@ pub async fn by_hyper<S: AsyncRead + AsyncWrite + Unpin>(stream: S, first: Bytes
     builder.header_read_timeout(None).max_buf_size(HEAD_MAX_BYTES).half_close(true);
     let stream = TokioIo::new(Rewound::new(first, stream));
     let seat = service.seat.clone();
-    let mut connection = pin!(builder.serve_connection(stream, service));
+    let ends = service.ends.clone();
+    let mut connection = pin!(builder.serve_connection(stream, service).with_upgrades());
     tokio::select! {
         biased;
-        _ = &mut connection => return,
-        () = seat.drained() => connection.as_mut().graceful_shutdown(),
+        _ = &mut connection => {}
+        () = seat.drained() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
     }
-    let _ = connection.await;
+    let _hold = seat.hold();
+    // What came on the heels of the 101 is no head either.
+    seat.asked();
+    tokio::select! {
+        biased;
+        () = ends.carry() => {}
+        // Neither side knows that it is time to stop, and there is no word for it that both have.
+        () = seat.drained() => {}
+    }
 }
 
-async fn http2<S: AsyncRead + AsyncWrite + Unpin>(stream: S, service: Service) {
+async fn http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, service: Service) {
     service.seat.is_multiplexed();
     let _ = multiplexed::serve(stream, service).await;
 }

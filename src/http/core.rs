@@ -1,7 +1,7 @@
 //! One thread a core: its own runtime, its own listeners, its own connections. Cores share the edition and nothing else.
 
 use std::io;
-use std::net::TcpListener as StdListener;
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -16,6 +16,7 @@ use tracing::warn;
 
 use super::connection;
 use super::service::{Service, Site};
+use super::tunnel::Ends;
 use super::watch::Seats;
 
 /// How often the sweep runs; its limits are counted in it.
@@ -122,7 +123,7 @@ async fn accept_until(port: Port, shared: Arc<Shared>, mut stop: watch::Receiver
             // Room first: who is accepted is served. The semaphore is never closed.
             let Ok(room) = shared.room.clone().acquire_owned().await else { return };
             match listener.accept().await {
-                Ok((stream, _)) => seat(stream, room, acceptor.as_ref(), port.https_port, &shared),
+                Ok(came) => seat(came, room, acceptor.as_ref(), port.https_port, &shared),
                 Err(error) if is_the_clients(&error) => {}
                 Err(error) => {
                     warn!(%error, "no connection could be accepted; is the limit of open files reached?");
@@ -136,9 +137,9 @@ async fn accept_until(port: Port, shared: Arc<Shared>, mut stop: watch::Receiver
         _ = stop.wait_for(|stop| *stop) => {}
     }
     while let Ok(room) = shared.room.clone().try_acquire_owned()
-        && let Ok(Ok((stream, _))) = tokio::time::timeout(Duration::ZERO, listener.accept()).await
+        && let Ok(Ok(came)) = tokio::time::timeout(Duration::ZERO, listener.accept()).await
     {
-        seat(stream, room, acceptor.as_ref(), port.https_port, &shared);
+        seat(came, room, acceptor.as_ref(), port.https_port, &shared);
     }
 }
 
@@ -149,7 +150,7 @@ fn is_the_clients(error: &io::Error) -> bool {
 
 /// Starts a connection's task; it gives its room back when it ends, however it ends.
 fn seat(
-    stream: TcpStream,
+    (stream, from): (TcpStream, SocketAddr),
     room: OwnedSemaphorePermit,
     acceptor: Option<&TlsAcceptor>,
     https_port: Option<u16>,
@@ -158,7 +159,15 @@ fn seat(
     // Small responses must not wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
     let seat = shared.seats.take();
-    let service = Service { site: shared.site.clone(), seat: seat.clone(), https_port };
+    let service = Service {
+        site: shared.site.clone(),
+        seat: seat.clone(),
+        https_port,
+        // A socket for both versions gives the fourth's as one of the sixth's.
+        client: from.ip().to_canonical(),
+        is_tls: acceptor.is_some(),
+        ends: Ends::default(),
+    };
     let acceptor = acceptor.cloned();
     let task = tokio::spawn(async move {
         let _room = room;

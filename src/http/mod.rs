@@ -14,16 +14,22 @@ mod freshness;
 mod listen;
 mod multiplexed;
 pub mod negotiate;
+mod onward;
+mod passage;
+#[cfg(test)]
+mod passing;
 mod plain;
 pub mod preferred;
-pub mod range;
 pub mod recognise;
 mod respond;
 mod rewound;
+mod sent;
 mod server;
 mod service;
+mod streams;
 pub mod target;
 pub mod tls;
+mod tunnel;
 #[cfg(test)]
 mod twins;
 mod watch;

@@ -1,5 +1,6 @@
 //! HTTP/2 on the h2 crate, without hyper: a response lies ready when its request has come, so no task, no future and no
-//! body stream is made for it. h2 keeps flow control, priorities and its limits against floods.
+//! body stream is made for it; but for what has to be asked of an origin. h2 keeps flow control, priorities and its limits
+//! against floods.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -7,14 +8,19 @@ use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use h2::Reason;
 use h2::server::{Builder, SendResponse};
-use http::Request;
 use http::header::DATE;
+use http::{Request, Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinSet;
 
 use super::batch::Batch;
 use super::connection::HEAD_MAX_BYTES;
-use super::service::Service;
+use super::onward::Onward;
+use super::service::{Decided, Service};
+use super::streams;
+use crate::portal::Notice;
 
 /// Streams that a client may have open at once (RFC 9113, 6.5.2, advises at least 100).
 const STREAMS_MAX: u32 = 128;
@@ -42,7 +48,7 @@ where
         (handshake, _) => handshake.map_err(io::Error::other),
     });
     let seat = service.seat.clone();
-    let mut driver = Driver { connection: connection.await?, out, service };
+    let mut driver = Driver { connection: connection.await?, out, service, streams: JoinSet::new() };
     tokio::select! {
         biased;
         end = poll_fn(|cx| driver.poll(cx)) => return end,
@@ -58,6 +64,8 @@ struct Driver<S> {
     connection: Connection<S>,
     out: Batch<S>,
     service: Service,
+    /// Those that wait for an origin; they end with the connection.
+    streams: JoinSet<()>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
@@ -65,22 +73,57 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Poll::Ready(accepted) = self.connection.poll_accept(cx) {
             let Some(request) = accepted else { return Poll::Ready(Ok(())) };
-            request.and_then(|request| respond(&self.service, request)).map_err(io::Error::other)?;
+            request.and_then(|request| respond(&self.service, request, &mut self.streams)).map_err(io::Error::other)?;
         }
+        while let Poll::Ready(Some(_)) = self.streams.poll_join_next(cx) {}
         ready!(self.out.poll_send(cx))?;
         Poll::Pending
     }
 }
 
-fn respond(service: &Service, (request, mut reply): Asked) -> Result<(), h2::Error> {
-    let (mut head, body) = service.respond(&request).into_parts();
+fn respond(service: &Service, (request, mut reply): Asked, streams: &mut JoinSet<()>) -> Result<(), h2::Error> {
+    let (mut head, body) = match service.decide(&request) {
+        Decided::Answered(response) => response.into_parts(),
+        Decided::Onward(onward) => return pass(service, onward, request, reply, streams),
+    };
     head.headers.insert(DATE, service.site.rhythm.date());
-    let body = body.into_bytes();
-    let sent = reply.send_response(http::Response::from_parts(head, ()), body.is_none());
+    send(&mut reply, head, body.into_bytes())
+}
+
+fn send(reply: &mut SendResponse<Bytes>, head: http::response::Parts, body: Option<Bytes>) -> Result<(), h2::Error> {
+    let sent = reply.send_response(Response::from_parts(head, ()), body.is_none());
     let sent = sent.and_then(|mut stream| body.map_or(Ok(()), |body| stream.send_data(body, true)));
     match sent {
         // The client has reset this stream meanwhile; the others go on.
         Err(error) if error.is_io() || error.is_go_away() => Err(error),
         _ => Ok(()),
     }
+}
+
+/// What lies ready is sent like all else; for the rest the stream gets a task.
+fn pass(
+    service: &Service,
+    onward: Onward,
+    request: Request<h2::RecvStream>,
+    mut reply: SendResponse<Bytes>,
+    streams: &mut JoinSet<()>,
+) -> Result<(), h2::Error> {
+    let (mut head, body) = request.into_parts();
+    if !onward.address(&mut head.uri, &mut head.headers) {
+        let (head, body) = onward.page(StatusCode::BAD_REQUEST, Notice::BadRequest).into_parts();
+        return send(&mut reply, head, body.into_bytes());
+    }
+    let request = Request::from_parts(head, ());
+    if let Some(ready) = onward.ready(&request) {
+        let (head, body) = ready.into_parts();
+        return send(&mut reply, head, Some(body).filter(|body| !body.is_empty()));
+    }
+    // Streams that their client has reset count until their tasks have seen it.
+    if streams.len() >= STREAMS_MAX as usize {
+        reply.send_reset(Reason::REFUSED_STREAM);
+        return Ok(());
+    }
+    let answer = onward.answer(request.map(|()| streams::Coming(body)), service.seat.hold(), None);
+    streams.spawn(streams::answer(answer, reply));
+    Ok(())
 }

@@ -1,23 +1,25 @@
 //! HTTP/1.1 without hyper, for the plain request: read, recognise, answer, one vectored write.
 //!
-//! Answers are 200, 304 and notices; for any other the request, untouched, and the connection go to hyper. Both paths answer by
+//! Answers are 200, 304, notices, and what lies ready in the corridor; for any other the request, untouched, and the connection go to hyper. Both paths answer by
 //! the same `answer`, and a test holds their bytes against each other.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::DATE;
-use http::{Method, StatusCode};
+use http::header::{DATE, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Response, StatusCode, Uri};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::answer::{self, Answer, What, answer};
 use super::connection::HEAD_MAX_BYTES;
 use super::freshness::Freshness;
-use super::recognise::{Plain, Recognised, recognise};
+use super::onward::Onward;
+use super::recognise::{FIELDS_MAX, Plain, Recognised, recognise};
 use super::respond::respond;
-use super::service::Service;
+use super::service::{Judged, Service, usable};
 use crate::portal::Notice;
 
 /// Room for what is read at once: a browser's head fits, and so do a few that are pipelined.
@@ -108,12 +110,21 @@ fn refusal(service: &Service, status: StatusCode, notice: Notice) -> Vec<u8> {
 fn write(answer: Answer, service: &Service, says_close: bool, out: &mut Vec<u8>) -> Bytes {
     let (head, body) = respond(answer, &Method::GET, &service.site.rhythm).into_parts();
     let date = (DATE, service.site.rhythm.date());
-    out.extend_from_slice(format!("HTTP/1.1 {}\r\n", head.status).as_bytes());
-    for (name, value) in head.headers.iter().chain([(&date.0, &date.1)]) {
+    write_fields(head.status, head.headers.iter().chain([(&date.0, &date.1)]), says_close, out);
+    body.into_bytes().unwrap_or_default()
+}
+
+fn write_fields<'f>(
+    status: StatusCode,
+    fields: impl Iterator<Item = (&'f HeaderName, &'f HeaderValue)>,
+    says_close: bool,
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(format!("HTTP/1.1 {status}\r\n").as_bytes());
+    for (name, value) in fields {
         out.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
     }
     out.extend_from_slice(if says_close { b"connection: close\r\n\r\n" } else { b"\r\n" });
-    body.into_bytes().unwrap_or_default()
 }
 
 enum Next {
@@ -140,7 +151,7 @@ fn answer_all(inbox: &mut BytesMut, service: &Service, outbox: &mut Outbox) -> N
                 break Next::Refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Notice::HeadTooLarge);
             }
             Recognised::Malformed => break Next::Refuse(StatusCode::BAD_REQUEST, Notice::BadRequest),
-            Recognised::Plain(plain, len) if outbox.push(service, &plain) => {
+            Recognised::Plain(plain, len) if outbox.push(service, &plain, &inbox[done..done + len]) => {
                 service.seat.asked();
                 done += len;
                 if outbox.says_close {
@@ -152,6 +163,24 @@ fn answer_all(inbox: &mut BytesMut, service: &Service, outbox: &mut Outbox) -> N
     };
     let _ = inbox.split_to(done);
     next
+}
+
+/// What lies ready in the corridor for a request, whose bytes are read once more: this time all of its fields.
+fn stored(onward: Onward, raw: &[u8]) -> Option<Response<Bytes>> {
+    let mut room = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+    let mut read = httparse::Request::new(&mut []);
+    read.parse_with_uninit_headers(raw, &mut room).ok()?;
+    let mut target = Uri::try_from(read.path?).ok()?;
+    let mut fields = HeaderMap::with_capacity(read.headers.len());
+    for field in read.headers.iter() {
+        fields.append(HeaderName::try_from(field.name).ok()?, HeaderValue::from_bytes(field.value).ok()?);
+    }
+    if !onward.address(&mut target, &mut fields) {
+        return None;
+    }
+    let mut request = http::Request::new(());
+    (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (onward.method.clone(), target, fields);
+    onward.ready(&request)
 }
 
 /// Answers that wait to be written: heads one after the other, and the body that follows each.
@@ -169,8 +198,8 @@ impl Outbox {
         self.parts.len()
     }
 
-    /// Answers `plain`; false, and nothing is written, where the answer is not of the plain kind.
-    fn push(&mut self, service: &Service, plain: &Plain) -> bool {
+    /// Answers `plain`, whose bytes are `raw`; false, and nothing is written, where the answer is not of the plain kind.
+    fn push(&mut self, service: &Service, plain: &Plain, raw: &[u8]) -> bool {
         if service.https_port.is_some() {
             return false;
         }
@@ -182,7 +211,17 @@ impl Outbox {
             host_is_known: true,
         };
         let showing = service.site.public.load();
-        let Some(body) = self.head(answer(&asked, &showing), service) else { return false };
+        let host = std::str::from_utf8(plain.host).ok();
+        let body = match service.judge(&asked, host, answer(&asked, &showing)) {
+            Judged::Answered(answer) => self.head(answer, service),
+            Judged::Onward(way) => host.and_then(usable).and_then(|authority| {
+                let ready = stored(service.onward(&asked, &showing, way, authority), raw)?;
+                self.says_close |= service.seat.is_draining();
+                write_fields(ready.status(), ready.headers().iter(), self.says_close, &mut self.heads);
+                Some(ready.into_body())
+            }),
+        };
+        let Some(body) = body else { return false };
         self.parts.push((self.heads.len(), if plain.is_head { Bytes::new() } else { body }));
         true
     }
@@ -204,7 +243,11 @@ impl Outbox {
                 Bytes::new()
             }
             // A crowd that waits for the opening asks for nothing else.
-            What::Notice(..) => return Some(write(answer, service, self.says_close, out)),
+            What::Notice(status, _) => {
+                // As hyper's path does.
+                self.says_close |= *status == StatusCode::BAD_REQUEST;
+                return Some(write(answer, service, self.says_close, out));
+            }
             _ => return None,
         };
         let is_dated = answer.freshness != Freshness::Own;

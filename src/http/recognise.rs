@@ -10,7 +10,7 @@ use super::fields::{Fields, Lines};
 use super::target::TARGET_MAX_BYTES;
 
 /// Fields of a plain request at most; browsers send about 15.
-const FIELDS_MAX: usize = 40;
+pub(super) const FIELDS_MAX: usize = 40;
 
 /// What the bytes begin with.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Plain<'b> {
     pub is_head: bool,
     pub path: &'b str,
     pub query: Option<&'b str>,
+    /// The only line of `Host`.
+    pub host: &'b [u8],
     pub fields: Fields<'b>,
 }
 
@@ -65,8 +67,8 @@ fn plain<'b>(request: &httparse::Request<'_, 'b>) -> Option<Plain<'b>> {
         Some((path, query)) => (path, Some(query)),
         None => (target, None),
     };
-    let fields = fields(request.headers)?;
-    Some(Plain { is_head, path, query, fields })
+    let (host, fields) = fields(request.headers)?;
+    Some(Plain { is_head, path, query, host, fields })
 }
 
 /// Characters of RFC 3986 that every parser of targets takes as they are.
@@ -75,15 +77,15 @@ fn is_usual(target: &str) -> bool {
     target.len() <= TARGET_MAX_BYTES && target.bytes().all(usual)
 }
 
-/// The fields that count; `None` where one of them makes the request more than plain.
-fn fields<'b>(headers: &[httparse::Header<'b>]) -> Option<Fields<'b>> {
+/// `Host` and the fields that count; `None` where one of them makes the request more than plain.
+fn fields<'b>(headers: &[httparse::Header<'b>]) -> Option<(&'b [u8], Fields<'b>)> {
     let mut fields = Fields::default();
-    let mut has_host = false;
+    let mut host = None;
     for header in headers {
         let is = |name: &str| header.name.eq_ignore_ascii_case(name);
         // By length first: most fields are told apart by it.
         match header.name.len() {
-            4 if is("host") && std::mem::replace(&mut has_host, true) => return None,
+            4 if is("host") && host.replace(header.value).is_some() => return None,
             10 if is("connection") && !header.value.eq_ignore_ascii_case(b"keep-alive") => return None,
             13 if is("if-none-match") => once(&mut fields.if_none_match, header.value)?,
             15 if is("accept-encoding") => once(&mut fields.accept_encoding, header.value)?,
@@ -100,7 +102,7 @@ fn fields<'b>(headers: &[httparse::Header<'b>]) -> Option<Fields<'b>> {
             _ => {}
         }
     }
-    has_host.then_some(fields)
+    host.map(|host| (host, fields))
 }
 
 fn once<'b>(lines: &mut Lines<'b>, value: &'b [u8]) -> Option<()> {
@@ -121,6 +123,7 @@ mod tests {
         let Recognised::Plain(plain, len) = recognise(bytes) else { panic!("not plain") };
         assert_eq!(&bytes[len..], b"GET /next");
         assert_eq!((plain.is_head, plain.path, plain.query), (false, "/datos/total.json", Some("v=1")));
+        assert_eq!(plain.host, b"prep.example.mx");
         assert_eq!(plain.fields.accept_encoding, Lines::One(b"gzip, br"));
         assert_eq!(plain.fields.if_none_match, Lines::One(b"\"x\""));
         for cut in 0..len {

@@ -15,9 +15,9 @@ use crate::portal::Notice;
 use crate::snapshot::{Coding, Content, Representation, Signs};
 
 /// The corte that a response belongs to, on every response: `20260607_2010`.
-const CORTE: HeaderName = HeaderName::from_static("corte");
+pub(super) const CORTE: HeaderName = HeaderName::from_static("corte");
 /// Its date and hour, as the authority wrote it: `2026-06-07T20:10:00-06:00`.
-const CORTE_FECHA_HORA: HeaderName = HeaderName::from_static("corte-fecha-hora");
+pub(super) const CORTE_FECHA_HORA: HeaderName = HeaderName::from_static("corte-fecha-hora");
 
 /// SHA-256 of the whole representation, coded as it is (RFC 9530, section 3).
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");

@@ -1,25 +1,37 @@
 //! What a connection asks for each request: load what is shown once, answer, respond.
 
 use std::convert::Infallible;
-use std::future::{Ready, ready};
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use http::header::{CONNECTION, HOST, HeaderValue};
-use http::uri::Authority;
-use http::{Request, Response, Version};
+use http::uri::{Authority, Scheme};
+use http::{Request, Response, StatusCode, Version};
 
-use super::answer::{self, answer, elsewhere};
+use super::answer::{self, Answer, answer, elsewhere};
 use super::body::Body;
 use super::fields::Fields;
 use super::freshness::Rhythm;
+use super::onward::{Coming, Onward};
+use super::passage::{self, Passage, passage};
+use super::preferred::wants_json;
 use super::respond::respond;
+use super::tunnel::Ends;
 use super::watch::Seat;
-use crate::snapshot::Public;
+use crate::portal::Notice;
+use crate::proxy::corridor::Corridor;
+use crate::proxy::route::Route;
+use crate::snapshot::{Public, Showing};
 
 /// Everything that answering needs; one for all threads.
 pub struct Site {
     pub public: Arc<Public>,
     pub rhythm: Rhythm,
+    /// Where what is not in the package comes from; `None` where it comes from nowhere.
+    pub corridor: Option<Arc<Corridor>>,
 }
 
 /// One connection's view of the site.
@@ -28,18 +40,17 @@ pub struct Service {
     pub seat: Arc<Seat>,
     /// Set on a clear port that sends everybody to this HTTPS port.
     pub https_port: Option<u16>,
+    pub client: IpAddr,
+    pub is_tls: bool,
+    /// What a connection by hyper leaves when it becomes something else.
+    pub ends: Ends,
 }
 
-impl Site {
-    fn answer<B>(&self, request: &Request<B>, https_port: Option<u16>) -> Response<Body> {
-        let showing = self.public.load();
-        // Where no usable host is named, nobody can be sent on: then the ordinary answer has to do.
-        let answer = match https_port.and_then(|port| https_location(request, port)) {
-            Some(location) => elsewhere(&asked(request), &showing, location),
-            None => answer(&asked(request), &showing),
-        };
-        respond(answer, request.method(), &self.rhythm)
-    }
+/// What becomes of a request.
+#[expect(clippy::large_enum_variant, reason = "it lives for one request, on the stack")]
+pub enum Decided {
+    Answered(Response<Body>),
+    Onward(Onward),
 }
 
 fn asked<B>(request: &Request<B>) -> answer::Request<'_> {
@@ -74,24 +85,159 @@ fn https_location<B>(request: &Request<B>, port: u16) -> Option<String> {
     Some(format!("https://{}{port}{target}", named.host()))
 }
 
+/// The host that is asked for, as it was sent. HTTP/1.1's absolute form comes before `Host` (RFC 9112, 3.2.2).
+fn host<B>(request: &Request<B>) -> Option<&str> {
+    let named = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    request.uri().authority().map(Authority::as_str).or(named)
+}
+
+/// The same for an origin; `None` where it is none, or where HTTP/2 names two (RFC 9113, 8.3.1).
+fn authority<B>(request: &Request<B>) -> Option<Authority> {
+    let host = host(request)?;
+    let is_one = request.version() != Version::HTTP_2
+        || request.headers().get(HOST).is_none_or(|named| named.as_bytes().eq_ignore_ascii_case(host.as_bytes()));
+    is_one.then(|| usable(host)).flatten()
+}
+
+/// What may stand in a target: a host, perhaps with a port, and nobody's name (RFC 9110, 4.2.4).
+pub fn usable(host: &str) -> Option<Authority> {
+    let authority = Authority::try_from(host).ok()?;
+    (!authority.host().is_empty() && !host.contains('@')).then_some(authority)
+}
+
 impl Service {
-    /// Answers one request of this connection.
-    pub fn respond<B>(&self, request: &Request<B>) -> Response<Body> {
+    /// Answers one request of this connection, or says where it goes.
+    pub fn decide<B>(&self, request: &Request<B>) -> Decided {
         self.seat.asked();
-        self.site.answer(request, self.https_port)
+        let showing = self.site.public.load();
+        // Where no usable host is named, nobody can be sent on: then the ordinary answer has to do.
+        let location = self.https_port.and_then(|port| https_location(request, port));
+        let asked = asked(request);
+        let answer = match location {
+            Some(location) => elsewhere(&asked, &showing, location),
+            None => match self.judge(&asked, host(request), answer(&asked, &showing)) {
+                Judged::Answered(answer) => answer,
+                Judged::Onward(route) => match authority(request) {
+                    Some(authority) => return Decided::Onward(self.onward(&asked, &showing, route, authority)),
+                    None => passage::refused(&asked, &showing, StatusCode::BAD_REQUEST, Notice::BadRequest),
+                },
+            },
+        };
+        Decided::Answered(respond(answer, request.method(), &self.site.rhythm))
+    }
+
+    /// Who answers, by whichever parser the request was read.
+    pub fn judge<'s, 'e>(&'s self, asked: &answer::Request, host: Option<&str>, answer: Answer<'e>) -> Judged<'s, 'e> {
+        let corridor = self.site.corridor.as_ref().filter(|_| self.https_port.is_none());
+        let Some(corridor) = corridor else { return Judged::Answered(answer) };
+        let Some(route) = corridor.route(host, &passage::sought(asked.path)) else { return Judged::Answered(answer) };
+        match passage(asked, &answer, route) {
+            Passage::Package => Judged::Answered(answer),
+            Passage::Corridor => Judged::Onward(Way { corridor, route }),
+            Passage::Refused(status, notice) => {
+                Judged::Answered(passage::refused(asked, answer.showing, status, notice))
+            }
+        }
+    }
+
+    /// All that the way needs, for as long as it takes.
+    pub fn onward(&self, asked: &answer::Request, showing: &Showing, way: Way, authority: Authority) -> Onward {
+        Onward {
+            site: self.site.clone(),
+            corridor: way.corridor.clone(),
+            route: way.route.clone(),
+            client: self.client,
+            scheme: if self.is_tls { Scheme::HTTPS } else { Scheme::HTTP },
+            authority,
+            method: asked.method.clone(),
+            corte: showing.corte().cloned(),
+            wants_json: wants_json(&asked.fields.accept, asked.path),
+        }
     }
 }
 
-impl<B> hyper::service::Service<Request<B>> for Service {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<Body>, Infallible>>;
+#[cfg(test)]
+impl Service {
+    /// A connection in clear from this machine.
+    pub fn for_test(site: &Arc<Site>) -> Service {
+        Service {
+            site: site.clone(),
+            seat: super::watch::Seats::new().take(),
+            https_port: None,
+            client: IpAddr::from([127, 0, 0, 1]),
+            is_tls: false,
+            ends: Ends::default(),
+        }
+    }
+}
 
-    fn call(&self, request: Request<B>) -> Self::Future {
-        let mut response = self.respond(&request);
-        if self.seat.is_draining() {
+/// See [`Service::judge`].
+pub enum Judged<'s, 'e> {
+    Answered(Answer<'e>),
+    Onward(Way<'s>),
+}
+
+/// A route and what it is a route of.
+pub struct Way<'s> {
+    corridor: &'s Arc<Corridor>,
+    route: &'s Route,
+}
+
+/// A response that is there, or that has to be waited for.
+pub enum Answering {
+    Ready(Option<Response<Body>>),
+    Waiting(Pin<Box<dyn Future<Output = Response<Body>> + Send>>, Arc<Seat>),
+}
+
+impl Answering {
+    fn ready(mut response: Response<Body>, seat: &Seat) -> Answering {
+        // Whoever sent this may mean something else by what comes behind it (RFC 9112, 11.2).
+        if response.status() == StatusCode::BAD_REQUEST {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        ready(Ok(response))
+        Answering::Ready(Some(last(response, seat)))
+    }
+}
+
+/// Says that the connection ends, where it is time to.
+fn last(mut response: Response<Body>, seat: &Seat) -> Response<Body> {
+    if seat.is_draining() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+impl Future for Answering {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Answering::Ready(response) => match response.take() {
+                Some(response) => Poll::Ready(Ok(response)),
+                // Asked again after its end.
+                None => Poll::Pending,
+            },
+            Answering::Waiting(waiting, seat) => waiting.as_mut().poll(cx).map(|response| Ok(last(response, seat))),
+        }
+    }
+}
+
+impl<B: Coming> hyper::service::Service<Request<B>> for Service {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn call(&self, mut request: Request<B>) -> Self::Future {
+        let onward = match self.decide(&request) {
+            Decided::Answered(response) => return Answering::ready(response, &self.seat),
+            Decided::Onward(onward) => onward,
+        };
+        let mut target = std::mem::take(request.uri_mut());
+        if !onward.address(&mut target, request.headers_mut()) {
+            return Answering::ready(onward.page(StatusCode::BAD_REQUEST, Notice::BadRequest), &self.seat);
+        }
+        *request.uri_mut() = target;
+        let answer = onward.answer(request, self.seat.hold(), Some(self.ends.clone()));
+        Answering::Waiting(Box::pin(answer), self.seat.clone())
     }
 }

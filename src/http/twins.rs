@@ -8,7 +8,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use super::plain::{self, End};
 use super::service::{Service, Site};
-use super::watch::Seats;
 use super::{Rhythm, connection};
 use crate::base::clock::Clock;
 use crate::snapshot::specimen::{STAMP, showing, snapshot};
@@ -18,11 +17,11 @@ fn site() -> Arc<Site> {
     let public = Arc::new(Public::new(showing(snapshot())));
     // The clock stands still, so that both paths answer in the same second of the election.
     let (clock, _) = Clock::scripted(STAMP.parse().unwrap());
-    Arc::new(Site { public, rhythm: Rhythm { clock } })
+    Arc::new(Site { public, rhythm: Rhythm { clock }, corridor: None })
 }
 
 fn service(site: &Arc<Site>) -> Service {
-    Service { site: site.clone(), seat: Seats::new().take(), https_port: None }
+    Service::for_test(site)
 }
 
 /// What comes back for `request` (and the end of input) from the plain path, or `None` where it hands over.

@@ -42,6 +42,8 @@ pub struct Seat {
     /// Tick + 1 of the first byte that no answered request accounts for; 0 while there is none.
     asking: AtomicU32,
     requests: AtomicU32,
+    /// What is under way and lasts: bytes that come meanwhile belong to it, or to a request that is not looked at yet.
+    held: AtomicU32,
     /// HTTP/2 frames come without being a request's head; there only the idle limit holds.
     is_multiplexed: AtomicBool,
     drain: Arc<Drain>,
@@ -67,6 +69,7 @@ impl Seats {
             moved: AtomicU32::new(now),
             asking: AtomicU32::new(now + 1),
             requests: AtomicU32::new(0),
+            held: AtomicU32::new(0),
             is_multiplexed: AtomicBool::new(false),
             drain: self.drain.clone(),
         })
@@ -114,7 +117,7 @@ impl Seat {
     fn came(&self) {
         let now = self.ticks.0.load(Relaxed);
         self.moved.store(now, Relaxed);
-        if self.asking.load(Relaxed) == 0 {
+        if self.asking.load(Relaxed) == 0 && self.held.load(Relaxed) == 0 {
             self.asking.store(now + 1, Relaxed);
         }
     }
@@ -127,6 +130,12 @@ impl Seat {
     pub fn asked(&self) {
         self.asking.store(0, Relaxed);
         self.requests.store(1, Relaxed);
+    }
+
+    /// From now on, until what is returned is dropped, no head is waited for; the idle limit holds.
+    pub fn hold(self: &Arc<Self>) -> Hold {
+        self.held.fetch_add(1, Relaxed);
+        Hold(self.clone())
     }
 
     /// True once a whole request has come.
@@ -149,6 +158,15 @@ impl Seat {
         if !self.is_draining() {
             told.await;
         }
+    }
+}
+
+/// See [`Seat::hold`].
+pub struct Hold(Arc<Seat>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.held.fetch_sub(1, Relaxed);
     }
 }
 
@@ -252,6 +270,24 @@ mod tests {
         assert!(!is_over(&seats, &seat));
         tick(&seats, 1);
         assert!(is_over(&seats, &seat));
+    }
+
+    #[test]
+    fn a_body_may_take_longer_than_a_head() {
+        let seats = Seats::new();
+        let seat = seats.take();
+        seat.asked();
+        let (hold, other) = (seat.hold(), seat.hold());
+        drop(other);
+        for _ in 0..HEAD_LIMIT_S * 3 {
+            seat.came();
+            tick(&seats, 1);
+            assert!(!is_over(&seats, &seat));
+        }
+        drop(hold);
+        seat.came();
+        tick(&seats, HEAD_LIMIT_S + 1);
+        assert!(is_over(&seats, &seat), "the next head");
     }
 
     #[test]

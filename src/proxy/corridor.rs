@@ -4,13 +4,23 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::HeaderValue;
+use http::header::{AUTHORIZATION, HeaderValue};
 use http::{Request, Response};
 
 use super::failure::Failure;
+use super::flight::Flights;
+use super::purge::Purge;
+use super::reply::{self, For};
+use super::request::{Use, use_of};
+use super::reuse::{self, Contract, Reuse};
 use super::route::{Route, ordered};
+use super::status::{Forward, Outcome, Status};
+use super::store::Store;
+use super::tally::Tally;
 use super::upstream::{Arriving, Plan, Sent, Upstream};
+use super::{ask, forward, key, pass, request};
 use crate::base::clock::Clock;
+use crate::record::Metrics;
 
 /// What a corridor is told.
 #[derive(Debug, Clone)]
@@ -55,15 +65,25 @@ pub struct Corridor {
     name: String,
     routes: Vec<Route>,
     upstreams: Vec<Upstream>,
+    object_bytes: usize,
+    store: Store,
+    /// One a route.
+    tallies: Vec<Tally>,
+    pub(super) flights: Arc<Flights>,
     clock: Clock,
 }
 
 impl Corridor {
-    pub fn new(settings: Settings, clock: Clock) -> Corridor {
+    pub fn new(settings: Settings, clock: Clock, metrics: &Arc<Metrics>) -> Corridor {
+        let routes = ordered(settings.routes);
         Corridor {
             name: settings.name,
-            routes: ordered(settings.routes),
+            tallies: routes.iter().map(|route| Tally::new(route, metrics, &clock)).collect(),
+            routes,
             upstreams: settings.upstreams.into_iter().map(Upstream::new).collect(),
+            object_bytes: usize::try_from(settings.object_bytes).unwrap_or(usize::MAX),
+            store: Store::new(settings.memory_bytes),
+            flights: Arc::default(),
             clock,
         }
     }
@@ -76,17 +96,87 @@ impl Corridor {
     /// An answer that lies ready and may be sent as it is, without a word to anybody; `None` where [`Corridor::answer`] has
     /// to be asked. For GET and HEAD; HEAD has the head of GET and no body.
     pub fn ready(&self, route: &Route, request: &Request<()>, corte: Option<&str>) -> Option<Response<Bytes>> {
-        let _ = (route, request, corte);
-        None
+        if !route.cache || use_of(request.method()) != Use::Answer {
+            return None;
+        }
+        let plan = self.upstream(route).plan();
+        let address = forward::address(route, plan, request.uri(), request.headers())?;
+        let key = key::key(route, &address, request.headers(), corte);
+        let found = self.store.find(&key, request.headers()).0.filter(|stored| !stored.outdated)?;
+        let now = self.now();
+        let said = request::Directives::read(request.headers());
+        if reuse::decide(&found.kept, &said, self.contract(route), now) != Reuse::Fresh {
+            return None;
+        }
+        let status = Status { ttl: Some(found.kept.left(now)), ..Status::of(Outcome::Hit) };
+        self.tally(route).count(&status);
+        let asked = For { method: request.method(), fields: request.headers() };
+        Some(reply::stored(&found, asked, false, &status, &self.name, now))
     }
 
     /// The answer of `route` for any request.
     pub async fn answer(self: Arc<Self>, route: Route, asked: Asked) -> Result<Response<Passing>, Failed> {
-        let _ = (&self.name, &self.clock, &asked.client, &asked.corte);
-        let upstream = &self.upstreams[route.upstream];
-        match upstream.send(asked.request).await {
-            Ok(response) => Ok(response.map(Passing::Arriving)),
-            Err(failure) => Err(Failed { failure, status: HeaderValue::from_static("difusor") }),
+        let uses = use_of(asked.request.method());
+        let is_alone = [
+            (!route.cache, "route"),
+            (asked.request.headers().contains_key(AUTHORIZATION), "authorization"),
+            (request::Directives::read(asked.request.headers()).no_store, "request-no-store"),
+        ];
+        let why = is_alone.iter().find(|(holds, _)| *holds).map(|(_, why)| *why);
+        match (uses, why) {
+            (Use::Answer, None) => ask::answer(self, route, asked).await,
+            (Use::Answer, Some(why)) => pass::pass(&self, &route, asked, Forward::Bypass, Some(why)).await,
+            (Use::Pass | Use::Write, _) => pass::pass(&self, &route, asked, Forward::Method, None).await,
         }
+    }
+
+    /// See [`Store::purge`].
+    pub fn purge(&self, purge: &Purge) -> usize {
+        self.store.purge(purge)
+    }
+
+    pub(super) fn tally(&self, route: &Route) -> &Tally {
+        &self.tallies[route.number]
+    }
+
+    pub(super) fn upstream(&self, route: &Route) -> &Upstream {
+        &self.upstreams[route.upstream]
+    }
+
+    /// Our name in `Via` and `Cache-Status`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(super) fn object_bytes(&self) -> usize {
+        self.object_bytes
+    }
+
+    /// Seconds since 1970, by the machine's time, in which origins and caches live.
+    pub(super) fn now(&self) -> u64 {
+        u64::try_from(self.clock.seconds().1).unwrap_or(0)
+    }
+
+    /// What the operator has settled for a route beyond the fields (RFC 9111, 4.2.4).
+    pub(super) fn contract(&self, route: &Route) -> Contract {
+        let stale_if_error = u32::try_from(route.stale_if_error.as_secs()).unwrap_or(u32::MAX);
+        Contract { despite_s_maxage: stale_if_error > 0, stale_if_error }
+    }
+
+    /// A number below `below`, so that not everything happens in the same second; any will do where there is no chance.
+    pub(super) fn jitter(&self, below: u64) -> u64 {
+        getrandom::u64().unwrap_or(0) % below.max(1)
+    }
+
+    /// What a client is told where there is no answer.
+    pub(super) fn failed(&self, route: &Route, failure: Failure, why: Forward) -> Failed {
+        let status = Status { detail: Some(failure.name()), ..Status::of(Outcome::Forwarded(why)) };
+        self.tally(route).count(&status);
+        let status = HeaderValue::try_from(status.print(&self.name));
+        Failed { failure, status: status.unwrap_or(HeaderValue::from_static("difusor")) }
     }
 }

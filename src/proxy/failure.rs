@@ -30,6 +30,8 @@ pub enum Failure {
     #[error("all connections to it are taken, and too many wait for one")]
     Full,
 
+    #[error("its fields cannot be told from the connection's (`Connection` names what it must not)")]
+    RequestMalformed,
     #[error("the request's body is longer than `body_bytes`")]
     RequestTooLarge,
     #[error("the client did not send the whole body of its request")]
@@ -58,6 +60,7 @@ impl Failure {
             Failure::Malformed => "malformed",
             Failure::HeadTooLarge => "head-too-large",
             Failure::Full => "full",
+            Failure::RequestMalformed => "request-malformed",
             Failure::RequestTooLarge => "request-too-large",
             Failure::RequestAborted => "request-aborted",
             Failure::Loop => "loop",
@@ -76,7 +79,7 @@ impl Failure {
             | Failure::NotStored => StatusCode::GATEWAY_TIMEOUT,
             Failure::Full | Failure::Crowd => StatusCode::SERVICE_UNAVAILABLE,
             Failure::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Failure::RequestAborted => StatusCode::BAD_REQUEST,
+            Failure::RequestAborted | Failure::RequestMalformed => StatusCode::BAD_REQUEST,
             Failure::Loop => StatusCode::LOOP_DETECTED,
             _ => StatusCode::BAD_GATEWAY,
         }

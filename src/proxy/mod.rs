@@ -6,22 +6,33 @@
 //! validated with [`validate::ask`]. A response: [`storable::judge`] -> [`update::stored`] with [`freshness::Kept`]; a 304 or
 //! the answer to HEAD goes through [`update`]. What happened is told by [`status`]. Times are seconds since 1970 by the clock of this machine, ages and lifetimes seconds.
 
+mod ask;
 pub mod corridor;
 pub mod directives;
 pub mod failure;
+mod fetch;
+pub mod flight;
+pub mod forward;
 pub mod freshness;
 pub mod fuzz;
+pub mod growing;
 pub mod hops;
 pub mod invalidate;
+pub mod key;
 pub mod list;
+mod pass;
 #[cfg(test)]
 mod properties;
+pub mod purge;
+pub mod reply;
 pub mod request;
 pub mod reuse;
 pub mod route;
 pub mod status;
 pub mod storable;
+pub mod store;
 pub mod structured;
+mod tally;
 pub mod update;
 pub mod upstream;
 pub mod validate;

@@ -20,6 +20,8 @@ pub enum Query {
 /// Requests of a host under a prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
+    /// Its place in the order in which routes are tried; set by [`ordered`].
+    pub number: usize,
     /// What the log and the metrics call it.
     pub name: String,
     /// In lower case, without a port; `None` takes any.
@@ -60,6 +62,9 @@ impl Route {
 /// The routes in the order in which they are tried: those of a host first, then longer prefixes first.
 pub fn ordered(mut routes: Vec<Route>) -> Vec<Route> {
     routes.sort_by_key(|route| (route.host.is_none(), std::cmp::Reverse(route.prefix.len())));
+    for (number, route) in routes.iter_mut().enumerate() {
+        route.number = number;
+    }
     routes
 }
 
@@ -74,6 +79,7 @@ fn bare(host: &str) -> &str {
 #[cfg(test)]
 pub(crate) fn specimen(prefix: &str) -> Route {
     Route {
+        number: 0,
         name: "prueba".into(),
         host: None,
         prefix: prefix.into(),

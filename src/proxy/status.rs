@@ -49,6 +49,19 @@ impl Forward {
 }
 
 impl Outcome {
+    pub const ALL: [Outcome; 10] = [
+        Outcome::Hit,
+        Outcome::HitStale,
+        Outcome::Forwarded(Forward::Bypass),
+        Outcome::Forwarded(Forward::Method),
+        Outcome::Forwarded(Forward::UriMiss),
+        Outcome::Forwarded(Forward::VaryMiss),
+        Outcome::Forwarded(Forward::Miss),
+        Outcome::Forwarded(Forward::Request),
+        Outcome::Forwarded(Forward::Stale),
+        Outcome::Forwarded(Forward::Partial),
+    ];
+
     pub fn name(self) -> &'static str {
         match self {
             Outcome::Hit => "hit",

@@ -65,6 +65,7 @@ pub static TABLE: &[Kind] = &[
     aviso("A004", "No se pudo hacer lo que pidió un operador"),
     aviso("A005", "Un operador declaró final el corte publicado"),
     advertencia("A006", "Un operador reanudó la difusión del último corte sin que llegara otro"),
+    aviso("A007", "Un operador vació lo que la caché guardaba de un origen"),
     advertencia("A011", "Alguien sin autorización quiso entrar por la puerta de administración"),
     aviso("A012", "Un envío por HTTPS se quedó a medias o no se admitió"),
     critico("A013", "No hay lugar en el disco para recibir un paquete"),

@@ -39,7 +39,7 @@ const fn row(
 const SECONDS: Option<&str> = Some("seconds");
 const BYTES: Option<&str> = Some("bytes");
 
-pub static TABLE: [Row; 16] = [
+pub static TABLE: [Row; 18] = [
     row(
         "difusor_packages",
         "counter",
@@ -84,6 +84,20 @@ pub static TABLE: [Row; 16] = [
         "Packages pushed, by the answer's status",
     ),
     row("difusor_uploads_open", "gauge", None, "", "Packages that are arriving by push or wait for their verdict"),
+    row(
+        "difusor_proxied",
+        "counter",
+        None,
+        "`route`: its name; `outcome`: hit, hit-stale, uri-miss, vary-miss, stale, request, collapsed, bypass, method, miss",
+        "Requests for what is not in the package, by what the cache did",
+    ),
+    row(
+        "difusor_origin_failures",
+        "counter",
+        None,
+        "`route`: its name; `failure`: unreachable, first-byte-timeout ...",
+        "Answers that an origin owed and did not give",
+    ),
     row(
         "difusor_state",
         "gauge",
@@ -132,6 +146,18 @@ struct Status {
     status: u16,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Proxied {
+    route: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OriginFailed {
+    route: String,
+    failure: &'static str,
+}
+
 type Number = Gauge<u64, AtomicU64>;
 
 /// All of them. One for all threads; counting takes a short lock at most.
@@ -151,6 +177,8 @@ pub struct Metrics {
     fetches: Family<Source, Counter>,
     uploads: Family<Status, Counter>,
     open: Gauge,
+    proxied: Family<Proxied, Counter>,
+    origin_failures: Family<OriginFailed, Counter>,
     states: Family<Labels<1>, Gauge>,
     start: Gauge,
 }
@@ -190,6 +218,8 @@ impl Metrics {
             fetches: add(registry, "difusor_fetches", Family::default()),
             uploads: add(registry, "difusor_uploads", Family::default()),
             open: add(registry, "difusor_uploads_open", Gauge::default()),
+            proxied: add(registry, "difusor_proxied", Family::default()),
+            origin_failures: add(registry, "difusor_origin_failures", Family::default()),
             states: add(registry, "difusor_state", Family::default()),
             start: add(registry, "difusor_start", Gauge::default()),
             registry: Registry::default(),
@@ -261,6 +291,17 @@ impl Metrics {
         self.open.dec();
     }
 
+    /// The counter of a route's requests that came to `outcome`: kept by who counts, for it is asked for on the serving path.
+    /// Both names come from the settings and the code, so there are few.
+    pub fn proxied(&self, route: &str, outcome: &'static str) -> Counter {
+        self.proxied.get_or_create_owned(&Proxied { route: route.to_owned(), outcome }).clone()
+    }
+
+    /// An origin owed an answer and did not give it.
+    pub fn origin_failed(&self, route: &str, failure: &'static str) {
+        self.origin_failures.get_or_create_owned(&OriginFailed { route: route.to_owned(), failure }).inc();
+    }
+
     /// The public is shown something else; by the tokens of `Corte-Estado`.
     pub fn turned(&self, from: Option<&'static str>, to: &'static str) {
         for (state, value) in from.into_iter().map(|from| (from, 0)).chain([(to, 1)]) {
@@ -324,6 +365,8 @@ mod tests {
         metrics.took(Step::Verify, Duration::from_millis(20));
         metrics.fetched("iec", Fetched::New);
         metrics.uploaded(201);
+        metrics.proxied("actas", "hit").inc();
+        metrics.origin_failed("actas", "reset");
         metrics.turned(None, "vigente");
         let text = metrics.text();
         let mut types: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();

@@ -9,3 +9,4 @@ mod rate;
 pub use incidents::{Incident, Journal};
 pub use kinds::{Kind, Severity, TABLE, kind};
 pub use metrics::{Fetched, Metrics, Package, Step, TABLE as METRICS};
+pub use rate::Rate;

@@ -116,6 +116,16 @@ impl Setup {
         self
     }
 
+    /// An origin behind it, with one route to it.
+    pub fn origin(mut self, to: SocketAddr, upstream: &str, route: &str) -> Setup {
+        let _ = write!(
+            self.several,
+            "[[upstream]]\nname = \"origen\"\naddresses = [\"http://{to}\"]\n{upstream}\n\
+             [[route]]\nupstream = \"origen\"\n{route}\n"
+        );
+        self
+    }
+
     /// At another time than now, and going so many times as fast.
     pub fn clock(mut self, from: &str, rate: u32) -> Setup {
         self.args.extend(["--clock".into(), from.into(), "--clock-rate".into(), rate.to_string()]);

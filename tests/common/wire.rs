@@ -106,6 +106,22 @@ impl Talk {
     }
 }
 
+impl Talk {
+    /// So many bytes, whatever they are.
+    pub fn bytes(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.0.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// A request with a body.
+    pub fn send(&mut self, method: &str, path: &str, fields: &str, body: &[u8]) -> Response {
+        self.say(format!("{method} {path} HTTP/1.1\r\nHost: prep\r\nContent-Length: {}\r\n{fields}\r\n", body.len()));
+        self.say(body);
+        self.hear().unwrap_or_else(|| panic!("the connection ended before {path}"))
+    }
+}
+
 /// One request on a connection of its own.
 pub fn get(from: SocketAddr, path: &str) -> Response {
     Talk::with(from).get(path, "Connection: close\r\n")

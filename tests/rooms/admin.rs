@@ -85,6 +85,7 @@ fn furnished(prepare: impl FnOnce(&Path, &Disk) -> Option<Https>) -> Room {
         metrics: metrics.clone(),
         clock,
         disk: disk.clone(),
+        corridor: None,
     };
     let settings = Settings { state: dir.path().to_owned(), package_bytes: LIMIT, reserve: RESERVE, https };
     let admin = Admin::start(&settings, company).unwrap();
@@ -493,7 +494,8 @@ fn leftovers_are_cleared_and_a_second_service_is_told() {
         let metrics = Arc::new(Metrics::new());
         let journal = Arc::new(Journal::new(Disk::machine(), dir.path(), clock.clone(), metrics.clone()));
         let desk = Arc::new(Fake(Mutex::new(channel().0)));
-        let company = Company { desk, live: Arc::default(), journal, metrics, clock, disk: Disk::machine() };
+        let company =
+            Company { desk, live: Arc::default(), journal, metrics, clock, disk: Disk::machine(), corridor: None };
         Admin::start(&Settings { state: dir.path().to_owned(), package_bytes: LIMIT, reserve: 0, https: None }, company)
     };
     let first = start().unwrap();

@@ -167,7 +167,7 @@ fn a_million_requests_through_a_thousand_swaps() {
         connections_max: 100,
         grace: Duration::from_secs(10),
     };
-    let server = Server::start(&settings, Arc::new(Site { public: gate.public(), rhythm })).unwrap();
+    let server = Server::start(&settings, Arc::new(Site { public: gate.public(), rhythm, corridor: None })).unwrap();
     let stage = Stage {
         night,
         address: server.addresses()[0].address,

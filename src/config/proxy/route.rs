@@ -50,6 +50,7 @@ fn rest(section: &Section, number: usize, upstream: Option<usize>) -> Option<Rou
         section.fault_of("first", &format!("with `path = \"/\"` would hide the whole package: {remedy}"));
     }
     Some(Route {
+        number: 0,
         name: name?.unwrap_or_else(|| format!("route-{number}")),
         host,
         prefix,

@@ -1,10 +1,27 @@
 //! The way to an origin: names, connections, TLS, limits of time. Knows nothing of caches.
+//!
+//! [`exchange`] sends a request over a connection that [`pool`] lends: one that lay idle, or a new one of [`connect`] to
+//! the place that [`places`] thinks best among those that [`names`] knows. [`body`] reads the response's body and gives the
+//! connection back; [`fault`] says whose fault it was.
 
+mod body;
+mod connect;
+mod exchange;
+mod fault;
+mod names;
+mod places;
 mod plan;
+mod pool;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
+use tokio::time::{Instant, timeout_at};
 
 use super::failure::Failure;
 pub use plan::{HostOut, Origin, Plan};
@@ -17,22 +34,27 @@ pub type Arriving = UnsyncBoxBody<Bytes, Failure>;
 /// An origin at one or more addresses.
 pub struct Upstream {
     plan: Plan,
+    pool: Arc<pool::Pool>,
 }
 
 impl Upstream {
     /// Connects to nobody yet.
     pub fn new(plan: Plan) -> Upstream {
-        Upstream { plan }
+        Upstream { pool: Arc::new(pool::Pool::new(&plan)), plan }
     }
 
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// Sends one request and returns the response's head; the body arrives as it is read. The target is in absolute form;
-    /// its host is what `Host` and `:authority` say, not where it goes.
+    /// Sends one request and returns the response's head; the body arrives as it is read. The target is in absolute
+    /// form; its host is what `Host` and `:authority` say, not where it goes.
+    ///
+    /// A request with `Upgrade` and `Connection: upgrade` gets a connection of its own: after a 101, `hyper::upgrade::on`
+    /// the response is what it has become, and counts as one of the connections until that is dropped.
     pub async fn send(&self, request: Request<Sent>) -> Result<Response<Arriving>, Failure> {
-        let _ = request;
-        Err(Failure::Unreachable)
+        let total = Instant::now() + self.plan.total;
+        let exchanged = timeout_at(total, exchange::exchange(&self.plan, &self.pool, request, total));
+        exchanged.await.unwrap_or(Err(Failure::TotalTimeout))
     }
 }

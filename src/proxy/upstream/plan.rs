@@ -33,7 +33,7 @@ pub struct Plan {
     pub host: HostOut,
     /// X-Forwarded-For, -Proto, -Host and Forwarded (RFC 7239) tell the origin who asks.
     pub forwarded: bool,
-    /// For a name, a connection and its TLS handshake together.
+    /// For a name, a connection and its TLS handshake together; and before that, to wait until one more may be opened.
     pub connect: Duration,
     /// From the whole request sent to the response's head.
     pub first_byte: Duration,
@@ -41,7 +41,7 @@ pub struct Plan {
     pub idle: Duration,
     /// For the whole exchange.
     pub total: Duration,
-    /// Connections at once, all origins together.
+    /// Connections at once, all origins together, idle ones too; over HTTP/2, requests under way at once.
     pub connections: usize,
     /// Requests that may wait for a connection.
     pub waiting: usize,

@@ -1,0 +1,290 @@
+//! A request that a stored response may answer: found, or fetched once for all who want it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AGE, CONTENT_LENGTH};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode, Uri};
+use http_body_util::BodyExt;
+use tokio::sync::oneshot;
+
+use super::corridor::{Asked, Corridor, Failed, Passing};
+use super::failure::Failure;
+use super::fetch::Errand;
+use super::flight::{Boarded, Flight, How, Landed, Shared};
+use super::key::Key;
+use super::pass::{pass, passed};
+use super::reply::{self, For};
+use super::reuse::{self, Reuse, Why};
+use super::route::Route;
+use super::status::{Forward, Outcome, Status};
+use super::store::Stored;
+use super::upstream::Arriving;
+use super::{forward, key, request};
+
+/// How often one who waited finds that the answer is for others (`Vary`) before he asks alone.
+const BOARDS_MAX: usize = 3;
+/// Who may have something stale waits so long for something better.
+const STALE_AFTER: Duration = Duration::from_secs(1);
+/// Validations behind the clients' backs begin within this many milliseconds, so that not all begin at once.
+const JITTER_MS: u64 = 500;
+
+/// One request, and what it has come to so far.
+struct Asking {
+    corridor: Arc<Corridor>,
+    route: Route,
+    head: Parts,
+    client: std::net::IpAddr,
+    address: Uri,
+    key: Key,
+    said: request::Directives,
+}
+
+/// See above.
+pub async fn answer(corridor: Arc<Corridor>, route: Route, asked: Asked) -> Result<Response<Passing>, Failed> {
+    let Asked { request, client, corte } = asked;
+    let (head, body) = request.into_parts();
+    let plan = corridor.upstream(&route).plan();
+    let address = forward::address(&route, plan, &head.uri, &head.headers)
+        .ok_or_else(|| corridor.failed(&route, Failure::RequestMalformed, Forward::Bypass))?;
+    let key = key::key(&route, &address, &head.headers, corte.as_deref());
+    let said = request::Directives::read(&head.headers);
+    let asking = Asking { corridor, route, head, client, address, key, said };
+    match asking.go().await {
+        Some(answer) => answer,
+        None => {
+            let Asking { corridor, route, head, client, .. } = asking;
+            let asked = Asked { request: Request::from_parts(head, body), client, corte };
+            pass(&corridor, &route, asked, Forward::Miss, Some("alone")).await
+        }
+    }
+}
+
+impl Asking {
+    fn asked(&self) -> For<'_> {
+        For { method: &self.head.method, fields: &self.head.headers }
+    }
+
+    fn count(&self, status: &Status) {
+        self.corridor.tally(&self.route).count(status);
+    }
+
+    /// `None`: nobody's answer but its own will do.
+    async fn go(&self) -> Option<Result<Response<Passing>, Failed>> {
+        let corridor = &self.corridor;
+        let (found, is_known) = corridor.store().find(&self.key, &self.head.headers);
+        let now = corridor.now();
+        let contract = corridor.contract(&self.route);
+        let why = match (&found, is_known) {
+            (None, false) => Forward::UriMiss,
+            (None, true) => Forward::VaryMiss,
+            (Some(stored), _) => match reuse::decide(&stored.kept, &self.said, contract, now) {
+                _ if stored.outdated => Forward::Stale,
+                Reuse::Fresh => return Some(Ok(self.stored(stored, Outcome::Hit, None, now))),
+                Reuse::MaxStale => return Some(Ok(self.stored(stored, Outcome::HitStale, Some("max-stale"), now))),
+                Reuse::WhileRevalidate => {
+                    self.revalidate(stored);
+                    return Some(Ok(self.stored(stored, Outcome::HitStale, Some("while-revalidate"), now)));
+                }
+                Reuse::Validate(Why::Request) => Forward::Request,
+                Reuse::Validate(Why::Stale | Why::NoCache) => Forward::Stale,
+            },
+        };
+        if self.said.only_if_cached {
+            return Some(Err(corridor.failed(&self.route, Failure::NotStored, why)));
+        }
+        let stale = found.clone().filter(|one| reuse::on_error(&one.kept, &self.said, contract, now) && !one.outdated);
+        if let Some(stale) = stale.as_ref().filter(|_| corridor.store().is_spared(&self.key, now)) {
+            return Some(Ok(self.stored(stale, Outcome::HitStale, Some("origin-failed"), now)));
+        }
+        if let Some(failure) = corridor.store().failed(&self.key, now).filter(|_| stale.is_none()) {
+            return Some(Err(corridor.failed(&self.route, failure, why)));
+        }
+        if corridor.store().is_alone(&self.key, now) && found.is_none() {
+            return None;
+        }
+        self.fly(found, stale, why).await
+    }
+
+    /// Asks the origin together with all who want the same.
+    async fn fly(
+        &self,
+        found: Option<Arc<Stored>>,
+        stale: Option<Arc<Stored>>,
+        why: Forward,
+    ) -> Option<Result<Response<Passing>, Failed>> {
+        let mut selecting = self.corridor.store().selecting(&self.key, &self.head.headers);
+        for _ in 0..BOARDS_MAX {
+            let (flight, own) = self.board(&selecting, found.clone());
+            let leads = own.is_some();
+            let landed = match self.wait(flight, stale.as_deref(), leads).await {
+                Ok(landed) => landed,
+                Err(answer) => return Some(answer),
+            };
+            match (landed, own) {
+                (Landed::Shared(shared), _) => {
+                    if let Some(key) = shared.vary.key(&self.head.headers).filter(|key| *key != shared.selects) {
+                        selecting = key;
+                        continue;
+                    }
+                    return Some(Ok(self.shared(&shared, why, !leads)));
+                }
+                (Landed::Stored(stored, how), _) => return Some(Ok(self.landed(&stored, how, why, !leads))),
+                (Landed::Alone(_), None) => return None,
+                (Landed::Alone(detail), Some(own)) => return Some(self.own(own, why, detail).await),
+                (Landed::Failed(failure), _) => return Some(Err(self.corridor.failed(&self.route, failure, why))),
+            }
+        }
+        None
+    }
+
+    /// The flight, and where the answer comes that only we may have, if it is we who ask.
+    fn board(
+        &self,
+        selecting: &[u8],
+        found: Option<Arc<Stored>>,
+    ) -> (Flight, Option<oneshot::Receiver<Response<Arriving>>>) {
+        let name = [self.key.as_bytes(), b"\n\n", selecting].concat();
+        match self.corridor.flights.board(name) {
+            Boarded::Joined(flight) => (flight, None),
+            Boarded::Leads(lead, flight) => {
+                let (own, answer) = oneshot::channel();
+                let errand = Errand {
+                    corridor: self.corridor.clone(),
+                    route: self.route.clone(),
+                    key: self.key.clone(),
+                    asked: self.head(),
+                    address: self.address.clone(),
+                    client: self.client,
+                    stored: found,
+                    lead,
+                    own,
+                };
+                // Of its own: the client who asked first may go away.
+                tokio::spawn(errand.run());
+                (flight, Some(answer))
+            }
+        }
+    }
+
+    /// A copy of the head, without extensions.
+    fn head(&self) -> Parts {
+        let (mut head, ()) = Request::new(()).into_parts();
+        head.method.clone_from(&self.head.method);
+        head.uri.clone_from(&self.head.uri);
+        head.version = self.head.version;
+        head.headers.clone_from(&self.head.headers);
+        head
+    }
+
+    /// What the flight comes to; who may have something stale does not wait long for it.
+    async fn wait(
+        &self,
+        flight: Flight,
+        stale: Option<&Stored>,
+        leads: bool,
+    ) -> Result<Landed, Result<Response<Passing>, Failed>> {
+        // The upstream's own limits end the errand: who has asked hears their names.
+        let total = self.corridor.upstream(&self.route).plan().total;
+        let most = if leads { self.route.wait.max(total.saturating_mul(2)) } else { self.route.wait };
+        let most = stale.map_or(most, |_| STALE_AFTER.min(self.route.wait));
+        match (self.corridor.flights.wait(flight, most).await, stale) {
+            (Ok(landed), _) => Ok(landed),
+            (Err(_), Some(stale)) => {
+                Err(Ok(self.stored(stale, Outcome::HitStale, Some("origin-slow"), self.corridor.now())))
+            }
+            (Err(failure), None) => Err(Err(self.corridor.failed(&self.route, failure, Forward::Miss))),
+        }
+    }
+
+    /// Validates behind the clients' backs, once for all.
+    fn revalidate(&self, stored: &Arc<Stored>) {
+        let selecting = stored.selects.clone();
+        let name = [self.key.as_bytes(), b"\n\n", &selecting].concat();
+        let Boarded::Leads(lead, _) = self.corridor.flights.board(name) else { return };
+        let (own, _) = oneshot::channel();
+        let errand = Errand {
+            corridor: self.corridor.clone(),
+            route: self.route.clone(),
+            key: self.key.clone(),
+            asked: self.head(),
+            address: self.address.clone(),
+            client: self.client,
+            stored: Some(stored.clone()),
+            lead,
+            own,
+        };
+        let later = Duration::from_millis(self.corridor.jitter(JITTER_MS));
+        tokio::spawn(async move {
+            tokio::time::sleep(later).await;
+            errand.run().await;
+        });
+    }
+
+    fn stored(&self, stored: &Stored, outcome: Outcome, detail: Option<&'static str>, now: u64) -> Response<Passing> {
+        let status = Status { ttl: Some(stored.kept.left(now)), detail, ..Status::of(outcome) };
+        self.count(&status);
+        reply::stored(stored, self.asked(), false, &status, self.corridor.name(), now).map(Passing::Whole)
+    }
+
+    fn landed(&self, stored: &Stored, how: How, why: Forward, collapsed: bool) -> Response<Passing> {
+        let now = self.corridor.now();
+        let ttl = Some(stored.kept.left(now));
+        let (status, is_validated) = match how {
+            How::Validated => {
+                let forward_status = Some(StatusCode::NOT_MODIFIED);
+                let outcome = Outcome::Forwarded(why);
+                (Status { ttl, forward_status, stored: true, collapsed, ..Status::of(outcome) }, true)
+            }
+            How::DespiteFailure(failure, _) => {
+                let detail = Some(failure.map_or("origin-failed", Failure::name));
+                (Status { ttl, detail, ..Status::of(Outcome::HitStale) }, false)
+            }
+        };
+        self.count(&status);
+        reply::stored(stored, self.asked(), is_validated, &status, self.corridor.name(), now).map(Passing::Whole)
+    }
+
+    /// An answer while it grows; of a range the whole is sent, as a server may (RFC 9110, 14.2).
+    fn shared(&self, shared: &Shared, why: Forward, collapsed: bool) -> Response<Passing> {
+        let mut fields = shared.fields.clone();
+        fields.insert(AGE, shared.age.into());
+        let mut status_code = shared.status;
+        let mut body = Passing::Arriving(shared.body.reader().boxed_unsync());
+        if status_code == StatusCode::OK && reply::is_not_modified(&self.head.headers, &fields, self.corridor.now()) {
+            status_code = StatusCode::NOT_MODIFIED;
+            reply::brief(&mut fields);
+            fields.remove(CONTENT_LENGTH);
+            body = Passing::Whole(Bytes::new());
+        } else if self.head.method == Method::HEAD {
+            body = Passing::Whole(Bytes::new());
+        }
+        let status = Status {
+            forward_status: Some(shared.status),
+            ttl: Some(shared.left),
+            stored: true,
+            collapsed,
+            ..Status::of(Outcome::Forwarded(why))
+        };
+        self.count(&status);
+        reply::finish(&mut fields, &status, self.corridor.name());
+        let mut response = Response::new(body);
+        *response.status_mut() = status_code;
+        *response.headers_mut() = fields;
+        response
+    }
+
+    /// The answer that nobody else may have.
+    async fn own(
+        &self,
+        own: oneshot::Receiver<Response<Arriving>>,
+        why: Forward,
+        detail: &'static str,
+    ) -> Result<Response<Passing>, Failed> {
+        let failed = |failure| self.corridor.failed(&self.route, failure, why);
+        let response = own.await.map_err(|_| failed(Failure::Reset))?;
+        passed(&self.corridor, &self.route, response, why, Some(detail), false).map_err(failed)
+    }
+}

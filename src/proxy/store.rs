@@ -1,0 +1,293 @@
+//! Stored responses in memory, by primary key and, within one, by what `Vary` selects (RFC 9111, 4.1).
+//!
+//! moka holds them: bounded by real bytes, what is asked for often stays. A crowd of keys that are asked for once does not
+//! drive out what everybody reads.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use moka::ops::compute::Op;
+use moka::sync::Cache;
+
+use super::failure::Failure;
+use super::freshness::Kept;
+use super::key::Key;
+use super::purge::Purge;
+use super::vary::Vary;
+
+/// Responses of one key. More are of an origin that varies by what differs with every reader: the oldest go.
+const VARIANTS_MAX: usize = 16;
+/// What moka and the allocator need besides the bytes, for each key; measured with keys of 60 bytes.
+const OVERHEAD_BYTES: usize = 250;
+/// And for each field of a head.
+const FIELD_BYTES: usize = 32;
+
+/// A response as it is kept.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    pub status: StatusCode,
+    /// As they came, without those of the connection, with the length of the body.
+    pub fields: HeaderMap,
+    pub body: Bytes,
+    pub kept: Kept,
+    pub vary: Vary,
+    /// What the request that it answers had in the fields of `vary`.
+    pub selects: Vec<u8>,
+    /// A write, a purge or a HEAD has told that it is out of date: the origin is asked before it is sent again.
+    pub outdated: bool,
+}
+
+impl Stored {
+    /// True where `request` selects it.
+    pub fn is_for(&self, request: &HeaderMap) -> bool {
+        self.vary.key(request).is_some_and(|key| key == self.selects)
+    }
+
+    fn bytes(&self) -> usize {
+        let fields = self.fields.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD_BYTES);
+        size_of::<Stored>() + self.body.len() + self.selects.len() + fields.sum::<usize>()
+    }
+}
+
+/// What is known of a key.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    /// Newest first.
+    variants: Vec<Arc<Stored>>,
+    /// Until then (seconds since 1970) its answers are taken for ones that nobody can share: nobody waits for another's.
+    alone_until: u64,
+    /// Until then the origin, which has failed, is not asked again where something stale may be sent.
+    spared_until: u64,
+    /// And until then nobody is let through to an origin that has just failed, who has nothing stored either.
+    failed: Option<(Failure, u64)>,
+}
+
+/// See above.
+pub struct Store {
+    held: Cache<Key, Arc<Known>>,
+    /// Purges so far: what was asked for before one must not be stored as new after it.
+    purges: AtomicU64,
+}
+
+impl Store {
+    pub fn new(memory_bytes: u64) -> Store {
+        let weigh = |key: &Key, known: &Arc<Known>| {
+            let bytes: usize = known.variants.iter().map(|one| one.bytes()).sum();
+            u32::try_from(OVERHEAD_BYTES + key.len() + bytes).unwrap_or(u32::MAX)
+        };
+        let held = Cache::builder().max_capacity(memory_bytes).weigher(weigh).support_invalidation_closures().build();
+        Store { held, purges: AtomicU64::new(0) }
+    }
+
+    /// What the request selects, and whether the key is known at all.
+    pub fn find(&self, key: &Key, request: &HeaderMap) -> (Option<Arc<Stored>>, bool) {
+        let Some(known) = self.held.get(key) else { return (None, false) };
+        (known.variants.iter().find(|one| one.is_for(request)).cloned(), !known.variants.is_empty())
+    }
+
+    /// What the newest response says of who shares its answer: requests that differ in it must not wait for each other.
+    pub fn selecting(&self, key: &Key, request: &HeaderMap) -> Vec<u8> {
+        let newest = self.held.get(key).and_then(|known| known.variants.first().cloned());
+        newest.and_then(|one| one.vary.key(request)).unwrap_or_default()
+    }
+
+    pub fn is_alone(&self, key: &Key, now: u64) -> bool {
+        self.held.get(key).is_some_and(|known| known.alone_until > now)
+    }
+
+    /// How many purges there have been: noted before an origin is asked, and given to [`Store::put`].
+    pub fn purges(&self) -> u64 {
+        self.purges.load(SeqCst)
+    }
+
+    /// In the place of the one that the same requests select. Out of date at once where a purge came between.
+    pub fn put(&self, key: &Key, mut stored: Arc<Stored>, purges: u64) {
+        self.change(key, |known| {
+            if self.purges() != purges {
+                stored = Arc::new(Stored { outdated: true, ..Stored::clone(&stored) });
+            }
+            (known.alone_until, known.spared_until, known.failed) = (0, 0, None);
+            known.variants.retain(|one| one.vary != stored.vary || one.selects != stored.selects);
+            known.variants.insert(0, stored.clone());
+            known.variants.truncate(VARIANTS_MAX);
+        });
+    }
+
+    /// Nobody waits for another's answer until then.
+    pub fn leave_alone(&self, key: &Key, until: u64) {
+        self.change(key, |known| known.alone_until = until);
+    }
+
+    /// The origin is not asked until then where something stale may be sent.
+    pub fn spare(&self, key: &Key, until: u64) {
+        self.change(key, |known| known.spared_until = until);
+    }
+
+    pub fn is_spared(&self, key: &Key, now: u64) -> bool {
+        self.held.get(key).is_some_and(|known| known.spared_until > now)
+    }
+
+    /// Who asks until then is told the same.
+    pub fn fail(&self, key: &Key, failure: Failure, until: u64) {
+        self.change(key, |known| known.failed = Some((failure, until)));
+    }
+
+    pub fn failed(&self, key: &Key, now: u64) -> Option<Failure> {
+        self.held.get(key)?.failed.filter(|(_, until)| *until > now).map(|(failure, _)| failure)
+    }
+
+    /// What is stored under the address, whatever else its keys have, counts no longer without the origin's word (RFC 9111,
+    /// 4.4). `has_more`: its route's keys are more than addresses; what they hold is forgotten before anybody finds it again.
+    pub fn outdate(&self, address: &str, has_more: bool) {
+        let plain: Key = address.into();
+        if self.held.contains_key(&plain) {
+            self.change(&plain, |known| known.variants.iter_mut().for_each(outdate));
+        }
+        if !has_more {
+            return;
+        }
+        let begin = format!("{address}\n");
+        // Only fails where the builder was not told that closures are used.
+        let _ = self.held.invalidate_entries_if(move |key, _| key.starts_with(&begin));
+    }
+
+    fn change(&self, key: &Key, change: impl FnOnce(&mut Known)) {
+        self.held.entry(key.clone()).and_compute_with(|entry| {
+            let mut known = entry.map_or_else(Known::default, |entry| Known::clone(entry.value()));
+            change(&mut known);
+            Op::Put(Arc::new(known))
+        });
+    }
+
+    /// Forgets what is meant, or has it validated; how many keys had any of it. Nothing of it is found afterwards, and what is
+    /// on its way from an origin is not taken for newer.
+    pub fn purge(&self, purge: &Purge) -> usize {
+        self.purges.fetch_add(1, SeqCst);
+        let mut count = 0;
+        for (key, known) in &self.held {
+            let by_address = purge.which.has(super::key::address(&key));
+            let is_meant = |one: &Stored| by_address.unwrap_or_else(|| purge.which.tags(&one.fields));
+            if !known.variants.iter().any(|one| is_meant(one)) {
+                continue;
+            }
+            count += 1;
+            self.change(&key, |known| match purge.soft {
+                true => known.variants.iter_mut().filter(|one| is_meant(one)).for_each(outdate),
+                false => known.variants.retain(|one| !is_meant(one)),
+            });
+        }
+        count
+    }
+
+    /// Keys and bytes; what is to be evicted is evicted first.
+    pub fn held(&self) -> (u64, u64) {
+        self.held.run_pending_tasks();
+        (self.held.entry_count(), self.held.weighted_size())
+    }
+}
+
+fn outdate(one: &mut Arc<Stored>) {
+    *one = Arc::new(Stored { outdated: true, ..Stored::clone(one) });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::purge::Which;
+    use super::*;
+
+    fn head(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        lines.iter().map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap())).collect()
+    }
+
+    fn stored(fields: &[(&'static str, &'static str)], asked: &HeaderMap, body: &'static str) -> Arc<Stored> {
+        let fields = head(fields);
+        let vary = Vary::read(&fields);
+        let selects = vary.key(asked).unwrap();
+        let kept = Kept::of(StatusCode::OK, &fields, 0, 0, None);
+        Arc::new(Stored { status: StatusCode::OK, fields, body: body.into(), kept, vary, selects, outdated: false })
+    }
+
+    fn body(found: (Option<Arc<Stored>>, bool)) -> Option<Bytes> {
+        found.0.map(|one| one.body.clone())
+    }
+
+    #[test]
+    fn vary_selects_among_several() {
+        let (store, key) = (Store::new(1 << 20), Key::from("http://a/"));
+        let (es, en, none) = (head(&[("a", "es")]), head(&[("a", "en")]), head(&[]));
+        assert!(!store.find(&key, &none).1);
+        store.put(&key, stored(&[("vary", "a")], &es, "hola"), 0);
+        store.put(&key, stored(&[("vary", "a")], &en, "hello"), 0);
+        assert_eq!(body(store.find(&key, &es)), Some("hola".into()));
+        assert_eq!(body(store.find(&key, &en)), Some("hello".into()));
+        let (found, is_known) = store.find(&key, &none);
+        assert!(found.is_none() && is_known);
+        store.put(&key, stored(&[("vary", "a")], &es, "buenas"), 0);
+        assert_eq!(body(store.find(&key, &es)), Some("buenas".into()));
+        // The newest that is selected counts, whatever an older one varies by (RFC 9111, 4.1).
+        store.put(&key, stored(&[], &none, "all"), 0);
+        assert_eq!(body(store.find(&key, &es)), Some("all".into()));
+    }
+
+    #[test]
+    fn an_attack_of_keys_and_variants_stays_within_the_memory() {
+        let store = Store::new(1 << 20);
+        for n in 0..20_000 {
+            store.put(&format!("http://a/{n}").into(), stored(&[], &head(&[]), "x"), 0);
+        }
+        let key = Key::from("http://a/v");
+        for n in 0..2_000 {
+            let mut asked = HeaderMap::new();
+            asked.insert("a", n.into());
+            store.put(&key, stored(&[("vary", "a")], &asked, "x"), 0);
+        }
+        let (keys, bytes) = store.held();
+        assert!(bytes <= 1 << 20, "{bytes}");
+        assert!(keys > 100, "{keys}");
+    }
+
+    #[test]
+    fn what_is_written_to_is_asked_for_again() {
+        let store = Store::new(1 << 20);
+        let (plain, by_corte) = (Key::from("http://a/b"), Key::from("http://a/b\ncorte c"));
+        let other = Key::from("http://a/bc");
+        for key in [&plain, &by_corte, &other] {
+            store.put(key, stored(&[], &head(&[]), "x"), 0);
+        }
+        store.outdate("http://a/b", true);
+        assert!(store.find(&plain, &head(&[])).0.unwrap().outdated);
+        assert!(store.find(&by_corte, &head(&[])).0.is_none());
+        assert!(!store.find(&other, &head(&[])).0.unwrap().outdated);
+    }
+
+    #[test]
+    fn a_purge_reaches_what_is_on_its_way_too() {
+        let store = Store::new(1 << 20);
+        let (a, b) = (Key::from("http://a/b/1"), Key::from("http://a/c"));
+        for key in [&a, &b] {
+            store.put(key, stored(&[("cache-tag", "t")], &head(&[]), "x"), 0);
+        }
+        let before = store.purges();
+        let purge = |which, soft| store.purge(&Purge { which, soft });
+        assert_eq!(purge(Which::Prefix("/b/".into()), false), 1);
+        assert!(store.find(&a, &head(&[])).0.is_none() && !store.find(&b, &head(&[])).0.unwrap().outdated);
+        assert_eq!(purge(Which::Tag("t".into()), true), 1);
+        assert!(store.find(&b, &head(&[])).0.unwrap().outdated);
+        assert_eq!(purge(Which::Tag("u".into()), false), 0);
+        store.put(&a, stored(&[], &head(&[]), "x"), before);
+        assert!(store.find(&a, &head(&[])).0.unwrap().outdated, "asked for before the purge");
+        store.put(&a, stored(&[], &head(&[]), "x"), store.purges());
+        assert!(!store.find(&a, &head(&[])).0.unwrap().outdated);
+    }
+
+    #[test]
+    fn what_cannot_be_shared_is_remembered_for_a_while() {
+        let (store, key) = (Store::new(1 << 20), Key::from("http://a/"));
+        store.leave_alone(&key, 100);
+        assert!(store.is_alone(&key, 99) && !store.is_alone(&key, 100));
+        store.put(&key, stored(&[], &head(&[]), "x"), 0);
+        assert!(!store.is_alone(&key, 99));
+    }
+}

@@ -1,0 +1,164 @@
+//! Bodies on their way, within the limits of time: a request's, watched as it leaves, and a response's, as it arrives.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::Sent;
+use super::fault;
+use super::pool::Lease;
+use crate::proxy::failure::Failure;
+
+/// How far a request's body has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The client has to send more: its connection has limits of its own.
+    Client,
+    /// The origin has to take what there is.
+    Origin(Instant),
+    /// All of it has left.
+    Whole(Instant),
+    /// The client has not sent all of it, or too much.
+    Failed(Failure),
+}
+
+/// A request's body on its way out.
+pub struct Outgoing {
+    body: Sent,
+    stage: Option<watch::Sender<Stage>>,
+}
+
+impl Outgoing {
+    /// With what tells how far it has come.
+    pub fn new(body: Sent) -> (Outgoing, watch::Receiver<Stage>) {
+        let now = Instant::now();
+        let first = if body.is_end_stream() { Stage::Whole(now) } else { Stage::Origin(now) };
+        let (sender, receiver) = watch::channel(first);
+        let stage = (!body.is_end_stream()).then_some(sender);
+        (Outgoing { body, stage }, receiver)
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let stage = match &polled {
+            Poll::Pending => Stage::Client,
+            Poll::Ready(Some(Ok(_))) if !self.body.is_end_stream() => Stage::Origin(Instant::now()),
+            Poll::Ready(Some(Ok(_)) | None) => Stage::Whole(Instant::now()),
+            Poll::Ready(Some(Err(failure))) => Stage::Failed(*failure),
+        };
+        if let Some(sender) = &self.stage {
+            sender.send_replace(stage);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A response's body as it arrives.
+pub struct Reading {
+    inner: Incoming,
+    /// Until the body has ended, one way or the other.
+    lease: Option<Lease>,
+    idle: Duration,
+    /// When the exchange has to be over.
+    total: Instant,
+    /// When what is waited for now is too late: only while it is waited for, so that slow readers are nobody's fault.
+    late: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+    is_over: bool,
+}
+
+impl Reading {
+    pub fn new(inner: Incoming, lease: Lease, idle: Duration, total: Instant) -> Reading {
+        let mut reading = Reading { inner, lease: Some(lease), idle, total, late: None, timer: None, is_over: false };
+        if reading.inner.is_end_stream() {
+            reading.finish();
+        }
+        reading
+    }
+
+    /// It was read to its end.
+    fn finish(&mut self) {
+        self.is_over = true;
+        if let Some(lease) = self.lease.take() {
+            lease.give_back();
+        }
+    }
+
+    fn fail(&mut self, failure: Failure) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        self.is_over = true;
+        self.lease = None;
+        Poll::Ready(Some(Err(failure)))
+    }
+
+    /// Ready once it is too late for the next piece.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
+        let (idle, total) = (self.idle, self.total);
+        let late = *self.late.get_or_insert_with(|| (Instant::now() + idle).min(total));
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(late)));
+        if timer.deadline() != late {
+            timer.as_mut().reset(late);
+        }
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(if late == total { Failure::TotalTimeout } else { Failure::IdleTimeout })
+    }
+}
+
+impl Body for Reading {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        match Pin::new(&mut self.inner).poll_frame(cx) {
+            Poll::Pending => {
+                let failure = ready!(self.poll_late(cx));
+                self.fail(failure)
+            }
+            Poll::Ready(Some(Ok(frame))) => {
+                self.late = None;
+                if self.total <= Instant::now() {
+                    return self.fail(Failure::TotalTimeout);
+                }
+                // Whoever knows the length does not ask for more.
+                if self.inner.is_end_stream() {
+                    self.finish();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => self.fail(fault::of(&error)),
+            Poll::Ready(None) => {
+                self.finish();
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_over || self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

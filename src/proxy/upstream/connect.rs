@@ -1,0 +1,136 @@
+//! One connection to one place: TCP, TLS with the origin's own name, and the protocol that they settle on.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::body::Outgoing;
+use super::fault;
+use super::plan::Plan;
+use super::wire::{Carrier, Heard, Wire};
+use crate::proxy::failure::Failure;
+
+/// A response's head. Honest ones have 1 to 8 KiB; hyper reads bodies in pieces of this size, too.
+pub const HEAD_MAX_BYTES: u32 = 32 << 10;
+/// What an HTTP/2 origin may send of one response before it is read: enough for 20 MB/s over 13 ms.
+const STREAM_WINDOW_BYTES: u32 = 256 << 10;
+/// The most that RFC 9113, 6.9.1 lets a window be.
+const WINDOW_MOST_BYTES: u32 = (1 << 31) - 1;
+/// After such a silence an HTTP/2 connection with something under way is asked whether it lives, and has as long to
+/// answer.
+const PING: Duration = Duration::from_secs(10);
+
+/// One HTTP/1.1 connection.
+pub struct Single {
+    pub sender: http1::SendRequest<Outgoing>,
+    pub heard: Heard,
+}
+
+/// An HTTP/2 connection, shared.
+pub type Many = http2::SendRequest<Outgoing>;
+
+/// What came of it.
+pub enum Link {
+    Single(Single),
+    Many(Many),
+}
+
+/// How to connect; the same for all places.
+pub struct Dialer {
+    /// With ALPN for all that we may speak.
+    tls: Option<Arc<ClientConfig>>,
+    /// With ALPN for HTTP/1.1 alone: upgrades are its own.
+    tls_http1: Option<Arc<ClientConfig>>,
+    http2: bool,
+    window: u32,
+}
+
+impl Dialer {
+    pub fn new(plan: &Plan) -> Dialer {
+        let with = |protocols: &[&[u8]]| {
+            plan.tls.as_ref().map(|config| {
+                let mut config = ClientConfig::clone(config);
+                config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+                Arc::new(config)
+            })
+        };
+        let tls_http1 = with(&[b"http/1.1"]);
+        let tls = if plan.http2 { with(&[b"h2", b"http/1.1"]) } else { tls_http1.clone() };
+        // As much as all streams together: readers who are slow hold up nobody else's.
+        let streams = u32::try_from(plan.connections).unwrap_or(u32::MAX).max(1);
+        let window = STREAM_WINDOW_BYTES.saturating_mul(streams).min(WINDOW_MOST_BYTES);
+        Dialer { tls, tls_http1, http2: plan.http2, window }
+    }
+
+    pub fn may_speak_http2(&self) -> bool {
+        self.http2
+    }
+
+    pub fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// A connection for whatever comes.
+    pub async fn dial(&self, address: SocketAddr, host: &str) -> Result<Link, Failure> {
+        let carrier = carrier(address, host, self.tls.as_ref()).await?;
+        let http2 = if self.is_secure() { carrier.chose_http2() } else { self.http2 };
+        if http2 { self.many(carrier).await.map(Link::Many) } else { single(carrier, ()).await.map(Link::Single) }
+    }
+
+    /// A connection for HTTP/1.1 alone, see [`single`].
+    pub async fn reach_http1(&self, address: SocketAddr, host: &str) -> Result<Carrier, Failure> {
+        carrier(address, host, self.tls_http1.as_ref()).await
+    }
+
+    async fn many(&self, carrier: Carrier) -> Result<Many, Failure> {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(self.window)
+            .max_header_list_size(HEAD_MAX_BYTES)
+            // Nobody is to open any towards us.
+            .max_concurrent_streams(0)
+            .max_send_buf_size(STREAM_WINDOW_BYTES as usize)
+            .keep_alive_interval(PING)
+            .keep_alive_timeout(PING);
+        let io = TokioIo::new(Wire::new(carrier, Heard::default(), ()));
+        let (sender, connection) = builder.handshake(io).await.map_err(|error| fault::of(&error))?;
+        // How it ends, each of its streams is told.
+        tokio::spawn(async move {
+            let _ = connection.await;
+        });
+        Ok(sender)
+    }
+}
+
+async fn carrier(address: SocketAddr, host: &str, tls: Option<&Arc<ClientConfig>>) -> Result<Carrier, Failure> {
+    let stream = TcpStream::connect(address).await.map_err(|_| Failure::Unreachable)?;
+    let _ = stream.set_nodelay(true);
+    let Some(config) = tls else { return Ok(Carrier::Clear(stream)) };
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| Failure::Certificate)?;
+    let secured = TlsConnector::from(config.clone()).connect(name, stream).await;
+    Ok(Carrier::Secure(Box::new(secured.map_err(|error| fault::of_handshake(&error))?)))
+}
+
+/// HTTP/1.1 on a connection. `held` is let go when all has ended that it is used for, upgrades too.
+pub async fn single<Held: Send + Unpin + 'static>(carrier: Carrier, held: Held) -> Result<Single, Failure> {
+    let heard = Heard::default();
+    let io = TokioIo::new(Wire::new(carrier, heard.clone(), held));
+    let mut builder = http1::Builder::new();
+    // 100 fields at most is hyper's own limit; to set it costs an allocation a response.
+    builder.max_buf_size(HEAD_MAX_BYTES as usize);
+    let (sender, connection) = builder.handshake(io).await.map_err(|error| fault::of(&error))?;
+    // How it ends, the request is told.
+    tokio::spawn(async move {
+        let _ = connection.with_upgrades().await;
+    });
+    Ok(Single { sender, heard })
+}
