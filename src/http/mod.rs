@@ -11,9 +11,10 @@ mod connection;
 mod core;
 pub mod fields;
 mod freshness;
+#[cfg(test)]
+mod hits;
 mod listen;
 mod multiplexed;
-pub mod negotiate;
 mod onward;
 mod passage;
 #[cfg(test)]
