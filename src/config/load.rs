@@ -231,7 +231,7 @@ fn certificates(top: &Section, folder: &Path) -> Vec<tls::CertificateFiles> {
         let (chain, key) = (section.text("chain", path), section.text("key", path));
         let (Some(chain), Some(key)) = (chain, key) else { continue };
         let files = tls::CertificateFiles { chain: chain.value, key: key.value };
-        if let Err(fault) = tls::config(std::slice::from_ref(&files)) {
+        if let Err(fault) = tls::public(std::slice::from_ref(&files)) {
             section.note(chain.span, format!("`certificate`: {fault}"));
         }
         all.push(files);

@@ -6,6 +6,7 @@
 pub mod answer;
 mod batch;
 mod body;
+pub mod certificates;
 pub mod conditional;
 mod connection;
 mod core;
