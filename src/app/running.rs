@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::renewal::Renewal;
+use super::renewal::{Kept, Renewal};
 use super::{limits, notebook};
 use crate::admin::{self, Admin, Company};
 use crate::base::clock::Clock;
@@ -66,7 +66,8 @@ impl Running {
         let site = Site { public: gate.public(), rhythm: Rhythm { clock: clock.clone() }, corridor: corridor.clone() };
         let mut http = settings.http;
         http.connections_max = limits::connections(http.connections_max);
-        let server = Server::start(&http, Arc::new(site))?;
+        let kept = Kept::read(&disk, &state, &clock);
+        let server = Server::start(&http, Arc::new(site), kept.tickets.clone())?;
         // The operator first: he makes the state folder, and holds its lock. What is wrong with the machine's clock is for
         // the journal there.
         let operator = Operator::start(settings.intake, live.clone(), clock.clone(), report.clone())?;
@@ -80,7 +81,7 @@ impl Running {
         let admin = Admin::start(&private, company)?;
         let public = server.certificates().map(|certificates| ("public", certificates.clone()));
         let operators = admin.certificates().map(|certificates| ("operators", certificates.clone()));
-        let renewal = Renewal::start(public.into_iter().chain(operators).collect(), journal.clone());
+        let renewal = Renewal::start(public.into_iter().chain(operators).collect(), kept, journal.clone());
         let (sources, renewal) = (fetched.map_err(StartFault::Source)?, renewal.map_err(StartFault::Renewal)?);
         Ok(Running { server, gate: waiting, operator, sources, admin, journal, renewal })
     }

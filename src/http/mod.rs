@@ -30,6 +30,7 @@ mod server;
 mod service;
 mod streams;
 pub mod target;
+pub mod tickets;
 pub mod tls;
 mod tunnel;
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::certificates::Certificates;
 use super::core::{Core, Port, Start};
 use super::listen::{Listen, bind};
 use super::service::Site;
+use super::tickets::Tickets;
 use super::tls::{self, CertificateFault, CertificateFiles};
 
 /// What the server is told.
@@ -53,10 +54,10 @@ pub struct Server {
 
 impl Server {
     /// Binds every address, then starts every core; nothing is answered if one of them fails.
-    pub fn start(settings: &Settings, site: Arc<Site>) -> Result<Server, StartError> {
+    pub fn start(settings: &Settings, site: Arc<Site>, tickets: Arc<Tickets>) -> Result<Server, StartError> {
         let tls = match settings.certificates.as_slice() {
             [] => None,
-            files => Some(tls::public(files)?),
+            files => Some(tls::public(files, tickets)?),
         };
         let threads = settings.threads.max(1);
         let mut ports: Vec<Vec<Port>> = (0..threads).map(|_| Vec::new()).collect();

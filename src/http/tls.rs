@@ -8,11 +8,12 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::server::{NoServerSessionStorage, ProducesTickets, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
 
 use super::certificates::Certificates;
+use super::tickets::Tickets;
 
 /// Files of one certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,16 +60,22 @@ pub struct Tls {
 }
 
 /// For the public.
-pub fn public(files: &[CertificateFiles]) -> Result<Tls, CertificateFault> {
-    shared(files, None, &[b"h2", b"http/1.1"])
+pub fn public(files: &[CertificateFiles], tickets: Arc<Tickets>) -> Result<Tls, CertificateFault> {
+    shared(files, None, &[b"h2", b"http/1.1"], tickets)
 }
 
 /// For the operators' side: HTTP/1.1 alone, and clients that may have certificates.
 pub fn private(files: CertificateFiles, clients: Option<&Clients>) -> Result<Tls, CertificateFault> {
-    shared(&[files], clients, &[b"http/1.1"])
+    // Tickets resume without any memory here; these keys are nobody else's, and gone with the process.
+    shared(&[files], clients, &[b"http/1.1"], aws_lc_rs::Ticketer::new()?)
 }
 
-fn shared(files: &[CertificateFiles], clients: Option<&Clients>, protocols: &[&[u8]]) -> Result<Tls, CertificateFault> {
+fn shared(
+    files: &[CertificateFiles],
+    clients: Option<&Clients>,
+    protocols: &[&[u8]],
+    tickets: Arc<dyn ProducesTickets>,
+) -> Result<Tls, CertificateFault> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let certificates = Arc::new(Certificates::load(files, provider.clone())?);
     let builder = ServerConfig::builder_with_provider(provider.clone())
@@ -79,8 +86,7 @@ fn shared(files: &[CertificateFiles], clients: Option<&Clients>, protocols: &[&[
     };
     let mut config = builder.with_cert_resolver(certificates.clone());
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-    // Tickets resume without any memory here; their keys rotate every six hours.
-    config.ticketer = aws_lc_rs::Ticketer::new()?;
+    config.ticketer = tickets;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(Tls { config: Arc::new(config), certificates })
 }

@@ -86,6 +86,27 @@ fn sessions_are_resumed_by_tickets() {
 }
 
 #[test]
+fn sessions_outlive_a_restart() {
+    let Some(_) = tool("openssl") else { return };
+    let mut site = published(Setup::both(&["a.example"]).start());
+    for version in ["-tls1_2", "-tls1_3"] {
+        assert!(s_client(&site, &format!("{version} -sess_out session{version}")).contains("New, TLSv1"));
+    }
+    let keys = site.path("state/tickets");
+    let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&keys).unwrap());
+    assert_eq!(mode & 0o777, 0o600, "nobody else's");
+    site.kill_and_start();
+    for version in ["-tls1_2", "-tls1_3"] {
+        let said = s_client(&site, &format!("{version} -sess_in session{version}"));
+        assert!(said.contains("Reused, TLSv1") && said.contains("<p>hola"), "{said}");
+    }
+    // With keys that are none, everybody starts anew.
+    std::fs::write(&keys, "roto").unwrap();
+    site.kill_and_start();
+    assert!(s_client(&site, "-tls1_3 -sess_in session-tls1_3").contains("New, TLSv1"));
+}
+
+#[test]
 fn the_clear_port_sends_everybody_to_tls() {
     let setup = Setup::new().with("listen", "http = [\"127.0.0.1:0\"]\nhttps = [\"127.0.0.1:0\"]");
     let site = published(setup.certificate("a.example").start());
