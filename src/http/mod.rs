@@ -8,6 +8,7 @@ mod batch;
 mod body;
 pub mod certificates;
 pub mod conditional;
+pub mod clients;
 mod connection;
 mod core;
 pub mod fields;
