@@ -8,8 +8,8 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 pub const SERVER: usize = 0;
 /// Everybody else's; where there is but one core, the server's.
 const OTHERS: usize = 1;
-/// As low as there is (nice(1)).
-const LOWEST: &str = "19";
+/// A tenth of what others have (nice(1)).
+const LOW: &str = "10";
 
 /// From now on this process, with what it starts, is not where the server is.
 pub fn leave_to_the_server() {
@@ -41,6 +41,6 @@ pub fn tied(program: impl AsRef<std::ffi::OsStr>) -> Command {
 /// This program as a child of itself, which gives way to us.
 pub fn lowly(args: &[&str]) -> Guard {
     let mut command = tied("nice");
-    command.args(["-n", LOWEST]).arg(std::env::current_exe().expect("this program has a path")).args(args);
+    command.args(["-n", LOW]).arg(std::env::current_exe().expect("this program has a path")).args(args);
     Guard(command.stdout(Stdio::piped()).spawn().expect("setpriv and nice (Debian packages util-linux, coreutils)"))
 }

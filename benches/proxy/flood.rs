@@ -1,5 +1,6 @@
 //! A crowd that asks for what nobody has asked for before, at a steady pace.
 
+use std::io::Read;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ const CONNECTIONS: usize = 16;
 /// Each key is asked for so often, so that it counts for more than the ones that it has to drive out.
 const ASKS: usize = 2;
 
-/// New keys below `prefix`, `rate` a second, for so many seconds; fails where they cannot be had so fast.
+/// New keys below `prefix`, `rate` a second, for so many seconds; says how many seconds it took.
 pub fn run(address: SocketAddr, prefix: &str, first: usize, rate: usize, seconds: usize) {
     let begun = Monotonic::now();
     std::thread::scope(|scope| {
@@ -31,15 +32,22 @@ pub fn run(address: SocketAddr, prefix: &str, first: usize, rate: usize, seconds
             });
         }
     });
-    let (wanted, took) = (Duration::from_secs(seconds as u64), begun.elapsed());
-    assert!(
-        took < wanted.mul_f64(1.1),
-        "the flood took {took:?} instead of {wanted:?}: the machine is too slow for it"
-    );
+    println!("{}", begun.elapsed().as_secs_f64());
 }
 
 /// One in a process of its own.
-pub fn start(address: SocketAddr, prefix: &str, first: usize, rate: usize, seconds: usize) -> Guard {
-    let numbers = [first, rate, seconds].map(|n| n.to_string());
-    lowly(&["flood", &address.to_string(), prefix, &numbers[0], &numbers[1], &numbers[2]])
+pub struct Flood(Guard);
+
+impl Flood {
+    pub fn start(address: SocketAddr, prefix: &str, first: usize, rate: usize, seconds: usize) -> Flood {
+        let numbers = [first, rate, seconds].map(|n| n.to_string());
+        Flood(lowly(&["flood", &address.to_string(), prefix, &numbers[0], &numbers[1], &numbers[2]]))
+    }
+
+    /// Waits for its end; how many seconds it took.
+    pub fn took(mut self) -> f64 {
+        let mut said = String::new();
+        self.0.0.stdout.take().expect("it speaks").read_to_string(&mut said).expect("it speaks");
+        said.trim().parse().expect("the flood went wrong, as it says above")
+    }
 }

@@ -12,7 +12,9 @@ use tempfile::TempDir;
 use crate::cores::{self, Guard, tied};
 
 /// Everything that is kept: some thousands of answers, so that a flood of seconds drives out all of them.
-pub const MEMORY: &str = "16 MiB";
+pub const MEMORY: &str = "8 MiB";
+/// Somebody whom settings may name.
+const SIGNERS: &str = "banco ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n";
 /// How long it may take to listen.
 const START: Duration = Duration::from_secs(20);
 
@@ -50,6 +52,3 @@ impl Server {
         Server { address, _process: process, _dir: dir }
     }
 }
-
-/// Somebody whom settings may name.
-const SIGNERS: &str = "banco ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n";

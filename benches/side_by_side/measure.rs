@@ -119,7 +119,7 @@ fn sample(
     if round == 0 {
         load::run(cell, to, expect, WARM_UP_SECONDS)?;
     }
-    let seen = origin.map(Origin::seen).transpose()?;
+    let seen = origin.map(Origin::settled).transpose()?;
     let (cpu, started) = (cpu_seconds(to.peer.pid()), Instant::now());
     let load = load::run(cell, to, expect, plan.seconds)?;
     let (cpu_seconds, elapsed) = (cpu_seconds(to.peer.pid()) - cpu, started.elapsed().as_secs_f64());

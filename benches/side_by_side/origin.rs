@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::thread::sleep;
 use std::time::Duration;
 
 use crate::Fault;
@@ -15,6 +16,10 @@ use crate::peers::{self, free_ports};
 const COUNTS_WITHIN: Duration = Duration::from_secs(5);
 /// Requests for each connection that a proxy opens, at least: fewer, and it does not keep them open.
 const REQUESTS_A_CONNECTION: u64 = 20;
+
+/// Nothing for so long, and nothing comes any more; and how often that is waited for.
+const SETTLE: Duration = Duration::from_millis(100);
+const SETTLE_TRIES: u32 = 50;
 
 /// A running origin.
 pub struct Origin {
@@ -49,8 +54,22 @@ impl Origin {
         Ok(Origin { port, _server: server })
     }
 
+    /// Once nothing comes any more of clients who are gone: their last requests are still on their way behind a proxy.
+    pub fn settled(&self) -> Result<Seen, Fault> {
+        let mut before = self.seen()?;
+        for _ in 0..SETTLE_TRIES {
+            sleep(SETTLE);
+            let now = self.seen()?;
+            if now.requests == before.requests + 1 {
+                return Ok(now);
+            }
+            before = now;
+        }
+        Err("origin: it is asked without a pause".into())
+    }
+
     /// By its own count, which counts this request and its connection too.
-    pub fn seen(&self) -> Result<Seen, Fault> {
+    fn seen(&self) -> Result<Seen, Fault> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
         stream.set_read_timeout(Some(COUNTS_WITHIN))?;
         stream.write_all(b"GET /seen HTTP/1.0\r\n\r\n")?;
