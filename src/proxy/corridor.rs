@@ -147,6 +147,11 @@ impl Corridor {
         self.store.purge(purge)
     }
 
+    /// See [`Store::held`].
+    pub fn held(&self) -> (u64, u64) {
+        self.store.held()
+    }
+
     pub(super) fn tally(&self, route: &Route) -> &Tally {
         &self.tallies[route.number]
     }
