@@ -20,6 +20,7 @@ use difusor::http::answer::{Request, answer};
 use difusor::http::fields::{Fields, Lines};
 use difusor::http::recognise::recognise;
 use difusor::ingest::{Gate, Plan};
+use difusor::proxy::instant::Glance;
 use difusor::rehearse::Night;
 use difusor::snapshot::negotiate::Accepted;
 use difusor::snapshot::{Content, Edition, Entry, Known, Level, Live, Looks, Public, Snapshot, media};
@@ -262,6 +263,21 @@ fn hit(c: &mut Criterion) {
     let route = corridor.route(Some(corridor::HOST), request.uri().path()).expect("a route that has all");
     assert_eq!(corridor.ready(route, &request, None).expect("it is stored").body().len(), 8192);
     c.bench_function("hit", |b| b.iter(|| corridor.ready(route, black_box(&request), None)));
+    let glance = Glance {
+        host: corridor::HOST,
+        path: request.uri().path(),
+        query: None,
+        accept_encoding: Some(b"gzip, deflate, br, zstd"),
+        if_none_match: None,
+        corte: None,
+    };
+    let (mut room, mut out) = (String::new(), Vec::new());
+    c.bench_function("hit at a glance", |b| {
+        b.iter(|| {
+            out.clear();
+            corridor.glance(route, black_box(&glance), &mut room, &mut out).expect("it is stored")
+        })
+    });
 }
 
 /// Loading the edition while another thread swaps it without a pause: readers never wait.

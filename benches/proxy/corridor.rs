@@ -42,6 +42,7 @@ pub fn open(origin: SocketAddr) -> Arc<Corridor> {
         upstream: 0,
         before_package: false,
         cache: true,
+        compress: false,
         query: Query::Keep,
         headers: Vec::new(),
         by_corte: false,
