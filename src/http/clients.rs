@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// So that cores seldom wait for each other.
@@ -29,6 +29,8 @@ pub struct Limits {
 /// All clients that are here, or were a moment ago.
 pub struct Clients {
     limits: Limits,
+    /// Seconds of any beginning, the same for all cores.
+    now: AtomicU32,
     hasher: RandomState,
     shards: [Mutex<HashMap<Network, Known>>; SHARDS],
 }
@@ -81,12 +83,12 @@ pub struct Guest {
 
 impl Clients {
     pub fn new(limits: Limits) -> Clients {
-        Clients { limits, hasher: RandomState::new(), shards: Default::default() }
+        Clients { limits, now: AtomicU32::new(0), hasher: RandomState::new(), shards: Default::default() }
     }
 
-    /// Lets one more connection in, if its client has room. `now`: seconds, of any beginning.
-    pub fn admit(self: &Arc<Self>, address: IpAddr, now: u32) -> Option<Guest> {
-        let network = network(address);
+    /// Lets one more connection in, if its client has room.
+    pub fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Guest> {
+        let (network, now) = (network(address), self.now.load(Relaxed));
         let mut shard = self.shard(&network);
         let new = || Known { connections: 0, bucket: Arc::new(Bucket::full(self.limits, now)) };
         let known = shard.entry(network).or_insert_with(new);
@@ -97,8 +99,11 @@ impl Clients {
         Some(Guest { clients: self.clone(), network, bucket: known.bucket.clone() })
     }
 
-    /// Forgets who has gone and owes nothing; once a second is often enough.
+    /// It is this second now, whichever core finds that first; who has gone and owes nothing is forgotten.
     pub fn sweep(&self, now: u32) {
+        if self.now.fetch_max(now, Relaxed) >= now {
+            return;
+        }
         for shard in &self.shards {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             shard.retain(|_, known| known.connections > 0 || !known.bucket.is_full(self.limits, now));
@@ -118,8 +123,9 @@ impl Clients {
 
 impl Guest {
     /// Whether the client may ask one more request.
-    pub fn may_ask(&self, now: u32) -> bool {
-        self.clients.limits.requests == 0 || self.bucket.take(self.clients.limits, now)
+    pub fn may_ask(&self) -> bool {
+        let Clients { limits, now, .. } = &*self.clients;
+        limits.requests == 0 || self.bucket.take(*limits, now.load(Relaxed))
     }
 }
 
@@ -167,30 +173,33 @@ mod tests {
     #[test]
     fn connections_are_counted_by_client() {
         let clients = Arc::new(Clients::new(LIMITS));
-        let first = clients.admit(ip("192.0.2.1"), 0).unwrap();
-        let _second = clients.admit(ip("::ffff:192.0.2.1"), 0).unwrap();
-        assert!(clients.admit(ip("192.0.2.1"), 0).is_none());
-        let _other = clients.admit(ip("192.0.2.2"), 0).unwrap();
+        let first = clients.admit(ip("192.0.2.1")).unwrap();
+        let _second = clients.admit(ip("::ffff:192.0.2.1")).unwrap();
+        assert!(clients.admit(ip("192.0.2.1")).is_none());
+        let _other = clients.admit(ip("192.0.2.2")).unwrap();
         drop(first);
-        assert!(clients.admit(ip("192.0.2.1"), 0).is_some());
+        assert!(clients.admit(ip("192.0.2.1")).is_some());
         // A household has 2^64 addresses.
-        let _six: Vec<Guest> = (1..3).map(|n| clients.admit(ip(&format!("2001:db8::{n}")), 0).unwrap()).collect();
-        assert!(clients.admit(ip("2001:db8::ffff"), 0).is_none());
-        assert!(clients.admit(ip("2001:db8:0:1::1"), 0).is_some());
+        let _six: Vec<Guest> = (1..3).map(|n| clients.admit(ip(&format!("2001:db8::{n}"))).unwrap()).collect();
+        assert!(clients.admit(ip("2001:db8::ffff")).is_none());
+        assert!(clients.admit(ip("2001:db8:0:1::1")).is_some());
     }
 
     #[test]
     fn requests_come_at_a_pace_whatever_the_connection() {
         let clients = Arc::new(Clients::new(LIMITS));
-        let asks = |now: u32| (0..10).filter(|_| clients.admit(ip("192.0.2.1"), now).unwrap().may_ask(now)).count();
+        let asks = |now: u32| {
+            clients.sweep(now);
+            (0..10).filter(|_| clients.admit(ip("192.0.2.1")).unwrap().may_ask()).count()
+        };
         assert_eq!([asks(0), asks(0), asks(1), asks(2), asks(9)], [5, 0, 3, 3, 5]);
         clients.sweep(10);
         assert_eq!(clients.len(), 1, "he would begin anew");
         clients.sweep(11);
         assert_eq!(clients.len(), 0);
         let unlimited = Arc::new(Clients::new(Limits { requests: 0, ..LIMITS }));
-        let guest = unlimited.admit(ip("192.0.2.1"), 0).unwrap();
-        assert!((0..100).all(|_| guest.may_ask(0)));
+        let guest = unlimited.admit(ip("192.0.2.1")).unwrap();
+        assert!((0..100).all(|_| guest.may_ask()));
         drop(guest);
         assert_eq!(unlimited.len(), 0);
     }
@@ -199,7 +208,7 @@ mod tests {
     fn many_addresses_are_not_remembered_for_ever() {
         let clients = Arc::new(Clients::new(LIMITS));
         for n in 0..200_000_u32 {
-            assert!(clients.admit(IpAddr::from(n.to_be_bytes()), 0).unwrap().may_ask(0));
+            assert!(clients.admit(IpAddr::from(n.to_be_bytes())).unwrap().may_ask());
         }
         assert!(clients.len() <= SHARDS * (REMEMBERED_MAX + 1), "{}", clients.len());
     }
@@ -209,13 +218,14 @@ mod tests {
         #[test]
         fn a_bucket_is_a_bucket(steps in proptest::collection::vec((0..3u32, 0..8u32), 0..40)) {
             let clients = Arc::new(Clients::new(LIMITS));
-            let guest = clients.admit(ip("192.0.2.1"), 0).unwrap();
+            let guest = clients.admit(ip("192.0.2.1")).unwrap();
             let (mut now, mut left) = (0, LIMITS.burst);
             for (later, asks) in steps {
                 now += later;
+                clients.sweep(now);
                 left = (left + later * LIMITS.requests).min(LIMITS.burst);
                 for _ in 0..asks {
-                    prop_assert_eq!(guest.may_ask(now), left > 0);
+                    prop_assert_eq!(guest.may_ask(), left > 0);
                     left = left.saturating_sub(1);
                 }
             }
