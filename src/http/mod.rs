@@ -11,6 +11,7 @@ mod connection;
 mod core;
 pub mod fields;
 mod freshness;
+mod interjected;
 mod listen;
 mod multiplexed;
 pub mod negotiate;

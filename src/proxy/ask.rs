@@ -4,25 +4,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AGE, CONTENT_LENGTH};
+use http::header::AGE;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use tokio::sync::oneshot;
 
 use super::corridor::{Asked, Corridor, Failed, Passing};
+use super::cut::Slice;
 use super::failure::Failure;
 use super::fetch::Errand;
 use super::flight::{Boarded, Flight, How, Landed, Shared};
+use super::interim::Early;
 use super::key::Key;
-use super::pass::{pass, passed};
+use super::partial::Partial;
+use super::pass::{Told, pass, passed};
 use super::reply::{self, For};
-use super::reuse::{self, Reuse, Why};
+use super::reuse::{self, Contract, Reuse, Why};
 use super::route::Route;
 use super::status::{Forward, Outcome, Status};
 use super::store::Stored;
 use super::upstream::Arriving;
-use super::{forward, key, request};
+use super::{cut, forward, key, request};
+use crate::base::range::Wanted;
 
 /// How often one who waited finds that the answer is for others (`Vary`) before he asks alone.
 const BOARDS_MAX: usize = 3;
@@ -40,24 +44,25 @@ struct Asking {
     address: Uri,
     key: Key,
     said: request::Directives,
+    early: Option<Early>,
 }
 
 /// See above.
 pub async fn answer(corridor: Arc<Corridor>, route: Route, asked: Asked) -> Result<Response<Passing>, Failed> {
-    let Asked { request, client, corte } = asked;
+    let Asked { request, client, corte, early } = asked;
     let (head, body) = request.into_parts();
     let plan = corridor.upstream(&route).plan();
     let address = forward::address(&route, plan, &head.uri, &head.headers)
-        .ok_or_else(|| corridor.failed(&route, Failure::RequestMalformed, Forward::Bypass))?;
+        .ok_or_else(|| corridor.failed(&route, Failure::RequestMalformed, Forward::Bypass, head.uri.path()))?;
     let key = key::key(&route, &address, &head.headers, corte.as_deref());
     let said = request::Directives::read(&head.headers);
-    let asking = Asking { corridor, route, head, client, address, key, said };
+    let asking = Asking { corridor, route, head, client, address, key, said, early };
     match asking.go().await {
         Some(answer) => answer,
         None => {
-            let Asking { corridor, route, head, client, .. } = asking;
-            let asked = Asked { request: Request::from_parts(head, body), client, corte };
-            pass(&corridor, &route, asked, Forward::Miss, Some("alone")).await
+            let Asking { corridor, route, head, client, key, early, .. } = asking;
+            let asked = Asked { request: Request::from_parts(head, body), client, corte, early };
+            pass(&corridor, &route, asked, Forward::Miss, Some("alone"), Some(&key)).await
         }
     }
 }
@@ -67,8 +72,12 @@ impl Asking {
         For { method: &self.head.method, fields: &self.head.headers }
     }
 
-    fn count(&self, status: &Status) {
-        self.corridor.tally(&self.route).count(status);
+    fn count<B>(&self, status: &Status, response: &Response<B>) {
+        self.corridor.tally(&self.route).count(status, self.head.uri.path(), response.status());
+    }
+
+    fn failed(&self, failure: Failure, why: Forward) -> Failed {
+        self.corridor.failed(&self.route, failure, why, self.head.uri.path())
     }
 
     /// `None`: nobody's answer but its own will do.
@@ -92,17 +101,26 @@ impl Asking {
                 Reuse::Validate(Why::Stale | Why::NoCache) => Forward::Stale,
             },
         };
+        let part = corridor.store().part(&self.key, &self.head.headers);
+        if let Some(part) = &part
+            && let Some(answer) = self.within(part, contract, now)
+        {
+            return Some(Ok(answer));
+        }
+        let why = part.map_or(why, |_| Forward::Partial);
         if self.said.only_if_cached {
-            return Some(Err(corridor.failed(&self.route, Failure::NotStored, why)));
+            return Some(Err(self.failed(Failure::NotStored, why)));
         }
         let stale = found.clone().filter(|one| reuse::on_error(&one.kept, &self.said, contract, now) && !one.outdated);
         if let Some(stale) = stale.as_ref().filter(|_| corridor.store().is_spared(&self.key, now)) {
             return Some(Ok(self.stored(stale, Outcome::HitStale, Some("origin-failed"), now)));
         }
         if let Some(failure) = corridor.store().failed(&self.key, now).filter(|_| stale.is_none()) {
-            return Some(Err(corridor.failed(&self.route, failure, why)));
+            return Some(Err(corridor.refused(&self.route, failure, self.head.uri.path())));
         }
-        if corridor.store().is_alone(&self.key, now) && found.is_none() {
+        // A HEAD costs the origin little, and what it says of what is stored counts (RFC 9111, 4.3.5).
+        let is_brief = self.head.method == Method::HEAD && stale.is_none();
+        if corridor.store().is_alone(&self.key, now) && (found.is_none() || is_brief) {
             return None;
         }
         self.fly(found, stale, why).await
@@ -133,8 +151,8 @@ impl Asking {
                 }
                 (Landed::Stored(stored, how), _) => return Some(Ok(self.landed(&stored, how, why, !leads))),
                 (Landed::Alone(_), None) => return None,
-                (Landed::Alone(detail), Some(own)) => return Some(self.own(own, why, detail).await),
-                (Landed::Failed(failure), _) => return Some(Err(self.corridor.failed(&self.route, failure, why))),
+                (Landed::Alone(detail), Some(own)) => return self.own(own, why, detail).await,
+                (Landed::Failed(failure), _) => return Some(Err(self.failed(failure, why))),
             }
         }
         None
@@ -160,6 +178,7 @@ impl Asking {
                     client: self.client,
                     stored: found,
                     lead,
+                    early: self.early.clone(),
                     own,
                 };
                 // Of its own: the client who asked first may go away.
@@ -195,7 +214,7 @@ impl Asking {
             (Err(_), Some(stale)) => {
                 Err(Ok(self.stored(stale, Outcome::HitStale, Some("origin-slow"), self.corridor.now())))
             }
-            (Err(failure), None) => Err(Err(self.corridor.failed(&self.route, failure, Forward::Miss))),
+            (Err(failure), None) => Err(Err(self.failed(failure, Forward::Miss))),
         }
     }
 
@@ -214,6 +233,7 @@ impl Asking {
             client: self.client,
             stored: Some(stored.clone()),
             lead,
+            early: None,
             own,
         };
         let later = Duration::from_millis(self.corridor.jitter(JITTER_MS));
@@ -225,8 +245,22 @@ impl Asking {
 
     fn stored(&self, stored: &Stored, outcome: Outcome, detail: Option<&'static str>, now: u64) -> Response<Passing> {
         let status = Status { ttl: Some(stored.kept.left(now)), detail, ..Status::of(outcome) };
-        self.count(&status);
-        reply::stored(stored, self.asked(), false, &status, self.corridor.name(), now).map(Passing::Whole)
+        let response = reply::stored(stored, self.asked(), false, &status, self.corridor.name(), now);
+        self.count(&status, &response);
+        response.map(Passing::Whole)
+    }
+
+    /// A range of what there is of a body that broke off, while that is fresh.
+    fn within(&self, part: &Partial, contract: Contract, now: u64) -> Option<Response<Passing>> {
+        let kept = &part.stored.kept;
+        let range = part.within(self.asked())?;
+        if reuse::decide(kept, &self.said, contract, now) != Reuse::Fresh {
+            return None;
+        }
+        let status = Status { ttl: Some(kept.left(now)), detail: Some("partial"), ..Status::of(Outcome::Hit) };
+        let response = part.reply(range, &status, self.corridor.name(), now);
+        self.count(&status, &response);
+        Some(response.map(Passing::Whole))
     }
 
     fn landed(&self, stored: &Stored, how: How, why: Forward, collapsed: bool) -> Response<Passing> {
@@ -243,48 +277,67 @@ impl Asking {
                 (Status { ttl, detail, ..Status::of(Outcome::HitStale) }, false)
             }
         };
-        self.count(&status);
-        reply::stored(stored, self.asked(), is_validated, &status, self.corridor.name(), now).map(Passing::Whole)
+        let mut response = reply::stored(stored, self.asked(), is_validated, &status, self.corridor.name(), now);
+        if is_validated && !collapsed && !stored.fields().contains_key(AGE) {
+            // Its presence would say that the origin was not asked for this one (RFC 9111, 5.1).
+            response.headers_mut().remove(AGE);
+        }
+        self.count(&status, &response);
+        response.map(Passing::Whole)
     }
 
-    /// An answer while it grows; of a range the whole is sent, as a server may (RFC 9110, 14.2).
+    /// An answer while it grows, or the range of it that is wanted, where its length is known: else the whole is sent, as a
+    /// server may (RFC 9110, 14.2).
     fn shared(&self, shared: &Shared, why: Forward, collapsed: bool) -> Response<Passing> {
         let mut fields = shared.fields.clone();
-        fields.insert(AGE, shared.age.into());
-        let mut status_code = shared.status;
-        let mut body = Passing::Arriving(shared.body.reader().boxed_unsync());
+        // Who has made the origin answer gets no younger or older answer than it gave (RFC 9111, 5.1).
+        if collapsed || fields.contains_key(AGE) {
+            fields.insert(AGE, shared.age.into());
+        }
+        let (mut status_code, mut body) = (shared.status, Passing::Whole(Bytes::new()));
+        let length = shared.body.length().filter(|_| status_code == StatusCode::OK);
+        let wanted = length.map_or(Wanted::Whole, |length| cut::wanted(self.asked(), &fields, length));
         if status_code == StatusCode::OK && reply::is_not_modified(&self.head.headers, &fields, self.corridor.now()) {
             status_code = StatusCode::NOT_MODIFIED;
             reply::brief(&mut fields);
-            fields.remove(CONTENT_LENGTH);
-            body = Passing::Whole(Bytes::new());
-        } else if self.head.method == Method::HEAD {
-            body = Passing::Whole(Bytes::new());
+        } else if self.head.method != Method::HEAD {
+            let (reader, length) = (shared.body.reader(), length.unwrap_or_default());
+            match wanted {
+                Wanted::Whole => body = Passing::Arriving(reader.boxed_unsync()),
+                Wanted::Part(part) => {
+                    status_code = cut::tell_part(&mut fields, &part, length);
+                    body = Passing::Arriving(Slice::new(reader, &part).boxed_unsync());
+                }
+                Wanted::Unsatisfiable => status_code = cut::tell_unsatisfiable(&mut fields, length),
+            }
         }
         let status = Status {
-            forward_status: Some(shared.status),
+            forward_status: Some(shared.answered),
             ttl: Some(shared.left),
             stored: true,
             collapsed,
             ..Status::of(Outcome::Forwarded(why))
         };
-        self.count(&status);
         reply::finish(&mut fields, &status, self.corridor.name());
         let mut response = Response::new(body);
         *response.status_mut() = status_code;
         *response.headers_mut() = fields;
+        self.count(&status, &response);
         response
     }
 
-    /// The answer that nobody else may have.
+    /// The answer that nobody else may have; `None` where the origin had better be asked as the client asks.
     async fn own(
         &self,
         own: oneshot::Receiver<Response<Arriving>>,
         why: Forward,
         detail: &'static str,
-    ) -> Result<Response<Passing>, Failed> {
-        let failed = |failure| self.corridor.failed(&self.route, failure, why);
-        let response = own.await.map_err(|_| failed(Failure::Reset))?;
-        passed(&self.corridor, &self.route, response, why, Some(detail), false).map_err(failed)
+    ) -> Option<Result<Response<Passing>, Failed>> {
+        let Ok(response) = own.await else { return Some(Err(self.failed(Failure::Reset, why))) };
+        let answered = response.status();
+        let response = cut::arriving(response, self.asked(), self.corridor.now())?;
+        let told = Told { why, answered, detail: Some(detail) };
+        let passed = passed(&self.corridor, &self.route, response, told, self.head.uri.path());
+        Some(passed.map_err(|failure| self.failed(failure, why)))
     }
 }

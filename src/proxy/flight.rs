@@ -41,6 +41,8 @@ pub enum How {
 /// An answer on its way.
 pub struct Shared {
     pub status: StatusCode,
+    /// What the origin has said, which may have been about the rest of what was here.
+    pub answered: StatusCode,
     pub fields: HeaderMap,
     pub vary: Vary,
     pub selects: Vec<u8>,

@@ -48,6 +48,15 @@ impl Kept {
     }
 }
 
+/// What has no `Date` gets that of its arrival (RFC 9110, 6.6.1).
+pub fn date(headers: &mut HeaderMap, received: u64) {
+    if !headers.contains_key(DATE)
+        && let Some(date) = list::printed(received)
+    {
+        headers.insert(DATE, date);
+    }
+}
+
 fn bounded(seconds: u64) -> u32 {
     u32::try_from(seconds).unwrap_or(SECONDS_MOST).min(SECONDS_MOST)
 }
@@ -96,6 +105,7 @@ fn lifetime(
         None => 0,
     }
 }
+
 #[cfg(test)]
 mod tests {
     use http::{HeaderName, HeaderValue};

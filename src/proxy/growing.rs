@@ -70,6 +70,11 @@ impl Growing {
         inner.gone == 0
     }
 
+    /// Bytes of all of it, where the origin has told.
+    pub fn length(&self) -> Option<usize> {
+        self.length.and_then(|length| usize::try_from(length).ok())
+    }
+
     pub fn end(&self, how: Result<(), Failure>) {
         let mut inner = self.lock();
         inner.end.get_or_insert(how);

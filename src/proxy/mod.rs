@@ -8,6 +8,7 @@
 
 mod ask;
 pub mod corridor;
+mod cut;
 pub mod directives;
 pub mod failure;
 mod fetch;
@@ -17,13 +18,16 @@ pub mod freshness;
 pub mod fuzz;
 pub mod growing;
 pub mod hops;
+pub mod interim;
 pub mod invalidate;
 pub mod key;
 pub mod list;
+mod partial;
 mod pass;
 #[cfg(test)]
 mod properties;
 pub mod purge;
+mod renew;
 pub mod reply;
 pub mod request;
 pub mod reuse;

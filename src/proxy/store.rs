@@ -14,6 +14,7 @@ use moka::sync::Cache;
 use super::failure::Failure;
 use super::freshness::Kept;
 use super::key::Key;
+use super::partial::Partial;
 use super::purge::Purge;
 use super::vary::Vary;
 
@@ -40,6 +41,14 @@ pub struct Stored {
 }
 
 impl Stored {
+    pub fn new(status: StatusCode, fields: HeaderMap, body: Bytes, kept: Kept, vary: Vary, selects: Vec<u8>) -> Stored {
+        Stored { status, fields, body, kept, vary, selects, outdated: false }
+    }
+
+    pub fn fields(&self) -> HeaderMap {
+        self.fields.clone()
+    }
+
     /// True where `request` selects it.
     pub fn is_for(&self, request: &HeaderMap) -> bool {
         self.vary.key(request).is_some_and(|key| key == self.selects)
@@ -62,6 +71,8 @@ struct Known {
     spared_until: u64,
     /// And until then nobody is let through to an origin that has just failed, who has nothing stored either.
     failed: Option<(Failure, u64)>,
+    /// The newest response, where its body broke off.
+    part: Option<Arc<Partial>>,
 }
 
 /// See above.
@@ -74,7 +85,8 @@ pub struct Store {
 impl Store {
     pub fn new(memory_bytes: u64) -> Store {
         let weigh = |key: &Key, known: &Arc<Known>| {
-            let bytes: usize = known.variants.iter().map(|one| one.bytes()).sum();
+            let part = known.part.as_ref().map_or(0, |part| part.stored.bytes());
+            let bytes = part + known.variants.iter().map(|one| one.bytes()).sum::<usize>();
             u32::try_from(OVERHEAD_BYTES + key.len() + bytes).unwrap_or(u32::MAX)
         };
         let held = Cache::builder().max_capacity(memory_bytes).weigher(weigh).support_invalidation_closures().build();
@@ -108,10 +120,38 @@ impl Store {
             if self.purges() != purges {
                 stored = Arc::new(Stored { outdated: true, ..Stored::clone(&stored) });
             }
-            (known.alone_until, known.spared_until, known.failed) = (0, 0, None);
+            (known.alone_until, known.spared_until, known.failed, known.part) = (0, 0, None, None);
             known.variants.retain(|one| one.vary != stored.vary || one.selects != stored.selects);
             known.variants.insert(0, stored.clone());
             known.variants.truncate(VARIANTS_MAX);
+        });
+    }
+
+    /// What there is of a response that the request selects and whose body broke off.
+    pub fn part(&self, key: &Key, request: &HeaderMap) -> Option<Arc<Partial>> {
+        self.held.get(key)?.part.clone().filter(|part| part.stored.is_for(request))
+    }
+
+    /// In the place of any other; not where a purge came between.
+    pub fn keep_part(&self, key: &Key, part: Partial, purges: u64) {
+        self.change(key, |known| {
+            if self.purges() == purges {
+                known.part = Some(Arc::new(part));
+            }
+        });
+    }
+
+    /// It is another's by now.
+    pub fn forget_part(&self, key: &Key) {
+        self.change(key, |known| known.part = None);
+    }
+
+    /// What a request that went to the origin as it is has told of the stored response that it selects.
+    pub fn told(&self, key: &Key, request: &HeaderMap, change: impl FnOnce(&Stored) -> Stored) {
+        self.change(key, |known| {
+            if let Some(one) = known.variants.iter_mut().find(|one| one.is_for(request)) {
+                *one = Arc::new(change(one));
+            }
         });
     }
 
@@ -143,7 +183,10 @@ impl Store {
     pub fn outdate(&self, address: &str, has_more: bool) {
         let plain: Key = address.into();
         if self.held.contains_key(&plain) {
-            self.change(&plain, |known| known.variants.iter_mut().for_each(outdate));
+            self.change(&plain, |known| {
+                known.part = None;
+                known.variants.iter_mut().for_each(outdate);
+            });
         }
         if !has_more {
             return;
@@ -169,13 +212,18 @@ impl Store {
         for (key, known) in &self.held {
             let by_address = purge.which.has(super::key::address(&key));
             let is_meant = |one: &Stored| by_address.unwrap_or_else(|| purge.which.tags(&one.fields));
-            if !known.variants.iter().any(|one| is_meant(one)) {
+            let is_part_meant = known.part.as_ref().is_some_and(|part| is_meant(&part.stored));
+            if !is_part_meant && !known.variants.iter().any(|one| is_meant(one)) {
                 continue;
             }
             count += 1;
-            self.change(&key, |known| match purge.soft {
-                true => known.variants.iter_mut().filter(|one| is_meant(one)).for_each(outdate),
-                false => known.variants.retain(|one| !is_meant(one)),
+            self.change(&key, |known| {
+                // What is not whole is not worth to be validated.
+                known.part = known.part.take().filter(|part| !is_meant(&part.stored));
+                match purge.soft {
+                    true => known.variants.iter_mut().filter(|one| is_meant(one)).for_each(outdate),
+                    false => known.variants.retain(|one| !is_meant(one)),
+                }
             });
         }
         count
