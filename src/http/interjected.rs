@@ -167,7 +167,7 @@ mod tests {
     /// All that a client reads of the answers to `asked`, each of so many bytes after two interim responses: one well before
     /// it and one with it, over a stream that holds so little at once.
     async fn heard(asked: &str, body: usize, room: usize) -> String {
-        let (mut client, server) = duplex(room);
+        let (client, server) = duplex(room);
         let words = Words::default();
         let stream = TokioIo::new(Interjected::new(server, words.clone()));
         let service = service_fn(move |_: Request<hyper::body::Incoming>| {
@@ -188,15 +188,15 @@ mod tests {
             }
         });
         let serve = Builder::new().half_close(true).serve_connection(stream, service);
-        let talk = async {
-            client.write_all(asked.as_bytes()).await.unwrap();
-            client.shutdown().await.unwrap();
-            let mut heard = String::new();
-            client.read_to_string(&mut heard).await.unwrap();
-            heard
+        let (mut listen, mut speak) = tokio::io::split(client);
+        let say = async {
+            speak.write_all(asked.as_bytes()).await.unwrap();
+            speak.shutdown().await.unwrap();
         };
-        let (served, heard) = tokio::join!(serve, talk);
+        let mut heard = String::new();
+        let (served, (), read) = tokio::join!(serve, say, listen.read_to_string(&mut heard));
         served.unwrap();
+        read.unwrap();
         heard
     }
 

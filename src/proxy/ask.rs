@@ -25,7 +25,7 @@ use super::route::Route;
 use super::status::{Forward, Outcome, Status};
 use super::store::Stored;
 use super::upstream::Arriving;
-use super::{cut, forward, key, request};
+use super::{cut, forward, key, request, update};
 use crate::base::range::Wanted;
 
 /// How often one who waited finds that the answer is for others (`Vary`) before he asks alone.
@@ -289,7 +289,11 @@ impl Asking {
     /// An answer while it grows, or the range of it that is wanted, where its length is known: else the whole is sent, as a
     /// server may (RFC 9110, 14.2).
     fn shared(&self, shared: &Shared, why: Forward, collapsed: bool) -> Response<Passing> {
-        let mut fields = shared.fields.clone();
+        // What only the one who asked may have, or must not be sent twice, is not for who has joined him.
+        let mut fields = if collapsed { update::unvalidated(&shared.fields) } else { shared.fields.clone() };
+        if !collapsed {
+            fields.extend(shared.private.clone());
+        }
         // Who has made the origin answer gets no younger or older answer than it gave (RFC 9111, 5.1).
         if collapsed || fields.contains_key(AGE) {
             fields.insert(AGE, shared.age.into());

@@ -79,6 +79,8 @@ struct Head {
     selects: Vec<u8>,
     /// What the origin has said, which may have been about a part.
     answered: StatusCode,
+    /// For the one who asked alone.
+    private: HeaderMap,
 }
 
 impl Errand {
@@ -175,7 +177,7 @@ impl Errand {
         };
         let renewed = Arc::new(said.by_304(stored)?);
         if said.may_be_stored(&renewed) {
-            self.corridor.store().put(&self.key, renewed.clone(), begun.purges);
+            self.put(renewed.clone(), begun);
         }
         Some(renewed)
     }
@@ -217,7 +219,10 @@ impl Errand {
             _ => self.judge(status, fields, begun),
         };
         match judged {
-            Ok(head) => self.share(head, Bytes::new(), response.into_body(), begun).await,
+            Ok(head) => {
+                let head = Head { private: update::private(response.headers()), ..head };
+                self.share(head, Bytes::new(), response.into_body(), begun).await;
+            }
             Err(why) => {
                 self.corridor.store().leave_alone(&self.key, self.corridor.now() + ALONE_S);
                 self.lead.tell(Landed::Alone(why));
@@ -250,12 +255,12 @@ impl Errand {
             return Err(Refused::Unmarked.name());
         }
         let selects = vary.key(asked).ok_or(Refused::VaryStar.name())?;
-        Ok(Head { status, fields, kept, vary, selects, answered: status })
+        Ok(Head { status, fields, kept, vary, selects, answered: status, private: HeaderMap::new() })
     }
 
     /// Tells all of an answer while its body comes, after what is here of it already, and stores it.
     async fn share(self, head: Head, first: Bytes, rest: Arriving, begun: Begun) {
-        let Head { status, fields, kept, vary, selects, answered } = head;
+        let Head { status, fields, kept, vary, selects, answered, private } = head;
         let (length, now) = (cut::length(&fields), self.corridor.now());
         let body = Growing::new(self.corridor.object_bytes(), length);
         if !first.is_empty() {
@@ -265,7 +270,7 @@ impl Errand {
         let decided = reuse::decide(&kept, &none, self.corridor.contract(&self.route), now);
         let (age, left) = (kept.age(now), kept.left(now));
         let (shown, kept_vary) = (fields.clone(), (vary.clone(), selects.clone()));
-        let shared = Shared { status, answered, fields: shown, vary, selects, age, left, body: body.clone() };
+        let shared = Shared { status, answered, fields: shown, private, vary, selects, age, left, body: body.clone() };
         self.lead.tell(Landed::Shared(Arc::new(shared)));
         if matches!(decided, Reuse::Validate(_)) {
             // Only who had asked before it came shares it.
@@ -300,14 +305,28 @@ impl Errand {
     /// Stores what has come: the whole, or a part that may be completed.
     fn keep(&self, stored: Stored, read: Result<(), Failure>, length: Option<u64>, begun: Begun) {
         match read {
-            Ok(()) => self.corridor.store().put(&self.key, Arc::new(stored), begun.purges),
+            Ok(()) => self.put(Arc::new(stored), begun),
             // It was not what it seemed to be.
             Err(Failure::Malformed) => self.corridor.store().forget_part(&self.key),
+            Err(_) if self.lead.is_old() => {}
             Err(_) => {
                 if let Some(part) = Partial::of(stored, length) {
                     self.corridor.store().keep_part(&self.key, part, begun.purges);
                 }
             }
+        }
+    }
+
+    /// Stores it, unless its address was written to meanwhile.
+    fn put(&self, stored: Arc<Stored>, begun: Begun) {
+        if self.lead.is_old() {
+            return;
+        }
+        self.corridor.store().put(&self.key, stored, begun.purges);
+        // Once more: whoever writes later finds it stored.
+        if self.lead.is_old() {
+            let outdate = |one: &Stored| Stored { outdated: true, ..one.clone() };
+            self.corridor.store().told(&self.key, &self.asked.headers, outdate);
         }
     }
 

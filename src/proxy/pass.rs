@@ -100,13 +100,13 @@ fn outdate(corridor: &Corridor, route: &Route, head: &Parts, address: &Uri, resp
     let after =
         |target: &Uri| invalidate::after(&head.method, &target.to_string(), response.status(), response.headers());
     for named in after(address) {
-        corridor.store().outdate(&named, has_more(route));
+        forget(corridor, &named, route);
         let Ok(named) = named.parse::<Uri>() else { continue };
         // The same may be kept under the rules of other routes.
         let of_origin = |other: &&Route| other.upstream == route.upstream && takes(other, &named);
         for other in corridor.routes().iter().filter(of_origin) {
             if let Some(address) = readdressed(other, &named) {
-                corridor.store().outdate(&address.to_string(), has_more(other));
+                forget(corridor, &address.to_string(), other);
             }
         }
     }
@@ -114,14 +114,16 @@ fn outdate(corridor: &Corridor, route: &Route, head: &Parts, address: &Uri, resp
         let Some(other) = corridor.route(named.authority().map(|host| host.as_str()), named.path()) else { continue };
         let plan = corridor.upstream(other).plan();
         if let Some(address) = forward::address(other, plan, &named, &HeaderMap::new()) {
-            corridor.store().outdate(&address.to_string(), has_more(other));
+            forget(corridor, &address.to_string(), other);
         }
     }
 }
 
-/// True where keys of a route are more than addresses.
-fn has_more(route: &Route) -> bool {
-    route.by_corte || !route.headers.is_empty()
+/// What is under way to it first: what that stores afterwards, it makes old itself.
+fn forget(corridor: &Corridor, address: &str, route: &Route) {
+    corridor.flights.outdate(address);
+    let has_more = route.by_corte || !route.headers.is_empty();
+    corridor.store().outdate(address, has_more);
 }
 
 /// The host of a client is not known from what an origin calls itself.

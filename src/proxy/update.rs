@@ -25,6 +25,18 @@ pub fn stored(answered: &HeaderMap) -> Result<HeaderMap, hops::Fault> {
     Ok(kept)
 }
 
+/// And those of them that only the one who asked gets (5.2.2.7).
+pub fn private(answered: &HeaderMap) -> HeaderMap {
+    let (mut kept, says) = (HeaderMap::new(), Directives::read(answered));
+    for name in says.private.names().iter().filter(|name| !NOT_STORED.contains(name)) {
+        for value in answered.get_all(name) {
+            kept.append(name, value.clone());
+        }
+    }
+    // The connection's are nobody's; what was no head at all has been found out before.
+    hops::strip(&mut kept).map_or_else(|_| HeaderMap::new(), |()| kept)
+}
+
 /// The fields that are sent when the origin was not asked: without those of `no-cache="..."` (5.2.2.4).
 pub fn unvalidated(stored: &HeaderMap) -> HeaderMap {
     let says = Directives::read(stored);

@@ -1,6 +1,6 @@
 //! What is neither an answer nor a body: interim responses, connections that become something else, and the log of it all.
 
-use std::io::{Read, Write};
+use std::io::Write;
 
 use crate::common::origin::{Origin, Stream, answer};
 use crate::common::server::Setup;
@@ -26,7 +26,7 @@ fn early_hints_come_before_the_answer_over_every_protocol() {
     let routes = "path = \"/\"\n[[route]]\nupstream = \"origen\"\npath = \"/solo\"\ncache = false";
     let site = Setup::both(&["prep.example"]).origin(origin.address, "", routes).start();
     // Only an open site has pages of others at every path.
-    let package = crate::common::Tree::of(&crate::common::corte("20240602_2010"), &[("datos/total.json", b"{}")]);
+    let package = crate::common::Tree::of(&crate::common::corte("20240602_2010"), &[("index.html", b"prep")]);
     site.deliver("1.tar", &package);
     site.live("20240602_2010");
     for (n, way) in ways(&site, "prep.example").into_iter().enumerate() {
@@ -142,7 +142,7 @@ fn what_is_the_origins_to_judge_goes_there() {
         Some("\"b\"") => answer(to, "412 Precondition Failed", "", Some(0), b""),
         _ => answer(to, "200 OK", "Cache-Control: max-age=600\r\nETag: \"a\"\r\n", Some(4), b"nota"),
     });
-    let site = Setup::clear().origin(origin.address, "", "path = \"/\"\nhost = \"prep\"").start();
+    let site = Setup::clear().origin(origin.address, "", "path = \"/x\"\nfirst = true").start();
     let with = |fields: &str| Talk::with(site.http()).get("/x", fields);
     assert_eq!(with("").status, 200);
     let failed = with("If-Match: \"b\"\r\n");
@@ -186,6 +186,63 @@ fn what_a_write_names_is_old_under_every_routes_rules() {
         let posted = Talk::with(site.http()).send("POST", "/api/x", &format!("X-To: {named}\r\n"), b"");
         assert_eq!(posted.status, 201);
         assert_eq!(note() != before, is_old, "RFC 9111, 4.4: {named}");
+    }
+}
+
+#[test]
+fn what_came_before_a_write_is_not_kept_as_new_after_it() {
+    let gate = std::sync::Arc::new(std::sync::Barrier::new(2));
+    let opens = gate.clone();
+    let origin = Origin::start(move |heard, to| {
+        if heard.line.starts_with("POST") {
+            return answer(to, "200 OK", "", Some(0), b"");
+        }
+        if heard.n == 0 {
+            opens.wait();
+        }
+        let told = heard.n.to_string();
+        answer(to, "200 OK", FRESH, Some(told.len()), told.as_bytes());
+    });
+    let site = Setup::clear().origin(origin.address, "", "path = \"/\"\nhost = \"prep\"").start();
+    let mut slow = Talk::with(site.http());
+    slow.say("GET /x HTTP/1.1\r\nHost: prep\r\n\r\n");
+    crate::common::server::until(|| (origin.heard().len() == 1).then_some(())).unwrap();
+    assert_eq!(Talk::with(site.http()).send("POST", "/x", "", b"").status, 200);
+    // Who comes later does not wait for what was asked before.
+    let later = site.get("/x");
+    assert_eq!(&later.body, b"2", "{}", later.head);
+    gate.wait();
+    assert_eq!(slow.hear().unwrap().body, b"0");
+    assert_eq!(site.get("/x").body, b"2");
+}
+
+#[test]
+fn who_asked_gets_what_is_his_and_who_joined_does_not() {
+    let gate = std::sync::Arc::new(std::sync::Barrier::new(2));
+    let opens = gate.clone();
+    let origin = Origin::start(move |_, to| {
+        let fields =
+            "Cache-Control: public, max-age=60, private=\"X-Yo\", no-cache=\"X-Hoy\"\r\nX-Yo: 1\r\nX-Hoy: 1\r\n";
+        answer(to, "200 OK", fields, Some(4), b"no");
+        opens.wait();
+        let _ = to.write_all(b"ta").and_then(|()| to.flush());
+    });
+    let site = Setup::clear().origin(origin.address, "", "path = \"/\"\nhost = \"prep\"").start();
+    let [mut first, mut second] = [(); 2].map(|()| std::io::BufReader::new(connect(site.http())));
+    let head = |stream: &mut std::io::BufReader<std::net::TcpStream>| {
+        stream.get_mut().write_all(b"GET /x HTTP/1.1\r\nHost: prep\r\n\r\n").unwrap();
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            std::io::BufRead::read_line(stream, &mut head).unwrap();
+        }
+        head
+    };
+    let heads = [head(&mut first), head(&mut second)];
+    gate.wait();
+    let hit = Talk::with(site.http()).get("/x", "").head;
+    for (text, of_first) in [("x-yo: 1", true), ("x-hoy: 1", true), ("cache-control: ", false)] {
+        let has = [&heads[0], &heads[1], &hit].map(|head| head.contains(text));
+        assert_eq!(has, [true, !of_first, !of_first], "{text} {heads:?}");
     }
 }
 
