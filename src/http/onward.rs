@@ -119,10 +119,7 @@ impl Onward {
     ) -> Response<Body> {
         let limit = self.route.body_bytes;
         if content_length(request.headers()).is_some_and(|length| length > limit) {
-            return self.failed(Failed {
-                failure: Failure::RequestTooLarge,
-                status: own_status(self.corridor.name(), Failure::RequestTooLarge),
-            });
+            return self.failed(self.corridor.refused(&self.route, Failure::RequestTooLarge, request.uri().path()));
         }
         let hold = Arc::new(hold);
         let (mut head, body) = request.into_parts();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::AGE;
+use http::header::{ACCEPT_RANGES, AGE, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
@@ -300,6 +300,9 @@ impl Asking {
         }
         let (mut status_code, mut body) = (shared.status, Passing::Whole(Bytes::new()));
         let length = shared.body.length().filter(|_| status_code == StatusCode::OK);
+        if length.is_some() {
+            fields.entry(ACCEPT_RANGES).or_insert(HeaderValue::from_static("bytes"));
+        }
         let wanted = length.map_or(Wanted::Whole, |length| cut::wanted(self.asked(), &fields, length));
         if status_code == StatusCode::OK && reply::is_not_modified(&self.head.headers, &fields, self.corridor.now()) {
             status_code = StatusCode::NOT_MODIFIED;

@@ -182,7 +182,7 @@ impl Corridor {
     }
 
     /// And where the origin was not asked for it.
-    pub(super) fn refused(&self, route: &Route, failure: Failure, path: &str) -> Failed {
+    pub fn refused(&self, route: &Route, failure: Failure, path: &str) -> Failed {
         self.told(route, failure, Outcome::Refused, path)
     }
 

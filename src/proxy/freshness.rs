@@ -116,6 +116,16 @@ mod tests {
     const NOW: u64 = 784_111_777;
 
     #[test]
+    fn what_has_no_date_gets_that_of_its_arrival() {
+        // RFC 9110, 6.6.1
+        let mut headers = HeaderMap::new();
+        date(&mut headers, NOW);
+        assert_eq!(headers[DATE], "Sun, 06 Nov 1994 08:49:37 GMT");
+        date(&mut headers, NOW + 1);
+        assert_eq!(headers[DATE], "Sun, 06 Nov 1994 08:49:37 GMT");
+    }
+
+    #[test]
     fn ages_and_lifetimes() {
         let date = "date: Sun, 06 Nov 1994 08:49:37 GMT";
         // (section of RFC 9111, status, lines, age on arrival after 2 s on the way, lifetime)

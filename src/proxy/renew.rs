@@ -2,7 +2,7 @@
 //! (4.3.5).
 
 use http::header::{AGE, DATE, HeaderMap, LAST_MODIFIED, VIA};
-use http::{Method, Version};
+use http::{Method, StatusCode, Version};
 
 use super::freshness::{self, Kept};
 use super::store::Stored;
@@ -38,8 +38,10 @@ impl Said<'_> {
     /// Renewed, or out of date, by the 200 that a HEAD was answered with.
     pub fn by_head(&self, stored: &Stored) -> Stored {
         let renewed = match update::head(&stored.fields(), self.fields) {
-            update::Head::Renews => self.renewed(stored).filter(|renewed| self.may_be_stored(renewed)),
-            update::Head::Outdates => None,
+            update::Head::Renews if stored.status == StatusCode::OK => {
+                self.renewed(stored).filter(|renewed| self.may_be_stored(renewed))
+            }
+            _ => None,
         };
         renewed.unwrap_or_else(|| Stored { outdated: true, ..stored.clone() })
     }
@@ -69,8 +71,6 @@ impl Said<'_> {
 
 #[cfg(test)]
 mod tests {
-    use http::StatusCode;
-
     use super::*;
 
     fn head(lines: &str) -> HeaderMap {
@@ -129,5 +129,7 @@ mod tests {
             assert!(outdated || after.kept.left(2001) == left, "{fields}");
             assert_eq!(after.body, "ab");
         }
+        let missing = Stored { status: StatusCode::NOT_FOUND, ..stored() };
+        assert!(said("etag: \"a\"", |said| said.by_head(&missing)).outdated, "it is there by now");
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::header::{
     ACCEPT_RANGES, AGE, CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, EXPIRES, HeaderMap, HeaderName, HeaderValue,
-    IF_MATCH, IF_UNMODIFIED_SINCE, VARY,
+    IF_MATCH, IF_UNMODIFIED_SINCE, VARY, VIA,
 };
 use http::{Method, Response, StatusCode};
 
@@ -13,8 +13,9 @@ use super::store::Stored;
 use super::{cut, update, validate};
 use crate::base::range::Wanted;
 
-/// What 304 says again (RFC 9110, 15.4.5).
-const BRIEF: [HeaderName; 8] = [CACHE_CONTROL, CDN_CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, EXPIRES, VARY, AGE];
+/// What 304 says again (RFC 9110, 15.4.5), and the way that it came.
+const BRIEF: [HeaderName; 9] =
+    [CACHE_CONTROL, CDN_CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, EXPIRES, VARY, AGE, VIA];
 
 /// What a client asked, as far as a reply depends on it.
 #[derive(Clone, Copy)]
@@ -101,6 +102,7 @@ mod tests {
             ("content-length", "10"),
             ("cache-control", "max-age=60, no-cache=\"x-a\""),
             ("x-a", "1"),
+            ("via", "1.1 difusor"),
         ]);
         let kept = Kept::of(StatusCode::OK, &fields, 100, 100, None);
         let (vary, selects, body) = (Vary::read(&fields), Vec::new(), "0123456789".into());
@@ -130,6 +132,7 @@ mod tests {
             assert_eq!((text(CONTENT_LENGTH).as_deref(), text(CONTENT_RANGE).as_deref()), (length, range), "{asked:?}");
             assert_eq!(text(AGE).as_deref(), Some("7"));
             assert_eq!(text("cache-status".parse().unwrap()).as_deref(), Some("difusor; hit"));
+            assert_eq!(text("via".parse().unwrap()).as_deref(), Some("1.1 difusor"), "once, since it came");
             assert!(!response.headers().contains_key("x-a"), "named by no-cache, and not validated");
         }
     }

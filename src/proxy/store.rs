@@ -143,7 +143,9 @@ impl Store {
 
     /// It is another's by now.
     pub fn forget_part(&self, key: &Key) {
-        self.change(key, |known| known.part = None);
+        if self.held.get(key).is_some_and(|known| known.part.is_some()) {
+            self.change(key, |known| known.part = None);
+        }
     }
 
     /// What a request that went to the origin as it is has told of the stored response that it selects.
@@ -328,6 +330,29 @@ mod tests {
         assert!(store.find(&a, &head(&[])).0.unwrap().outdated, "asked for before the purge");
         store.put(&a, stored(&[], &head(&[]), "x"), store.purges());
         assert!(!store.find(&a, &head(&[])).0.unwrap().outdated);
+    }
+
+    #[test]
+    fn a_part_counts_and_goes_like_all_else() {
+        let (store, key) = (Store::new(1 << 20), Key::from("http://a/b"));
+        let asked = head(&[("a", "es")]);
+        let fields = [("etag", "\"a\""), ("vary", "a"), ("cache-tag", "t")];
+        let keep = || {
+            let one = Stored { body: vec![0; 1 << 10].into(), ..Stored::clone(&stored(&fields, &asked, "")) };
+            store.keep_part(&key, Partial::of(one, Some(1 << 11)).unwrap(), 0);
+            store.part(&key, &asked).is_some()
+        };
+        assert!(keep() && store.part(&key, &head(&[])).is_none());
+        assert!(store.find(&key, &asked).0.is_none(), "it is no whole one");
+        assert!(store.held().1 > 1 << 10, "{:?}", store.held());
+        store.outdate("http://a/b", false);
+        assert!(store.part(&key, &asked).is_none() && keep());
+        store.put(&key, stored(&[], &asked, "x"), 0);
+        assert!(store.part(&key, &asked).is_none(), "there is a newer one");
+        assert!(keep());
+        assert_eq!(store.purge(&Purge { which: Which::Tag("t".into()), soft: true }), 1);
+        assert!(store.part(&key, &asked).is_none() && !keep(), "asked for before the purge");
+        assert!(!store.find(&key, &asked).0.unwrap().outdated, "another's tag");
     }
 
     #[test]

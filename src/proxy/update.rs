@@ -27,14 +27,19 @@ pub fn stored(answered: &HeaderMap) -> Result<HeaderMap, hops::Fault> {
 
 /// And those of them that only the one who asked gets (5.2.2.7).
 pub fn private(answered: &HeaderMap) -> HeaderMap {
-    let (mut kept, says) = (HeaderMap::new(), Directives::read(answered));
+    let (mut all, mut kept) = (HeaderMap::new(), HeaderMap::new());
+    let says = Directives::read(answered);
+    if !says.private.names().is_empty() {
+        all.clone_from(answered);
+    }
+    // What is no head at all has been found out before.
+    let _ = hops::strip(&mut all);
     for name in says.private.names().iter().filter(|name| !NOT_STORED.contains(name)) {
-        for value in answered.get_all(name) {
+        for value in all.get_all(name) {
             kept.append(name, value.clone());
         }
     }
-    // The connection's are nobody's; what was no head at all has been found out before.
-    hops::strip(&mut kept).map_or_else(|_| HeaderMap::new(), |()| kept)
+    kept
 }
 
 /// The fields that are sent when the origin was not asked: without those of `no-cache="..."` (5.2.2.4).
@@ -118,6 +123,8 @@ mod tests {
             assert!(!kept.contains_key(gone), "3.1 {gone}");
         }
         assert!(!unvalidated(&kept).contains_key("x-new"), "5.2.2.4");
+        assert_eq!(private(&fields(answered)), fields("x-me: 1"), "5.2.2.7");
+        assert!(private(&fields("cache-control: private=\"a\"|connection: a|a: 1")).is_empty(), "the connection's");
         renew(&mut kept, &fields("x-new: 2|x-new: 3|content-length: 0|content-encoding: br|keep-alive: 1")).unwrap();
         let lines: Vec<_> = kept.get_all("x-new").iter().collect();
         assert_eq!(lines, ["2", "3"], "3.2");

@@ -59,6 +59,45 @@ fn early_hints_are_few_and_not_for_http_1_0() {
     }
 }
 
+/// An origin that speaks HTTP/2 alone, and answers everything after a hint.
+fn origin_by_http2() -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut connection = h2::server::handshake(stream).await.unwrap();
+                    while let Some(Ok((_, mut reply))) = connection.accept().await {
+                        let hint = http::Response::builder().status(103).header("link", "</a>").body(()).unwrap();
+                        reply.send_informational(hint).unwrap();
+                        let head = http::Response::builder()
+                            .header("cache-control", "max-age=60")
+                            .header("content-length", "4");
+                        let head = head.body(()).unwrap();
+                        let mut stream = reply.send_response(head, false).unwrap();
+                        stream.send_data(bytes::Bytes::from_static(b"nota"), true).unwrap();
+                    }
+                });
+            }
+        });
+    });
+    address
+}
+
+#[test]
+fn hints_of_an_origin_by_http2_do_no_harm() {
+    let site = Setup::clear().origin(origin_by_http2(), "http2 = true", "path = \"/\"\nhost = \"prep\"").start();
+    for _ in 0..2 {
+        let response = site.get("/x");
+        assert_eq!((response.status, &response.body[..]), (200, &b"nota"[..]), "{}", response.head);
+        assert_eq!(response.field("via"), Some("2 difusor"), "RFC 9110, 7.6.3: as it was received");
+    }
+}
+
 /// What the two say, after RFC 6455, 1.3 and 5.7.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
@@ -117,7 +156,7 @@ fn one_route_with_a_cache_serves_pages_and_a_websocket() {
 fn what_became_of_each_request_is_in_the_log_for_who_wants_it() {
     let origin = Origin::start(|_, to| answer(to, "200 OK", FRESH, Some(4), b"nota"));
     let setup = || Setup::clear().origin(origin.address, "", "path = \"/\"\nhost = \"prep\"\nname = \"sitio\"");
-    let site = setup().env("RUST_LOG", "debug".into()).start();
+    let site = setup().env("RUST_LOG", "info,difusor::proxy=debug".into()).start();
     for _ in 0..2 {
         assert_eq!(site.get("/x%0Ay").status, 400);
         assert_eq!(site.get("/nota?a").body, b"nota");
