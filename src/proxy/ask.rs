@@ -3,30 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{ACCEPT_RANGES, AGE, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode, Uri};
-use http_body_util::BodyExt;
+use http::{Method, Request, Response, Uri};
 use tokio::sync::oneshot;
 
 use super::corridor::{Asked, Corridor, Failed, Passing};
-use super::cut::Slice;
 use super::failure::Failure;
 use super::fetch::Errand;
-use super::flight::{Boarded, Flight, How, Landed, Shared};
+use super::flight::{Boarded, Flight, Landed};
 use super::interim::Early;
 use super::key::Key;
-use super::partial::Partial;
-use super::pass::{Told, pass, passed};
-use super::reply::{self, For};
-use super::reuse::{self, Contract, Reuse, Why};
+use super::pass::pass;
+use super::reuse::{self, Reuse, Why};
 use super::route::Route;
-use super::status::{Forward, Outcome, Status};
+use super::status::{Forward, Outcome};
 use super::store::Stored;
 use super::upstream::Arriving;
-use super::{cut, forward, key, request, update};
-use crate::base::range::Wanted;
+use super::{forward, key, request};
 
 /// How often one who waited finds that the answer is for others (`Vary`) before he asks alone.
 const BOARDS_MAX: usize = 3;
@@ -36,14 +29,14 @@ const STALE_AFTER: Duration = Duration::from_secs(1);
 const JITTER_MS: u64 = 500;
 
 /// One request, and what it has come to so far.
-struct Asking {
-    corridor: Arc<Corridor>,
-    route: Route,
-    head: Parts,
+pub(super) struct Asking {
+    pub(super) corridor: Arc<Corridor>,
+    pub(super) route: Route,
+    pub(super) head: Parts,
     client: std::net::IpAddr,
     address: Uri,
     key: Key,
-    said: request::Directives,
+    pub(super) said: request::Directives,
     early: Option<Early>,
 }
 
@@ -68,15 +61,7 @@ pub async fn answer(corridor: Arc<Corridor>, route: Route, asked: Asked) -> Resu
 }
 
 impl Asking {
-    fn asked(&self) -> For<'_> {
-        For { method: &self.head.method, fields: &self.head.headers }
-    }
-
-    fn count<B>(&self, status: &Status, response: &Response<B>) {
-        self.corridor.tally(&self.route).count(status, self.head.uri.path(), response.status());
-    }
-
-    fn failed(&self, failure: Failure, why: Forward) -> Failed {
+    pub(super) fn failed(&self, failure: Failure, why: Forward) -> Failed {
         self.corridor.failed(&self.route, failure, why, self.head.uri.path())
     }
 
@@ -241,110 +226,5 @@ impl Asking {
             tokio::time::sleep(later).await;
             errand.run().await;
         });
-    }
-
-    fn stored(&self, stored: &Stored, outcome: Outcome, detail: Option<&'static str>, now: u64) -> Response<Passing> {
-        let status = Status { ttl: Some(stored.kept.left(now)), detail, ..Status::of(outcome) };
-        let response = reply::stored(stored, self.asked(), false, &status, self.corridor.name(), now);
-        self.count(&status, &response);
-        response.map(Passing::Whole)
-    }
-
-    /// A range of what there is of a body that broke off, while that is fresh.
-    fn within(&self, part: &Partial, contract: Contract, now: u64) -> Option<Response<Passing>> {
-        let kept = &part.stored.kept;
-        let range = part.within(self.asked())?;
-        if reuse::decide(kept, &self.said, contract, now) != Reuse::Fresh {
-            return None;
-        }
-        let status = Status { ttl: Some(kept.left(now)), detail: Some("partial"), ..Status::of(Outcome::Hit) };
-        let response = part.reply(range, &status, self.corridor.name(), now);
-        self.count(&status, &response);
-        Some(response.map(Passing::Whole))
-    }
-
-    fn landed(&self, stored: &Stored, how: How, why: Forward, collapsed: bool) -> Response<Passing> {
-        let now = self.corridor.now();
-        let ttl = Some(stored.kept.left(now));
-        let (status, is_validated) = match how {
-            How::Validated => {
-                let forward_status = Some(StatusCode::NOT_MODIFIED);
-                let outcome = Outcome::Forwarded(why);
-                (Status { ttl, forward_status, stored: true, collapsed, ..Status::of(outcome) }, true)
-            }
-            How::DespiteFailure(failure, _) => {
-                let detail = Some(failure.map_or("origin-failed", Failure::name));
-                (Status { ttl, detail, ..Status::of(Outcome::HitStale) }, false)
-            }
-        };
-        let mut response = reply::stored(stored, self.asked(), is_validated, &status, self.corridor.name(), now);
-        if is_validated && !collapsed && !stored.fields().contains_key(AGE) {
-            // Its presence would say that the origin was not asked for this one (RFC 9111, 5.1).
-            response.headers_mut().remove(AGE);
-        }
-        self.count(&status, &response);
-        response.map(Passing::Whole)
-    }
-
-    /// An answer while it grows, or the range of it that is wanted, where its length is known: else the whole is sent, as a
-    /// server may (RFC 9110, 14.2).
-    fn shared(&self, shared: &Shared, why: Forward, collapsed: bool) -> Response<Passing> {
-        // What only the one who asked may have, or must not be sent twice, is not for who has joined him.
-        let mut fields = if collapsed { update::unvalidated(&shared.fields) } else { shared.fields.clone() };
-        if !collapsed {
-            fields.extend(shared.private.clone());
-        }
-        // Who has made the origin answer gets no younger or older answer than it gave (RFC 9111, 5.1).
-        if collapsed || fields.contains_key(AGE) {
-            fields.insert(AGE, shared.age.into());
-        }
-        let (mut status_code, mut body) = (shared.status, Passing::Whole(Bytes::new()));
-        let length = shared.body.length().filter(|_| status_code == StatusCode::OK);
-        if length.is_some() {
-            fields.entry(ACCEPT_RANGES).or_insert(HeaderValue::from_static("bytes"));
-        }
-        let wanted = length.map_or(Wanted::Whole, |length| cut::wanted(self.asked(), &fields, length));
-        if status_code == StatusCode::OK && reply::is_not_modified(&self.head.headers, &fields, self.corridor.now()) {
-            status_code = StatusCode::NOT_MODIFIED;
-            reply::brief(&mut fields);
-        } else if self.head.method != Method::HEAD {
-            let (reader, length) = (shared.body.reader(), length.unwrap_or_default());
-            match wanted {
-                Wanted::Whole => body = Passing::Arriving(reader.boxed_unsync()),
-                Wanted::Part(part) => {
-                    status_code = cut::tell_part(&mut fields, &part, length);
-                    body = Passing::Arriving(Slice::new(reader, &part).boxed_unsync());
-                }
-                Wanted::Unsatisfiable => status_code = cut::tell_unsatisfiable(&mut fields, length),
-            }
-        }
-        let status = Status {
-            forward_status: Some(shared.answered),
-            ttl: Some(shared.left),
-            stored: true,
-            collapsed,
-            ..Status::of(Outcome::Forwarded(why))
-        };
-        reply::finish(&mut fields, &status, self.corridor.name());
-        let mut response = Response::new(body);
-        *response.status_mut() = status_code;
-        *response.headers_mut() = fields;
-        self.count(&status, &response);
-        response
-    }
-
-    /// The answer that nobody else may have; `None` where the origin had better be asked as the client asks.
-    async fn own(
-        &self,
-        own: oneshot::Receiver<Response<Arriving>>,
-        why: Forward,
-        detail: &'static str,
-    ) -> Option<Result<Response<Passing>, Failed>> {
-        let Ok(response) = own.await else { return Some(Err(self.failed(Failure::Reset, why))) };
-        let answered = response.status();
-        let response = cut::arriving(response, self.asked(), self.corridor.now())?;
-        let told = Told { why, answered, detail: Some(detail) };
-        let passed = passed(&self.corridor, &self.route, response, told, self.head.uri.path());
-        Some(passed.map_err(|failure| self.failed(failure, why)))
     }
 }

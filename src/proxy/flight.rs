@@ -58,10 +58,13 @@ pub struct Shared {
 /// A flight, as its waiters have it.
 pub type Flight = watch::Receiver<Option<Landed>>;
 
+/// And whether its answer may be of the time before a write.
+type Flying = (Flight, Arc<AtomicBool>);
+
 /// All that are under way.
 #[derive(Default)]
 pub struct Flights {
-    flying: Mutex<HashMap<Vec<u8>, (Flight, Arc<AtomicBool>)>>,
+    flying: Mutex<HashMap<Vec<u8>, Flying>>,
     waiting: AtomicUsize,
 }
 

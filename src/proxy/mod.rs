@@ -4,9 +4,11 @@
 //!
 //! A request: [`request::Directives`] -> the stored responses that [`vary`] selects -> [`reuse::decide`] -> sent, or
 //! validated with [`validate::ask`]. A response: [`storable::judge`] -> [`update::stored`] with [`freshness::Kept`]; a 304 or
-//! the answer to HEAD goes through [`update`]. What happened is told by [`status`]. Times are seconds since 1970 by the clock of this machine, ages and lifetimes seconds.
+//! the answer to HEAD goes through [`update`] and [`renew`], the rest of a body that broke off through [`partial`], a range
+//! through [`cut`]. What happened is told by [`status`]. Times are seconds since 1970 by the clock of this machine, ages and lifetimes seconds.
 
 mod ask;
+mod come;
 pub mod corridor;
 mod cut;
 pub mod directives;
@@ -37,6 +39,7 @@ pub mod storable;
 pub mod store;
 pub mod structured;
 mod tally;
+mod told;
 pub mod update;
 pub mod upstream;
 pub mod validate;
