@@ -8,7 +8,7 @@ use http::{Method, Response, StatusCode};
 use http_body_util::BodyExt;
 
 use super::failure::Failure;
-use super::fetch::{Begun, Errand, is_failure};
+use super::fetch::{About, Begun, Errand, is_failure};
 use super::flight::{Landed, Shared};
 use super::freshness::{self, Kept};
 use super::growing::Growing;
@@ -22,7 +22,11 @@ use super::{cut, hops, request, storable, update};
 
 /// Seconds that answers which nobody can share are remembered as such.
 const ALONE_S: u64 = 10;
+/// How often the origin is asked for the rest of one body. One that breaks off more often is kept for who comes next.
+const RESUMED_MOST: usize = 2;
+
 /// A response that may be shared, before its body comes.
+#[derive(Clone)]
 pub(super) struct Head {
     status: StatusCode,
     fields: HeaderMap,
@@ -33,6 +37,12 @@ pub(super) struct Head {
     answered: StatusCode,
     /// For the one who asked alone.
     private: HeaderMap,
+}
+
+impl Head {
+    fn with(self, body: Bytes) -> Stored {
+        Stored::new(self.status, self.fields, body, self.kept, self.vary, self.selects)
+    }
 }
 
 impl Errand {
@@ -90,57 +100,78 @@ impl Errand {
 
     /// Tells all of an answer while its body comes, after what is here of it already, and stores it.
     pub(super) async fn share(self, head: Head, first: Bytes, rest: Arriving, begun: Begun) {
-        let Head { status, fields, kept, vary, selects, answered, private } = head;
-        let (length, now) = (cut::length(&fields), self.corridor.now());
-        let body = Growing::new(self.corridor.object_bytes(), length);
+        let body = Growing::new(self.corridor.object_bytes(), cut::length(&head.fields));
         if !first.is_empty() {
             body.push(first);
         }
-        let none = request::Directives::default();
-        let decided = reuse::decide(&kept, &none, self.corridor.contract(&self.route), now);
-        let (age, left) = (kept.age(now), kept.left(now));
-        let (shown, kept_vary) = (fields.clone(), (vary.clone(), selects.clone()));
-        let shared = Shared { status, answered, fields: shown, private, vary, selects, age, left, body: body.clone() };
-        self.lead.tell(Landed::Shared(Arc::new(shared)));
-        if matches!(decided, Reuse::Validate(_)) {
-            // Only who had asked before it came shares it.
-            self.lead.close();
-        }
-        let mut read = self.read(rest, &body).await;
-        let here = body.whole();
-        if let (StatusCode::PARTIAL_CONTENT, Some(here)) = (answered, &here)
-            && read.is_ok()
-            && length != Some(here.len() as u64)
-        {
-            // The rest was longer or shorter than it was said to be.
-            read = Err(Failure::Malformed);
-        }
-        if let Err(failure) = read {
-            self.corridor.tally(&self.route).failed(&self.corridor.upstream(&self.route).plan().name, failure);
-        }
-        if let Some(here) = here {
-            let mut fields = fields;
-            // RFC 9110, 8.6: 204 has none.
-            if status != StatusCode::NO_CONTENT && read.is_ok() {
-                fields.insert(CONTENT_LENGTH, here.len().into());
-            }
-            let (vary, selects) = kept_vary;
-            let stored = Stored::new(status, fields, here, kept, vary, selects);
-            self.keep(stored, read, length, begun);
+        self.tell(&head, &body);
+        let read = self.read_all(&head, rest, &body, begun).await;
+        if let Some(here) = body.whole() {
+            self.keep(head, here, read, begun);
         }
         // After it is stored, so that whoever has read the end finds it there.
         body.end(read);
     }
 
+    fn tell(&self, head: &Head, body: &Growing) {
+        let Head { status, fields, kept, vary, selects, answered, private } = head.clone();
+        let (none, now) = (request::Directives::default(), self.corridor.now());
+        let decided = reuse::decide(&kept, &none, self.corridor.contract(&self.route), now);
+        let (age, left, body) = (kept.age(now), kept.left(now), body.clone());
+        let shared = Shared { status, answered, fields, private, vary, selects, age, left, body };
+        self.lead.tell(Landed::Shared(Arc::new(shared)));
+        if matches!(decided, Reuse::Validate(_)) {
+            // Only who had asked before it came shares it.
+            self.lead.close();
+        }
+    }
+
+    /// Reads a body to its end, for all who read along. Where it breaks off, the origin is asked at once for the rest, which
+    /// goes on where it ended: nobody who reads sees it.
+    async fn read_all(&self, head: &Head, mut rest: Arriving, body: &Growing, begun: Begun) -> Result<(), Failure> {
+        let mut is_pieced = head.answered == StatusCode::PARTIAL_CONTENT;
+        let mut tries = RESUMED_MOST;
+        loop {
+            let failure = match self.read(rest, body).await {
+                Ok(()) if !is_pieced || body.is_as_long_as_told() => return Ok(()),
+                // The rest was longer or shorter than it was said to be.
+                Ok(()) => Failure::Malformed,
+                Err(failure) => failure,
+            };
+            self.corridor.tally(&self.route).failed(&self.corridor.upstream(&self.route).plan().name, failure);
+            if tries == 0 || !matches!(failure, Failure::Reset | Failure::IdleTimeout) {
+                return Err(failure);
+            }
+            tries -= 1;
+            rest = self.rest(head, body, begun).await.ok_or(failure)?;
+            is_pieced = true;
+        }
+    }
+
+    /// What follows what has come, where the origin still has the same body.
+    async fn rest(&self, head: &Head, body: &Growing, begun: Begun) -> Option<Arriving> {
+        let part = Arc::new(Partial::of(head.clone().with(body.whole()?), cut::length(&head.fields))?);
+        let response = self.send(&About::Rest(part.clone())).await.ok()?;
+        self.completed(&part, &response, begun)?;
+        Some(response.into_body())
+    }
+
     /// Stores what has come: the whole, or a part that may be completed.
-    fn keep(&self, stored: Stored, read: Result<(), Failure>, length: Option<u64>, begun: Begun) {
+    fn keep(&self, mut head: Head, here: Bytes, read: Result<(), Failure>, begun: Begun) {
         match read {
-            Ok(()) => self.put(Arc::new(stored), begun),
+            Ok(()) => {
+                // RFC 9110, 8.6: 204 has none.
+                if head.status != StatusCode::NO_CONTENT {
+                    head.fields.insert(CONTENT_LENGTH, here.len().into());
+                }
+                self.put(Arc::new(head.with(here)), begun);
+            }
             // It was not what it seemed to be.
             Err(Failure::Malformed) => self.corridor.store().forget_part(&self.key),
             Err(_) if self.lead.is_old() => {}
             Err(_) => {
-                if let Some(part) = Partial::of(stored, length) {
+                let length = cut::length(&head.fields);
+                if let Some(part) = Partial::of(head.with(here), length) {
                     self.corridor.store().keep_part(&self.key, part, begun.purges);
                 }
             }

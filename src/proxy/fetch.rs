@@ -56,7 +56,7 @@ pub(super) struct Begun {
 }
 
 /// What the origin is asked about.
-enum About {
+pub(super) enum About {
     Anything,
     /// Whether it still holds.
     Stored(Arc<Stored>),
@@ -125,7 +125,7 @@ impl Errand {
         }
     }
 
-    async fn send(&self, asking: &About) -> Result<Response<Arriving>, Failure> {
+    pub(super) async fn send(&self, asking: &About) -> Result<Response<Arriving>, Failure> {
         let upstream = self.corridor.upstream(&self.route);
         let mut fields = forward::fields(&self.asked, &self.route, upstream.plan(), self.client, self.corridor.name())?;
         forward::ask_for_all(&mut fields);

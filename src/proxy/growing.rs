@@ -75,6 +75,12 @@ impl Growing {
         self.length.and_then(|length| usize::try_from(length).ok())
     }
 
+    /// True where as much has come as the origin has told, and all of it is kept.
+    pub fn is_as_long_as_told(&self) -> bool {
+        let inner = self.lock();
+        inner.gone == 0 && self.length == Some(inner.held as u64)
+    }
+
     pub fn end(&self, how: Result<(), Failure>) {
         let mut inner = self.lock();
         inner.end.get_or_insert(how);
