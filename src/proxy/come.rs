@@ -186,8 +186,7 @@ impl Errand {
         self.corridor.store().put(&self.key, stored, begun.purges);
         // Once more: whoever writes later finds it stored.
         if self.lead.is_old() {
-            let outdate = |one: &Stored| Stored { outdated: true, ..one.clone() };
-            self.corridor.store().told(&self.key, &self.asked.headers, outdate);
+            self.corridor.store().told(&self.key, &self.asked.headers, Stored::old);
         }
     }
 

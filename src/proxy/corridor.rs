@@ -99,7 +99,8 @@ impl Corridor {
     /// An answer that lies ready and may be sent as it is, without a word to anybody; `None` where [`Corridor::answer`] has
     /// to be asked. For GET and HEAD; HEAD has the head of GET and no body.
     pub fn ready(&self, route: &Route, request: &Request<()>, corte: Option<&str>) -> Option<Response<Bytes>> {
-        if use_of(request.method()) != Use::Answer || pass::alone(route, request).is_some() {
+        let said = request::Directives::read(request.headers());
+        if use_of(request.method()) != Use::Answer || pass::alone(route, request, &said).is_some() {
             return None;
         }
         let plan = self.upstream(route).plan();
@@ -107,7 +108,6 @@ impl Corridor {
         let key = key::key(route, &address, request.headers(), corte);
         let found = self.store.find(&key, request.headers()).0.filter(|stored| !stored.outdated)?;
         let now = self.now();
-        let said = request::Directives::read(request.headers());
         if reuse::decide(&found.kept, &said, self.contract(route), now) != Reuse::Fresh {
             return None;
         }
@@ -121,7 +121,8 @@ impl Corridor {
     /// The answer of `route` for any request.
     pub async fn answer(self: Arc<Self>, route: Route, asked: Asked) -> Result<Response<Passing>, Failed> {
         let uses = use_of(asked.request.method());
-        match (uses, pass::alone(&route, &asked.request)) {
+        let said = request::Directives::read(asked.request.headers());
+        match (uses, pass::alone(&route, &asked.request, &said)) {
             (Use::Answer, None) => ask::answer(self, route, asked).await,
             (Use::Answer, Some(why)) => pass::pass(&self, &route, asked, Forward::Bypass, Some(why), None).await,
             (Use::Pass | Use::Write, _) => pass::pass(&self, &route, asked, Forward::Method, None, None).await,

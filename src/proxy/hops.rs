@@ -58,9 +58,12 @@ pub fn strip(headers: &mut HeaderMap) -> Result<(), Fault> {
 /// What a client may have its connection turned into (7.8), as far as it goes on. Not another version of HTTP: what would
 /// be asked of the origin then, nobody here would see.
 pub fn upgrade(version: Version, headers: &HeaderMap) -> Option<HeaderValue> {
-    let options = list::of(headers, CONNECTION).members;
     // HTTP/1.1 alone has upgrades.
-    if version != Version::HTTP_11 || !options.iter().any(|option| option.eq_ignore_ascii_case(b"upgrade")) {
+    if version != Version::HTTP_11 || !headers.contains_key(UPGRADE) {
+        return None;
+    }
+    let options = list::of(headers, CONNECTION).members;
+    if !options.iter().any(|option| option.eq_ignore_ascii_case(b"upgrade")) {
         return None;
     }
     let name = |protocol: &[u8]| protocol.split(|byte| *byte == b'/').next().unwrap_or_default().to_ascii_lowercase();

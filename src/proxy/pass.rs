@@ -19,14 +19,14 @@ use super::upstream::Arriving;
 use super::{forward, hops, invalidate, key, reply, request};
 
 /// Why a request for something that may be stored goes to the origin as it is; `None` where it does not.
-pub fn alone<B>(route: &Route, asked: &Request<B>) -> Option<&'static str> {
+pub fn alone<B>(route: &Route, asked: &Request<B>, said: &request::Directives) -> Option<&'static str> {
     let fields = asked.headers();
     // What changes something only if it is still the same is for the origin to judge (RFC 9111, 4.3.2).
     let is_condition = || fields.contains_key(IF_MATCH) || fields.contains_key(IF_UNMODIFIED_SINCE);
     match () {
         () if !route.cache => Some("route"),
         () if fields.contains_key(AUTHORIZATION) => Some("authorization"),
-        () if request::Directives::read(fields).no_store => Some("request-no-store"),
+        () if said.no_store => Some("request-no-store"),
         () if is_condition() => Some("condition"),
         // A connection that becomes something else is its client's alone.
         () if *asked.method() == Method::GET && hops::upgrade(asked.version(), fields).is_some() => Some("upgrade"),

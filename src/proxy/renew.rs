@@ -43,7 +43,7 @@ impl Said<'_> {
             }
             _ => None,
         };
-        renewed.unwrap_or_else(|| Stored { outdated: true, ..stored.clone() })
+        renewed.unwrap_or_else(|| stored.old())
     }
 
     fn renewed(&self, stored: &Stored) -> Option<Stored> {

@@ -49,6 +49,11 @@ impl Stored {
         self.fields.clone()
     }
 
+    /// The same, out of date.
+    pub fn old(&self) -> Stored {
+        Stored { outdated: true, ..self.clone() }
+    }
+
     /// True where `request` selects it.
     pub fn is_for(&self, request: &HeaderMap) -> bool {
         self.vary.key(request).is_some_and(|key| key == self.selects)
@@ -118,7 +123,7 @@ impl Store {
     pub fn put(&self, key: &Key, mut stored: Arc<Stored>, purges: u64) {
         self.change(key, |known| {
             if self.purges() != purges {
-                stored = Arc::new(Stored { outdated: true, ..Stored::clone(&stored) });
+                stored = Arc::new(stored.old());
             }
             (known.alone_until, known.spared_until, known.failed, known.part) = (0, 0, None, None);
             known.variants.retain(|one| one.vary != stored.vary || one.selects != stored.selects);
@@ -239,7 +244,7 @@ impl Store {
 }
 
 fn outdate(one: &mut Arc<Stored>) {
-    *one = Arc::new(Stored { outdated: true, ..Stored::clone(one) });
+    *one = Arc::new(one.old());
 }
 
 #[cfg(test)]
