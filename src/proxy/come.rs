@@ -117,8 +117,7 @@ impl Errand {
         let Head { status, fields, kept, vary, selects, answered, private } = head.clone();
         let (none, now) = (request::Directives::default(), self.corridor.now());
         let decided = reuse::decide(&kept, &none, self.corridor.contract(&self.route), now);
-        let (age, left, body) = (kept.age(now), kept.left(now), body.clone());
-        let shared = Shared { status, answered, fields, private, vary, selects, age, left, body };
+        let shared = Shared { status, answered, fields, private, vary, selects, kept, body: body.clone() };
         self.lead.tell(Landed::Shared(Arc::new(shared)));
         if matches!(decided, Reuse::Validate(_)) {
             // Only who had asked before it came shares it.

@@ -9,6 +9,7 @@ use http::{HeaderMap, StatusCode};
 use tokio::sync::watch;
 
 use super::failure::Failure;
+use super::freshness::Kept;
 use super::growing::Growing;
 use super::store::Stored;
 use super::vary::Vary;
@@ -48,10 +49,8 @@ pub struct Shared {
     pub private: HeaderMap,
     pub vary: Vary,
     pub selects: Vec<u8>,
-    /// Age when it came, seconds.
-    pub age: u32,
-    /// Seconds of freshness that it came with.
-    pub left: i64,
+    /// What tells how old it is by now.
+    pub kept: Kept,
     pub body: Growing,
 }
 

@@ -82,6 +82,7 @@ impl Asking {
     /// An answer while it grows, or the range of it that is wanted, where its length is known: else the whole is sent, as a
     /// server may (RFC 9110, 14.2).
     pub(super) fn shared(&self, shared: &Shared, why: Forward, collapsed: bool) -> Response<Passing> {
+        let now = self.corridor.now();
         // What only the one who asked may have, or must not be sent twice, is not for who has joined him.
         let mut fields = if collapsed { update::unvalidated(&shared.fields) } else { shared.fields.clone() };
         if !collapsed {
@@ -89,7 +90,7 @@ impl Asking {
         }
         // Who has made the origin answer gets no younger or older answer than it gave (RFC 9111, 5.1).
         if collapsed || fields.contains_key(AGE) {
-            fields.insert(AGE, shared.age.into());
+            fields.insert(AGE, shared.kept.age(now).into());
         }
         let (mut status_code, mut body) = (shared.status, Passing::Whole(Bytes::new()));
         let length = shared.body.length().filter(|_| status_code == StatusCode::OK);
@@ -97,7 +98,7 @@ impl Asking {
             fields.entry(ACCEPT_RANGES).or_insert(HeaderValue::from_static("bytes"));
         }
         let wanted = length.map_or(Wanted::Whole, |length| cut::wanted(self.asked(), &fields, length));
-        if status_code == StatusCode::OK && reply::is_not_modified(&self.head.headers, &fields, self.corridor.now()) {
+        if status_code == StatusCode::OK && reply::is_not_modified(&self.head.headers, &fields, shared.kept.received) {
             status_code = StatusCode::NOT_MODIFIED;
             reply::brief(&mut fields);
         } else if self.head.method != Method::HEAD {
@@ -113,7 +114,7 @@ impl Asking {
         }
         let status = Status {
             forward_status: Some(shared.answered),
-            ttl: Some(shared.left),
+            ttl: Some(shared.kept.left(now)),
             stored: true,
             collapsed,
             ..Status::of(Outcome::Forwarded(why))

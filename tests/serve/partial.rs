@@ -228,6 +228,24 @@ fn what_is_not_the_rest_of_the_same_body_is_never_put_to_it() {
     }
 }
 
+#[test]
+fn a_rest_that_is_not_as_long_as_it_says_is_not_kept() {
+    for rest in [&b"4567"[..], b"456789ab"] {
+        let origin = Origin::start(move |heard, to| match heard.n {
+            0 => answer(to, "200 OK", FRESH, Some(10), b"0123"),
+            // Until the connection ends, for it tells no length.
+            1 => answer(to, "206 Partial Content", "ETag: \"a\"\r\nContent-Range: bytes 4-9/10\r\n", None, rest),
+            _ => answer(to, "200 OK", FRESH, Some(2), b"ok"),
+        });
+        let site = Setup::clear().origin(origin.address, "", HOST).start();
+        let first = told(&site, "/x");
+        assert!(first.contains("\r\n\r\n0123") && first.len() < 500, "{first}");
+        let next = with(&site, "/x", "");
+        assert_eq!((&next.body[..], origin.heard().len()), (&b"ok"[..], 3), "{}", next.head);
+        assert_eq!(origin.heard()[2].field("range"), None);
+    }
+}
+
 fn part(to: &mut dyn Stream, range: &str, etag: &str, body: &[u8]) {
     let fields = format!("ETag: {etag}\r\nContent-Range: {range}\r\n");
     answer(to, "206 Partial Content", &fields, Some(body.len()), body);
