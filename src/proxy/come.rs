@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HeaderMap};
+use http::header::{CONTENT_LENGTH, HeaderMap, VIA};
 use http::{Method, Response, StatusCode};
 use http_body_util::BodyExt;
 
@@ -76,7 +76,10 @@ impl Errand {
     /// no longer for all.
     pub(super) fn completed(&self, part: &Partial, answered: &Response<Arriving>, begun: Begun) -> Option<Head> {
         let status = answered.status();
-        let fields = part.completed(answered.headers()).filter(|_| status == StatusCode::PARTIAL_CONTENT)?;
+        let mut fields = part.completed(answered.headers()).filter(|_| status == StatusCode::PARTIAL_CONTENT)?;
+        if answered.headers().contains_key(VIA) {
+            hops::add_via(&mut fields, answered.version(), self.corridor.name());
+        }
         let head = self.judge(StatusCode::OK, fields, begun).ok()?;
         Some(Head { answered: status, ..head })
     }

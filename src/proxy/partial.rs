@@ -114,7 +114,7 @@ mod tests {
         Stored::new(status, fields, body.into(), kept, vary, Vec::new())
     }
 
-    const TAGGED: &str = "etag: \"a\"|cache-control: max-age=60|content-length: 10|x: 1";
+    const TAGGED: &str = "etag: \"a\"|cache-control: max-age=60|content-length: 10|x: 1|age: 0";
 
     #[test]
     fn what_can_be_completed() {

@@ -1,7 +1,7 @@
 //! What is stored, renewed by what the origin says of it without its body: 304 (RFC 9111, 4.3.4) and the answer to HEAD
 //! (4.3.5).
 
-use http::header::{AGE, DATE, HeaderMap, LAST_MODIFIED, VIA};
+use http::header::{HeaderMap, LAST_MODIFIED, VIA};
 use http::{Method, StatusCode, Version};
 
 use super::freshness::{self, Kept};
@@ -48,10 +48,6 @@ impl Said<'_> {
 
     fn renewed(&self, stored: &Stored) -> Option<Stored> {
         let mut fields = stored.fields();
-        // What told how old it was has had its day (4.2.3); so has the way that it came.
-        for name in [AGE, DATE] {
-            fields.remove(name);
-        }
         update::renew(&mut fields, self.fields).ok()?;
         freshness::date(&mut fields, self.now);
         if self.fields.contains_key(VIA) {
@@ -71,6 +67,8 @@ impl Said<'_> {
 
 #[cfg(test)]
 mod tests {
+    use http::header::DATE;
+
     use super::*;
 
     fn head(lines: &str) -> HeaderMap {

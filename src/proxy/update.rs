@@ -1,8 +1,8 @@
 //! What is kept of a response's fields (RFC 9111, 3.1), and how a 304 or the answer to HEAD renews them (3.2, 4.3.4, 4.3.5).
 
 use http::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TRAILER,
+    AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TRAILER,
 };
 
 use super::directives::Directives;
@@ -52,9 +52,13 @@ pub fn unvalidated(stored: &HeaderMap) -> HeaderMap {
     sent
 }
 
-/// Every field of `new` replaces all lines of its name (3.2), but for those of the body.
+/// Every field of `new` replaces all lines of its name (3.2), but for those of the body. What told how old it was has had its
+/// day, for from now on that is as old as `new` (4.2.3).
 pub fn renew(stored_fields: &mut HeaderMap, new: &HeaderMap) -> Result<(), hops::Fault> {
     let new = stored(new)?;
+    for name in [AGE, DATE] {
+        stored_fields.remove(name);
+    }
     for name in new.keys().filter(|name| !OF_THE_BODY.contains(name)) {
         stored_fields.remove(name);
         for value in new.get_all(name) {
