@@ -9,6 +9,8 @@ mod browser;
 #[path = "serve/chaos.rs"]
 mod chaos;
 mod common;
+#[path = "serve/early.rs"]
+mod early;
 #[path = "serve/embargo.rs"]
 mod embargo;
 #[path = "serve/forms.rs"]
@@ -27,6 +29,8 @@ mod operators;
 mod own_files;
 #[path = "serve/pages.rs"]
 mod pages;
+#[path = "serve/partial.rs"]
+mod partial;
 #[path = "serve/proxied.rs"]
 mod proxied;
 #[path = "serve/publication.rs"]

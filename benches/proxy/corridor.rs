@@ -74,7 +74,12 @@ pub fn request(path: &str) -> Request<()> {
 pub async fn fetch(corridor: &Arc<Corridor>, request: &Request<()>) -> usize {
     let body = Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
     let route = corridor.route(Some(HOST), request.uri().path()).expect("a route that has all").clone();
-    let asked = Asked { request: request.clone().map(|()| body), client: IpAddr::V4(Ipv4Addr::LOCALHOST), corte: None };
+    let asked = Asked {
+        request: request.clone().map(|()| body),
+        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        corte: None,
+        early: None,
+    };
     let response = corridor.clone().answer(route, asked).await.expect("an answer");
     assert_eq!(response.status(), 200);
     match response.into_body() {

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use super::interjected::{Interjected, Words};
 use super::multiplexed;
 use super::plain::{self, End};
 use super::rewound::Rewound;
@@ -58,13 +59,19 @@ pub async fn http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S
 }
 
 /// HTTP/1.1 by hyper, on a stream of which `first` has been read already.
-pub async fn by_hyper<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, first: Bytes, service: Service) {
+pub async fn by_hyper<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    first: Bytes,
+    mut service: Service,
+) {
     let mut builder = http1::Builder::new();
     // The sweep (see `watch`) keeps the limits of time; hyper's would arm a timer for each request. Its own limit of 100
     // fields is left in place: setting any makes it fill an array for each request. `pipeline_flush` would copy bodies.
     // A client that has closed its sending half still waits for its answer, as on the plain path.
     builder.header_read_timeout(None).max_buf_size(HEAD_MAX_BYTES).half_close(true);
-    let stream = TokioIo::new(Rewound::new(first, stream));
+    let words = Words::default();
+    service.words = Some(words.clone());
+    let stream = TokioIo::new(Interjected::new(Rewound::new(first, stream), words));
     let seat = service.seat.clone();
     let ends = service.ends.clone();
     let mut connection = pin!(builder.serve_connection(stream, service).with_upgrades());

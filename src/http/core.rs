@@ -167,6 +167,7 @@ fn seat(
         client: from.ip().to_canonical(),
         is_tls: acceptor.is_some(),
         ends: Ends::default(),
+        words: None,
     };
     let acceptor = acceptor.cloned();
     let task = tokio::spawn(async move {

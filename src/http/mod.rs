@@ -15,6 +15,7 @@ pub mod fields;
 mod freshness;
 #[cfg(test)]
 mod hits;
+mod interjected;
 mod listen;
 mod multiplexed;
 mod onward;

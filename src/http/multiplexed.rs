@@ -21,6 +21,7 @@ use super::onward::Onward;
 use super::service::{Decided, Service};
 use super::streams;
 use crate::portal::Notice;
+use crate::proxy::interim::Early;
 
 /// Streams that a client may have open at once (RFC 9113, 6.5.2, advises at least 100).
 const STREAMS_MAX: u32 = 128;
@@ -123,7 +124,8 @@ fn pass(
         reply.send_reset(Reason::REFUSED_STREAM);
         return Ok(());
     }
-    let answer = onward.answer(request.map(|()| streams::Coming(body)), service.seat.hold(), None);
-    streams.spawn(streams::answer(answer, reply));
+    let (early, coming) = Early::new();
+    let answer = onward.answer(request.map(|()| streams::Coming(body)), service.seat.hold(), None, Some(early));
+    streams.spawn(streams::answer(answer, reply, coming));
     Ok(())
 }

@@ -23,6 +23,7 @@ use super::watch::Hold;
 use crate::portal::Notice;
 use crate::proxy::corridor::{Asked, Corridor, Failed, Passing};
 use crate::proxy::failure::Failure;
+use crate::proxy::interim::Early;
 use crate::proxy::route::Route;
 use crate::proxy::upstream::Sent;
 use crate::snapshot::CorteFields;
@@ -108,14 +109,17 @@ impl Onward {
     }
 
     /// The response to a request that has been addressed; never fails. With `ends`, what becomes of the connection after
-    /// 101 is left there.
-    pub async fn answer<B: Coming>(self, request: Request<B>, hold: Hold, ends: Option<Ends>) -> Response<Body> {
+    /// 101 is left there; with `early`, interim responses.
+    pub async fn answer<B: Coming>(
+        self,
+        request: Request<B>,
+        hold: Hold,
+        ends: Option<Ends>,
+        early: Option<Early>,
+    ) -> Response<Body> {
         let limit = self.route.body_bytes;
         if content_length(request.headers()).is_some_and(|length| length > limit) {
-            return self.failed(Failed {
-                failure: Failure::RequestTooLarge,
-                status: own_status(self.corridor.name(), Failure::RequestTooLarge),
-            });
+            return self.failed(self.corridor.refused(&self.route, Failure::RequestTooLarge, request.uri().path()));
         }
         let hold = Arc::new(hold);
         let (mut head, body) = request.into_parts();
@@ -124,7 +128,7 @@ impl Onward {
         let body = Bounded::new(body, limit, hold.clone());
         let request = Request::from_parts(head, Sent::new(body));
         let corte = self.corte.as_ref().and_then(|corte| corte.id.to_str().ok()).map(Arc::from);
-        let asked = Asked { request, client: self.client, corte };
+        let asked = Asked { request, client: self.client, corte, early };
         match self.corridor.clone().answer(self.route.clone(), asked).await {
             Ok(response) => self.passed(response, hold, ends.zip(client)),
             Err(failed) => self.failed(failed),

@@ -20,6 +20,7 @@ use super::{Rhythm, connection, multiplexed, streams};
 use crate::base::clock::Clock;
 use crate::proxy::corridor::{Corridor, Settings};
 use crate::proxy::failure::Failure;
+use crate::proxy::interim::Early;
 use crate::proxy::route::{self, Route};
 use crate::proxy::upstream::{HostOut, Origin, Plan};
 use crate::snapshot::Public;
@@ -190,7 +191,7 @@ async fn a_body_that_breaks_off_does_not_end_like_a_whole_one() {
             let mut connection = h2::server::handshake(server).await.unwrap();
             while let Some(Ok((_, reply))) = connection.accept().await {
                 let body = arriving(pieces);
-                tokio::spawn(streams::answer(async { Response::new(body) }, reply));
+                tokio::spawn(streams::answer(async { Response::new(body) }, reply, Early::new().1));
             }
         };
         let ask = async move {
@@ -231,6 +232,7 @@ async fn bodies_longer_than_a_window_come_and_go_over_http2() {
                     Response::new(Body::arriving(Pieces([Ok(read)].into()).boxed_unsync()))
                 },
                 reply,
+                Early::new().1,
             ));
         }
     };

@@ -15,6 +15,7 @@ use super::answer::{self, Answer, answer, elsewhere};
 use super::body::Body;
 use super::fields::Fields;
 use super::freshness::Rhythm;
+use super::interjected::Words;
 use super::onward::{Coming, Onward};
 use super::passage::{self, Passage, passage};
 use super::preferred::wants_json;
@@ -23,6 +24,7 @@ use super::tunnel::Ends;
 use super::watch::Seat;
 use crate::portal::Notice;
 use crate::proxy::corridor::Corridor;
+use crate::proxy::interim::Early;
 use crate::proxy::route::Route;
 use crate::snapshot::{Public, Showing};
 
@@ -44,6 +46,8 @@ pub struct Service {
     pub is_tls: bool,
     /// What a connection by hyper leaves when it becomes something else.
     pub ends: Ends,
+    /// Where a connection by hyper has what comes before an answer said.
+    pub words: Option<Words>,
 }
 
 /// What becomes of a request.
@@ -167,6 +171,7 @@ impl Service {
             client: IpAddr::from([127, 0, 0, 1]),
             is_tls: false,
             ends: Ends::default(),
+            words: None,
         }
     }
 }
@@ -237,7 +242,14 @@ impl<B: Coming> hyper::service::Service<Request<B>> for Service {
             return Answering::ready(onward.page(StatusCode::BAD_REQUEST, Notice::BadRequest), &self.seat);
         }
         *request.uri_mut() = target;
-        let answer = onward.answer(request, self.seat.hold(), Some(self.ends.clone()));
+        // HTTP/1.0 has no interim responses (RFC 9110, 15.2).
+        let words = self.words.clone().filter(|_| request.version() == Version::HTTP_11);
+        let (hold, ends) = (self.seat.hold(), Some(self.ends.clone()));
+        let answer = async {
+            let Some(words) = words else { return onward.answer(request, hold, ends, None).await };
+            let (early, coming) = Early::new();
+            words.before(coming, onward.answer(request, hold, ends, Some(early))).await
+        };
         Answering::Waiting(Box::pin(answer), self.seat.clone())
     }
 }

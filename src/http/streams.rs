@@ -1,7 +1,7 @@
 //! One HTTP/2 stream that waits for an origin: its body in, its response and body out, as fast as both sides take them.
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use http::Response;
 use http_body::{Body as _, Frame};
 
 use super::body::Body;
+use crate::proxy::interim;
 
 /// A request's body. What is taken from it makes room for more.
 pub struct Coming(pub RecvStream);
@@ -32,13 +33,26 @@ impl http_body::Body for Coming {
     }
 }
 
-/// Sends what `answer` comes to; gives up once the client has reset the stream.
-pub async fn answer(answer: impl Future<Output = Response<Body>>, mut reply: SendResponse<Bytes>) {
-    let response = tokio::select! {
-        biased;
-        _ = poll_fn(|cx| reply.poll_reset(cx)) => return,
-        response = answer => response,
+/// Sends what `answer` comes to, and before it what comes before it; gives up once the client has reset the stream.
+pub async fn answer(
+    answer: impl Future<Output = Response<Body>>,
+    mut reply: SendResponse<Bytes>,
+    mut coming: interim::Coming,
+) {
+    let mut answer = pin!(answer);
+    let response = loop {
+        let interim = tokio::select! {
+            biased;
+            _ = poll_fn(|cx| reply.poll_reset(cx)) => return,
+            Some(interim) = coming.recv() => interim,
+            response = &mut answer => break response,
+        };
+        // Where it cannot be sent, neither can the response.
+        let _ = reply.send_informational(interim);
     };
+    while let Ok(interim) = coming.try_recv() {
+        let _ = reply.send_informational(interim);
+    }
     let (head, mut body) = response.into_parts();
     match reply.send_response(Response::from_parts(head, ()), body.is_end_stream()) {
         Ok(mut stream) if !body.is_end_stream() => {

@@ -3,23 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{AGE, CONTENT_LENGTH};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode, Uri};
-use http_body_util::BodyExt;
+use http::{Method, Request, Response, Uri};
 use tokio::sync::oneshot;
 
 use super::corridor::{Asked, Corridor, Failed, Passing};
 use super::failure::Failure;
 use super::fetch::Errand;
-use super::flight::{Boarded, Flight, How, Landed, Shared};
+use super::flight::{Boarded, Flight, Landed};
+use super::interim::Early;
 use super::key::Key;
-use super::pass::{pass, passed};
-use super::reply::{self, For};
+use super::pass::pass;
 use super::reuse::{self, Reuse, Why};
 use super::route::Route;
-use super::status::{Forward, Outcome, Status};
+use super::status::{Forward, Outcome};
 use super::store::Stored;
 use super::upstream::Arriving;
 use super::{forward, key, request};
@@ -32,43 +29,40 @@ const STALE_AFTER: Duration = Duration::from_secs(1);
 const JITTER_MS: u64 = 500;
 
 /// One request, and what it has come to so far.
-struct Asking {
-    corridor: Arc<Corridor>,
-    route: Route,
-    head: Parts,
+pub(super) struct Asking {
+    pub(super) corridor: Arc<Corridor>,
+    pub(super) route: Route,
+    pub(super) head: Parts,
     client: std::net::IpAddr,
     address: Uri,
     key: Key,
-    said: request::Directives,
+    pub(super) said: request::Directives,
+    early: Option<Early>,
 }
 
 /// See above.
 pub async fn answer(corridor: Arc<Corridor>, route: Route, asked: Asked) -> Result<Response<Passing>, Failed> {
-    let Asked { request, client, corte } = asked;
+    let Asked { request, client, corte, early } = asked;
     let (head, body) = request.into_parts();
     let plan = corridor.upstream(&route).plan();
     let address = forward::address(&route, plan.tls.is_some(), &plan.host, &head.uri, &head.headers)
-        .ok_or_else(|| corridor.failed(&route, Failure::RequestMalformed, Forward::Bypass))?;
+        .ok_or_else(|| corridor.failed(&route, Failure::RequestMalformed, Forward::Bypass, head.uri.path()))?;
     let key = key::key(&route, &address, &head.headers, corte.as_deref());
     let said = request::Directives::read(&head.headers);
-    let asking = Asking { corridor, route, head, client, address, key, said };
+    let asking = Asking { corridor, route, head, client, address, key, said, early };
     match asking.go().await {
         Some(answer) => answer,
         None => {
-            let Asking { corridor, route, head, client, .. } = asking;
-            let asked = Asked { request: Request::from_parts(head, body), client, corte };
-            pass(&corridor, &route, asked, Forward::Miss, Some("alone")).await
+            let Asking { corridor, route, head, client, key, early, .. } = asking;
+            let asked = Asked { request: Request::from_parts(head, body), client, corte, early };
+            pass(&corridor, &route, asked, Forward::Miss, Some("alone"), Some(&key)).await
         }
     }
 }
 
 impl Asking {
-    fn asked(&self) -> For<'_> {
-        For { method: &self.head.method, fields: &self.head.headers }
-    }
-
-    fn count(&self, status: &Status) {
-        self.corridor.tally(&self.route).count(status);
+    pub(super) fn failed(&self, failure: Failure, why: Forward) -> Failed {
+        self.corridor.failed(&self.route, failure, why, self.head.uri.path())
     }
 
     /// `None`: nobody's answer but its own will do.
@@ -92,8 +86,15 @@ impl Asking {
                 Reuse::Validate(Why::Stale | Why::NoCache) => Forward::Stale,
             },
         };
+        let part = corridor.store().part(&self.key, &self.head.headers);
+        if let Some(part) = &part
+            && let Some(answer) = self.within(part, contract, now)
+        {
+            return Some(Ok(answer));
+        }
+        let why = part.map_or(why, |_| Forward::Partial);
         if self.said.only_if_cached {
-            return Some(Err(corridor.failed(&self.route, Failure::NotStored, why)));
+            return Some(Err(self.failed(Failure::NotStored, why)));
         }
         let stale =
             found.clone().filter(|one| reuse::on_error(&one.kept(), &self.said, contract, now) && !one.outdated);
@@ -101,9 +102,11 @@ impl Asking {
             return Some(Ok(self.stored(stale, Outcome::HitStale, Some("origin-failed"), now)));
         }
         if let Some(failure) = corridor.store().failed(&self.key, now).filter(|_| stale.is_none()) {
-            return Some(Err(corridor.failed(&self.route, failure, why)));
+            return Some(Err(corridor.refused(&self.route, failure, self.head.uri.path())));
         }
-        if corridor.store().is_alone(&self.key, now) && found.is_none() {
+        // A HEAD costs the origin little, and what it says of what is stored counts (RFC 9111, 4.3.5).
+        let is_brief = self.head.method == Method::HEAD && stale.is_none();
+        if corridor.store().is_alone(&self.key, now) && (found.is_none() || is_brief) {
             return None;
         }
         self.fly(found, stale, why).await
@@ -134,8 +137,8 @@ impl Asking {
                 }
                 (Landed::Stored(stored, how), _) => return Some(Ok(self.landed(&stored, how, why, !leads))),
                 (Landed::Alone(_), None) => return None,
-                (Landed::Alone(detail), Some(own)) => return Some(self.own(own, why, detail).await),
-                (Landed::Failed(failure), _) => return Some(Err(self.corridor.failed(&self.route, failure, why))),
+                (Landed::Alone(detail), Some(own)) => return self.own(own, why, detail).await,
+                (Landed::Failed(failure), _) => return Some(Err(self.failed(failure, why))),
             }
         }
         None
@@ -161,6 +164,7 @@ impl Asking {
                     client: self.client,
                     stored: found,
                     lead,
+                    early: self.early.clone(),
                     own,
                 };
                 // Of its own: the client who asked first may go away.
@@ -196,7 +200,7 @@ impl Asking {
             (Err(_), Some(stale)) => {
                 Err(Ok(self.stored(stale, Outcome::HitStale, Some("origin-slow"), self.corridor.now())))
             }
-            (Err(failure), None) => Err(Err(self.corridor.failed(&self.route, failure, Forward::Miss))),
+            (Err(failure), None) => Err(Err(self.failed(failure, Forward::Miss))),
         }
     }
 
@@ -214,6 +218,7 @@ impl Asking {
             client: self.client,
             stored: Some(stored.clone()),
             lead,
+            early: None,
             own,
         };
         let later = Duration::from_millis(self.corridor.jitter(JITTER_MS));
@@ -221,70 +226,5 @@ impl Asking {
             tokio::time::sleep(later).await;
             errand.run().await;
         });
-    }
-
-    fn stored(&self, stored: &Stored, outcome: Outcome, detail: Option<&'static str>, now: u64) -> Response<Passing> {
-        let status = Status { ttl: Some(stored.left(now)), detail, ..Status::of(outcome) };
-        self.count(&status);
-        reply::stored(stored, self.asked(), false, &status, self.corridor.name(), now).map(Passing::Whole)
-    }
-
-    fn landed(&self, stored: &Stored, how: How, why: Forward, collapsed: bool) -> Response<Passing> {
-        let now = self.corridor.now();
-        let ttl = Some(stored.left(now));
-        let (status, is_validated) = match how {
-            How::Validated => {
-                let forward_status = Some(StatusCode::NOT_MODIFIED);
-                let outcome = Outcome::Forwarded(why);
-                (Status { ttl, forward_status, stored: true, collapsed, ..Status::of(outcome) }, true)
-            }
-            How::DespiteFailure(failure, _) => {
-                let detail = Some(failure.map_or("origin-failed", Failure::name));
-                (Status { ttl, detail, ..Status::of(Outcome::HitStale) }, false)
-            }
-        };
-        self.count(&status);
-        reply::stored(stored, self.asked(), is_validated, &status, self.corridor.name(), now).map(Passing::Whole)
-    }
-
-    /// An answer while it grows; of a range the whole is sent, as a server may (RFC 9110, 14.2).
-    fn shared(&self, shared: &Shared, why: Forward, collapsed: bool) -> Response<Passing> {
-        let mut fields = shared.fields.clone();
-        fields.insert(AGE, shared.age.into());
-        let mut status_code = shared.status;
-        let mut body = Passing::Arriving(shared.body.reader().boxed_unsync());
-        if status_code == StatusCode::OK && reply::is_not_modified(&self.head.headers, &fields, self.corridor.now()) {
-            status_code = StatusCode::NOT_MODIFIED;
-            reply::brief(&mut fields);
-            fields.remove(CONTENT_LENGTH);
-            body = Passing::Whole(Bytes::new());
-        } else if self.head.method == Method::HEAD {
-            body = Passing::Whole(Bytes::new());
-        }
-        let status = Status {
-            forward_status: Some(shared.status),
-            ttl: Some(shared.left),
-            stored: true,
-            collapsed,
-            ..Status::of(Outcome::Forwarded(why))
-        };
-        self.count(&status);
-        reply::finish(&mut fields, &status, self.corridor.name());
-        let mut response = Response::new(body);
-        *response.status_mut() = status_code;
-        *response.headers_mut() = fields;
-        response
-    }
-
-    /// The answer that nobody else may have.
-    async fn own(
-        &self,
-        own: oneshot::Receiver<Response<Arriving>>,
-        why: Forward,
-        detail: &'static str,
-    ) -> Result<Response<Passing>, Failed> {
-        let failed = |failure| self.corridor.failed(&self.route, failure, why);
-        let response = own.await.map_err(|_| failed(Failure::Reset))?;
-        passed(&self.corridor, &self.route, response, why, Some(detail), false).map_err(failed)
     }
 }

@@ -4,12 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HeaderValue};
+use http::header::HeaderValue;
 use http::{Request, Response};
 
 use super::failure::Failure;
 use super::flight::Flights;
 use super::instant::{self, Beginning};
+use super::interim::Early;
 use super::key::Key;
 use super::press::Press;
 use super::purge::Purge;
@@ -46,6 +47,8 @@ pub struct Asked {
     pub client: IpAddr,
     /// The ID of the corte that is shown.
     pub corte: Option<Arc<str>>,
+    /// Where interim responses go, if anywhere.
+    pub early: Option<Early>,
 }
 
 /// A body of an answer.
@@ -108,7 +111,8 @@ impl Corridor {
     /// An answer that lies ready and may be sent as it is, without a word to anybody; `None` where [`Corridor::answer`] has
     /// to be asked. For GET and HEAD; HEAD has the head of GET and no body.
     pub fn ready(&self, route: &Route, request: &Request<()>, corte: Option<&str>) -> Option<Response<Bytes>> {
-        if !route.cache || use_of(request.method()) != Use::Answer {
+        let said = request::Directives::read(request.headers());
+        if use_of(request.method()) != Use::Answer || pass::alone(route, request, &said).is_some() {
             return None;
         }
         let plan = self.upstream(route).plan();
@@ -116,30 +120,30 @@ impl Corridor {
         let key = key::key(route, &address, request.headers(), corte);
         let found = self.store.find(&key, request.headers()).0.filter(|stored| !stored.outdated)?;
         let now = self.now();
-        let said = request::Directives::read(request.headers());
         if reuse::decide(&found.kept(), &said, self.contract(route), now) != Reuse::Fresh {
             return None;
         }
         let status = Status { ttl: Some(found.left(now)), ..Status::of(Outcome::Hit) };
-        self.tally(route).count(&status);
         let asked = For { method: request.method(), fields: request.headers() };
-        Some(reply::stored(&found, asked, false, &status, &self.name, now))
+        let response = reply::stored(&found, asked, false, &status, &self.name, now);
+        self.tally(route).count(&status, request.uri().path(), response.status());
+        Some(response)
     }
 
     /// The answer of `route` for any request.
     pub async fn answer(self: Arc<Self>, route: Route, asked: Asked) -> Result<Response<Passing>, Failed> {
         let uses = use_of(asked.request.method());
-        let is_alone = [
-            (!route.cache, "route"),
-            (asked.request.headers().contains_key(AUTHORIZATION), "authorization"),
-            (request::Directives::read(asked.request.headers()).no_store, "request-no-store"),
-        ];
-        let why = is_alone.iter().find(|(holds, _)| *holds).map(|(_, why)| *why);
-        match (uses, why) {
+        let said = request::Directives::read(asked.request.headers());
+        match (uses, pass::alone(&route, &asked.request, &said)) {
             (Use::Answer, None) => ask::answer(self, route, asked).await,
-            (Use::Answer, Some(why)) => pass::pass(&self, &route, asked, Forward::Bypass, Some(why)).await,
-            (Use::Pass | Use::Write, _) => pass::pass(&self, &route, asked, Forward::Method, None).await,
+            (Use::Answer, Some(why)) => pass::pass(&self, &route, asked, Forward::Bypass, Some(why), None).await,
+            (Use::Pass | Use::Write, _) => pass::pass(&self, &route, asked, Forward::Method, None, None).await,
         }
+    }
+
+    /// In the order in which they are tried.
+    pub(super) fn routes(&self) -> &[Route] {
+        &self.routes
     }
 
     /// See [`Store::purge`].
@@ -205,9 +209,19 @@ impl Corridor {
     }
 
     /// What a client is told where there is no answer.
-    pub(super) fn failed(&self, route: &Route, failure: Failure, why: Forward) -> Failed {
-        let status = Status { detail: Some(failure.name()), ..Status::of(Outcome::Forwarded(why)) };
-        self.tally(route).count(&status);
+    pub(super) fn failed(&self, route: &Route, failure: Failure, why: Forward, path: &str) -> Failed {
+        let outcome = if failure.is_forwarded() { Outcome::Forwarded(why) } else { Outcome::Refused };
+        self.told(route, failure, outcome, path)
+    }
+
+    /// And where the origin was not asked for it.
+    pub fn refused(&self, route: &Route, failure: Failure, path: &str) -> Failed {
+        self.told(route, failure, Outcome::Refused, path)
+    }
+
+    fn told(&self, route: &Route, failure: Failure, outcome: Outcome, path: &str) -> Failed {
+        let status = Status { detail: Some(failure.name()), ..Status::of(outcome) };
+        self.tally(route).count(&status, path, failure.status());
         let status = HeaderValue::try_from(status.print(&self.name));
         Failed { failure, status: status.unwrap_or(HeaderValue::from_static("difusor")) }
     }

@@ -69,6 +69,11 @@ impl Failure {
         }
     }
 
+    /// True where the request has gone on towards the origin.
+    pub fn is_forwarded(self) -> bool {
+        !matches!(self, Failure::Full | Failure::RequestMalformed | Failure::Loop | Failure::NotStored | Failure::Crowd)
+    }
+
     /// What the client is told (RFC 9110, 15.6; 508 of RFC 5842, 7.2; 504 of RFC 9111, 5.2.1.7).
     pub fn status(self) -> StatusCode {
         match self {

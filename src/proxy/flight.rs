@@ -1,7 +1,7 @@
 //! Requests on their way to an origin that others wait for: one a key (RFC 9111, 4, allows to collapse them).
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use http::{HeaderMap, StatusCode};
 use tokio::sync::watch;
 
 use super::failure::Failure;
+use super::freshness::Kept;
 use super::growing::Growing;
 use super::store::Stored;
 use super::vary::Vary;
@@ -41,23 +42,28 @@ pub enum How {
 /// An answer on its way.
 pub struct Shared {
     pub status: StatusCode,
+    /// What the origin has said, which may have been about the rest of what was here.
+    pub answered: StatusCode,
     pub fields: HeaderMap,
+    /// Fields that only the one who asked may have (RFC 9111, 5.2.2.7).
+    pub private: HeaderMap,
     pub vary: Vary,
     pub selects: Vec<u8>,
-    /// Age when it came, seconds.
-    pub age: u32,
-    /// Seconds of freshness that it came with.
-    pub left: i64,
+    /// What tells how old it is by now.
+    pub kept: Kept,
     pub body: Growing,
 }
 
 /// A flight, as its waiters have it.
 pub type Flight = watch::Receiver<Option<Landed>>;
 
+/// And whether its answer may be of the time before a write.
+type Flying = (Flight, Arc<AtomicBool>);
+
 /// All that are under way.
 #[derive(Default)]
 pub struct Flights {
-    flying: Mutex<HashMap<Vec<u8>, Flight>>,
+    flying: Mutex<HashMap<Vec<u8>, Flying>>,
     waiting: AtomicUsize,
 }
 
@@ -74,17 +80,29 @@ pub struct Lead {
     flights: Arc<Flights>,
     key: Vec<u8>,
     tell: watch::Sender<Option<Landed>>,
+    is_old: Arc<AtomicBool>,
 }
 
 impl Flights {
     pub fn board(self: &Arc<Self>, key: Vec<u8>) -> Boarded {
         let mut flying = self.flying.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = flying.get(&key) {
+        if let Some((flight, _)) = flying.get(&key) {
             return Boarded::Joined(flight.clone());
         }
         let (tell, flight) = watch::channel(None);
-        flying.insert(key.clone(), flight.clone());
-        Boarded::Leads(Lead { flights: self.clone(), key, tell }, flight)
+        let is_old = Arc::<AtomicBool>::default();
+        flying.insert(key.clone(), (flight.clone(), is_old.clone()));
+        Boarded::Leads(Lead { flights: self.clone(), key, tell, is_old }, flight)
+    }
+
+    /// An address was written to: what is under way to it may be of the time before. Nobody joins it any more.
+    pub fn outdate(&self, address: &str) {
+        let mut flying = self.flying.lock().unwrap_or_else(PoisonError::into_inner);
+        flying.retain(|key, (_, is_old)| {
+            let is_it = key.strip_prefix(address.as_bytes()).is_some_and(|rest| rest.starts_with(b"\n"));
+            is_old.fetch_or(is_it, SeqCst);
+            !is_it
+        });
     }
 
     /// Waits for what a flight comes to.
@@ -125,10 +143,15 @@ impl Lead {
 }
 
 impl Lead {
+    /// See [`Flights::outdate`].
+    pub fn is_old(&self) -> bool {
+        self.is_old.load(SeqCst)
+    }
+
     /// Nobody joins any more: what was told is for those who had asked before.
     pub fn close(&self) {
         let mut flying = self.flights.flying.lock().unwrap_or_else(PoisonError::into_inner);
-        if flying.get(&self.key).is_some_and(|flight| flight.same_channel(&self.tell.subscribe())) {
+        if flying.get(&self.key).is_some_and(|(flight, _)| flight.same_channel(&self.tell.subscribe())) {
             flying.remove(&self.key);
         }
     }
@@ -163,6 +186,25 @@ mod tests {
             assert!(matches!(flights.board(b"k".to_vec()), Boarded::Leads(..)));
             assert_eq!(flights.waiting.load(Relaxed), 0);
         });
+    }
+
+    #[test]
+    fn what_is_written_to_is_asked_for_anew() {
+        let flights = Arc::new(Flights::default());
+        let lead = |name: &str| match flights.board(name.into()) {
+            Boarded::Leads(lead, _) => lead,
+            Boarded::Joined(_) => panic!("{name} is under way"),
+        };
+        let (it, by_corte, other) = (lead("http://a/b\n\n"), lead("http://a/b\ncorte c\n\n"), lead("http://a/bc\n\n"));
+        flights.outdate("http://a/b");
+        assert!(it.is_old() && by_corte.is_old() && !other.is_old());
+        let anew = lead("http://a/b\n\n");
+        drop(it);
+        assert!(!anew.is_old());
+        assert!(
+            matches!(flights.board(b"http://a/b\n\n".to_vec()), Boarded::Joined(_)),
+            "another's end is not its own"
+        );
     }
 
     #[test]

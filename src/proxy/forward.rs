@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 
 use http::header::{
-    EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
-    IF_UNMODIFIED_SINCE, MAX_FORWARDS, PROXY_AUTHORIZATION, RANGE, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, IF_MATCH,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, MAX_FORWARDS, PROXY_AUTHORIZATION, RANGE, TRAILER,
+    UPGRADE,
 };
 use http::request::Parts;
 use http::uri::{Authority, Scheme, Uri};
@@ -27,8 +28,20 @@ const OURS: [HeaderName; 6] = [
     HeaderName::from_static("x-forwarded-port"),
     HeaderName::from_static("x-real-ip"),
 ];
-/// What the cache answers itself, from the whole response that it asks for.
-const CONDITIONS: [HeaderName; 6] = [IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE, IF_RANGE, RANGE];
+/// What the cache answers itself, from the whole response that it asks for; and what tells of a body or a connection, for its
+/// request has neither.
+const NOT_FOR_ALL: [HeaderName; 10] = [
+    IF_MATCH,
+    IF_NONE_MATCH,
+    IF_MODIFIED_SINCE,
+    IF_UNMODIFIED_SINCE,
+    IF_RANGE,
+    RANGE,
+    CONTENT_LENGTH,
+    TRAILER,
+    CONNECTION,
+    UPGRADE,
+];
 
 /// Where a request goes: the origin's scheme, the host that it is told, and what the route leaves of path and query.
 pub fn address(route: &Route, is_secure: bool, host: &HostOut, asked: &Uri, fields: &HeaderMap) -> Option<Uri> {
@@ -51,7 +64,7 @@ pub fn fields(asked: &Parts, route: &Route, plan: &Plan, client: IpAddr, own: &s
     if hops::is_loop(&fields, own) {
         return Err(Failure::Loop);
     }
-    let upgrade = fields.get(UPGRADE).cloned();
+    let upgrade = hops::upgrade(asked.version, &fields);
     hops::strip(&mut fields).map_err(|_| Failure::RequestMalformed)?;
     let host = fields.remove(HOST);
     for name in OURS.iter().chain([&EXPECT, &PROXY_AUTHORIZATION]) {
@@ -62,10 +75,9 @@ pub fn fields(asked: &Parts, route: &Route, plan: &Plan, client: IpAddr, own: &s
         Forwards::Left(left) => drop(fields.insert(MAX_FORWARDS, left.into())),
         Forwards::Here => return Err(Failure::Loop),
     }
-    // HTTP/1.1 alone has upgrades (RFC 9110, 7.8); a cached answer is nobody's connection.
-    if let Some(upgrade) = upgrade.filter(|_| asked.version == http::Version::HTTP_11 && !route.cache) {
+    if let Some(upgrade) = upgrade {
         fields.insert(UPGRADE, upgrade);
-        fields.insert(http::header::CONNECTION, HeaderValue::from_static("upgrade"));
+        fields.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
     hops::add_via(&mut fields, asked.version, own);
     if plan.forwarded {
@@ -84,7 +96,7 @@ pub fn fields(asked: &Parts, route: &Route, plan: &Plan, client: IpAddr, own: &s
 
 /// Makes a request ask for the whole response, whatever its client holds.
 pub fn ask_for_all(fields: &mut HeaderMap) {
-    for name in &CONDITIONS {
+    for name in &NOT_FOR_ALL {
         fields.remove(name);
     }
 }

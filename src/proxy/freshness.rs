@@ -53,6 +53,15 @@ pub fn age(initial: u32, received: u64, now: u64) -> u32 {
     bounded(u64::from(initial).saturating_add(now.saturating_sub(received)))
 }
 
+/// What has no `Date` gets that of its arrival (RFC 9110, 6.6.1).
+pub fn date(headers: &mut HeaderMap, received: u64) {
+    if !headers.contains_key(DATE)
+        && let Some(date) = list::printed(received)
+    {
+        headers.insert(DATE, date);
+    }
+}
+
 fn bounded(seconds: u64) -> u32 {
     u32::try_from(seconds).unwrap_or(SECONDS_MOST).min(SECONDS_MOST)
 }
@@ -101,6 +110,7 @@ fn lifetime(
         None => 0,
     }
 }
+
 #[cfg(test)]
 mod tests {
     use http::{HeaderName, HeaderValue};
@@ -109,6 +119,16 @@ mod tests {
 
     /// Sun, 06 Nov 1994 08:49:37 GMT
     const NOW: u64 = 784_111_777;
+
+    #[test]
+    fn what_has_no_date_gets_that_of_its_arrival() {
+        // RFC 9110, 6.6.1
+        let mut headers = HeaderMap::new();
+        date(&mut headers, NOW);
+        assert_eq!(headers[DATE], "Sun, 06 Nov 1994 08:49:37 GMT");
+        date(&mut headers, NOW + 1);
+        assert_eq!(headers[DATE], "Sun, 06 Nov 1994 08:49:37 GMT");
+    }
 
     #[test]
     fn ages_and_lifetimes() {

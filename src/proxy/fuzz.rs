@@ -1,11 +1,15 @@
 //! One call over everything here that reads foreign fields: for the fuzz target `cache_fields` and the property tests.
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
-use http::{Method, StatusCode};
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode, Version};
 
 use super::freshness::Kept;
+use super::partial::Partial;
+use super::reply::For;
 use super::reuse::Contract;
-use super::{hops, invalidate, request, reuse, storable, structured, update, validate, vary};
+use super::store::Stored;
+use super::vary::{self, Vary};
+use super::{cut, hops, invalidate, request, reuse, storable, structured, update, validate};
 
 /// The fields of a head: lines of `name: value`; what is none is left out.
 pub fn head(bytes: &[u8]) -> HeaderMap {
@@ -42,6 +46,15 @@ pub fn read(bytes: &[u8]) {
     let _ = validate::is_not_modified(&fields, &fields, 102);
     let _ = validate::range_holds(&fields, &fields);
     validate::ask(&mut fields.clone(), &fields);
+    let _ = (cut::Told::read(&fields), hops::upgrade(Version::HTTP_11, &fields), update::private(&fields));
+    let stored =
+        Stored::new(StatusCode::OK, fields.clone(), "ab".into(), kept.clone(), Vary::read(&fields), Vec::new());
+    if let Some(part) = Partial::of(stored, Some(9)) {
+        let whole = part.completed(&fields);
+        assert!(whole.is_none_or(|whole| whole[CONTENT_LENGTH] == "9"));
+        let within = part.within(For { method: &Method::GET, fields: &fields });
+        assert!(within.is_none_or(|part| part.start < part.end && part.end <= 2));
+    }
     let _ = (hops::is_loop(&fields, "difusor"), hops::max_forwards(&Method::TRACE, &fields));
     if let Ok(mut stored) = update::stored(&fields) {
         assert!(!stored.contains_key("connection"));

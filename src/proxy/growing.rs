@@ -70,6 +70,17 @@ impl Growing {
         inner.gone == 0
     }
 
+    /// Bytes of all of it, where the origin has told.
+    pub fn length(&self) -> Option<usize> {
+        self.length.and_then(|length| usize::try_from(length).ok())
+    }
+
+    /// True where as much has come as the origin has told, and all of it is kept.
+    pub fn is_as_long_as_told(&self) -> bool {
+        let inner = self.lock();
+        inner.gone == 0 && self.length == Some(inner.held as u64)
+    }
+
     pub fn end(&self, how: Result<(), Failure>) {
         let mut inner = self.lock();
         inner.end.get_or_insert(how);

@@ -26,6 +26,9 @@ const KNOWN: [HeaderName; 6] = [
 /// something else: whom it is for, where it ends, who may keep it.
 const ESSENTIAL: [HeaderName; 7] = [HOST, CONTENT_LENGTH, CACHE_CONTROL, CDN_CACHE_CONTROL, AUTHORIZATION, VARY, VIA];
 
+/// Protocols that are HTTP itself, or what it runs on.
+const OF_HTTP: [&[u8]; 4] = [b"h2c", b"h2", b"http", b"tls"];
+
 /// Why a message goes no further: 400 for a request, 502 for a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -50,6 +53,23 @@ pub fn strip(headers: &mut HeaderMap) -> Result<(), Fault> {
         headers.remove(name);
     }
     Ok(())
+}
+
+/// What a client may have its connection turned into (7.8), as far as it goes on. Not another version of HTTP: what would
+/// be asked of the origin then, nobody here would see.
+pub fn upgrade(version: Version, headers: &HeaderMap) -> Option<HeaderValue> {
+    // HTTP/1.1 alone has upgrades.
+    if version != Version::HTTP_11 || !headers.contains_key(UPGRADE) {
+        return None;
+    }
+    let options = list::of(headers, CONNECTION).members;
+    if !options.iter().any(|option| option.eq_ignore_ascii_case(b"upgrade")) {
+        return None;
+    }
+    let name = |protocol: &[u8]| protocol.split(|byte| *byte == b'/').next().unwrap_or_default().to_ascii_lowercase();
+    let members = list::of(headers, UPGRADE).members;
+    let kept: Vec<&[u8]> = members.into_iter().filter(|one| !OF_HTTP.contains(&&*name(one))).collect();
+    HeaderValue::from_bytes(&kept.join(&b", "[..])).ok().filter(|_| !kept.is_empty())
 }
 
 /// True where the client takes trailers (10.1.4): then a `TE: trailers` of our own goes upstream.
@@ -127,6 +147,25 @@ mod tests {
             [("Cache-Control", Fault::Essential), ("a, host", Fault::Essential), ("a b", Fault::Connection)]
         {
             assert_eq!(strip(&mut head(&[("connection", value)])), Err(fault), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_a_connection_may_become() {
+        // RFC 9110, 7.8
+        for (version, connection, upgrade_to, expected) in [
+            (Version::HTTP_11, "Upgrade", "websocket", Some("websocket")),
+            (Version::HTTP_11, "keep-alive, upgrade", "a/1, websocket", Some("a/1, websocket")),
+            (Version::HTTP_11, "upgrade, http2-settings", "h2c", None),
+            (Version::HTTP_11, "upgrade", "H2C, websocket, HTTP/2.0, TLS/1.2", Some("websocket")),
+            (Version::HTTP_11, "upgrade", " , ", None),
+            (Version::HTTP_11, "close", "websocket", None),
+            (Version::HTTP_10, "upgrade", "websocket", None),
+            (Version::HTTP_2, "upgrade", "websocket", None),
+        ] {
+            let headers = head(&[("connection", connection), ("upgrade", upgrade_to)]);
+            let expected = expected.map(HeaderValue::from_static);
+            assert_eq!(upgrade(version, &headers), expected, "{version:?} {connection} {upgrade_to}");
         }
     }
 

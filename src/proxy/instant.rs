@@ -87,7 +87,8 @@ impl Corridor {
         let is_known = stored.status == StatusCode::OK && is_known(asked, lines);
         out.extend_from_slice(if is_known { b"HTTP/1.1 304 Not Modified\r\n" } else { status_line(stored.status)? });
         let ttl = stored.left(now);
-        self.tally(route).count(&Status { ttl: Some(ttl), ..Status::of(Outcome::Hit) });
+        let status = Status { ttl: Some(ttl), ..Status::of(Outcome::Hit) };
+        self.tally(route).count(&status, asked.path, if is_known { StatusCode::NOT_MODIFIED } else { stored.status });
         match is_known {
             true => brief(lines, out),
             false => out.extend_from_slice(lines.as_bytes()),
@@ -107,7 +108,7 @@ impl Corridor {
 
 /// What stands between the age and the time that is left.
 pub fn signature(name: &str) -> Box<[u8]> {
-    format!("\r\nvia: 1.1 {name}\r\n{CACHE_STATUS}: {name}; hit; ttl=").into_bytes().into()
+    format!("\r\n{CACHE_STATUS}: {name}; hit; ttl=").into_bytes().into()
 }
 
 /// A host that every parser takes as it is.

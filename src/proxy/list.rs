@@ -1,11 +1,14 @@
 //! Fields that are lists (RFC 9110, 5.6.1), tokens (5.6.2), quoted strings (5.6.4), numbers of seconds and dates.
 
 use std::borrow::Cow;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
-use http::header::{AsHeaderName, HeaderMap};
+use http::header::{AsHeaderName, HeaderMap, HeaderValue};
 
 use super::SECONDS_MOST;
+
+/// The last second of the year 9999.
+const DATE_LAST: u64 = 253_402_300_799;
 
 /// What a list of one field line came to.
 #[derive(Debug, PartialEq, Eq)]
@@ -118,6 +121,12 @@ pub fn date(text: &[u8]) -> Option<u64> {
     at.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
 }
 
+/// Seconds since 1970 as a date; `None` beyond the year 9999, which has no such form.
+pub fn printed(seconds: u64) -> Option<HeaderValue> {
+    let at = UNIX_EPOCH + Duration::from_secs(Some(seconds).filter(|seconds| *seconds <= DATE_LAST)?);
+    HeaderValue::try_from(httpdate::fmt_http_date(at)).ok()
+}
+
 /// The date in a field that stands once; `None` where it is absent, `Some(None)` where it is no date or there are several
 /// that differ.
 pub fn date_of(headers: &HeaderMap, name: impl AsHeaderName) -> Option<Option<u64>> {
@@ -193,6 +202,8 @@ mod tests {
         ] {
             assert_eq!(date(text.as_bytes()), Some(784_111_777), "{text}");
         }
+        assert_eq!(printed(784_111_777).unwrap(), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert!(printed(DATE_LAST).is_some() && printed(DATE_LAST + 1).is_none());
         for text in
             ["0", "", "Sun, 06 Nov 1994 08:49:37 PST", "Sun, 06 Nov 1994 08:49:37 +0000", "1994-11-06", "\u{ff}"]
         {

@@ -4,11 +4,14 @@
 //!
 //! A request: [`request::Directives`] -> the stored responses that [`vary`] selects -> [`reuse::decide`] -> sent, or
 //! validated with [`validate::ask`]. A response: [`storable::judge`] -> [`update::stored`] with [`freshness::Kept`]; a 304 or
-//! the answer to HEAD goes through [`update`]. What happened is told by [`status`]. Times are seconds since 1970 by the clock of this machine, ages and lifetimes seconds.
+//! the answer to HEAD goes through [`update`] and [`renew`], the rest of a body that broke off through [`partial`], a range
+//! through [`cut`]. What happened is told by [`status`]. Times are seconds since 1970 by the clock of this machine, ages and lifetimes seconds.
 
 mod ask;
 mod coded;
+mod come;
 pub mod corridor;
+mod cut;
 pub mod directives;
 pub mod failure;
 mod fetch;
@@ -19,15 +22,18 @@ pub mod fuzz;
 pub mod growing;
 pub mod hops;
 pub mod instant;
+pub mod interim;
 pub mod invalidate;
 pub mod key;
 mod lines;
 pub mod list;
+mod partial;
 mod pass;
 mod press;
 #[cfg(test)]
 mod properties;
 pub mod purge;
+mod renew;
 pub mod reply;
 pub mod request;
 pub mod reuse;
@@ -38,6 +44,7 @@ pub mod store;
 mod stored;
 pub mod structured;
 mod tally;
+mod told;
 pub mod update;
 pub mod upstream;
 pub mod validate;

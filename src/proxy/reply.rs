@@ -2,24 +2,25 @@
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, DATE, ETAG, EXPIRES,
-    HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_UNMODIFIED_SINCE, RANGE, VARY,
+    ACCEPT_ENCODING, AGE, CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, EXPIRES, HeaderMap, HeaderName, HeaderValue,
+    IF_MATCH, IF_UNMODIFIED_SINCE, RANGE, VARY, VIA,
 };
-use http::{Method, Response, StatusCode, Version};
+use http::{Method, Response, StatusCode};
 
 use super::coded::{self, Coded};
 use super::directives::CDN_CACHE_CONTROL;
 use super::status::Status;
 use super::store::Stored;
-use super::{hops, request, update, validate};
-use crate::base::range::{self, Wanted};
+use super::{cut, request, update, validate};
+use crate::base::range::Wanted;
 use crate::snapshot::negotiate::Accepted;
 
 /// What an answer that we have in several codings varies by.
 pub const ENCODING: HeaderValue = HeaderValue::from_static("accept-encoding");
 
-/// What 304 says again (RFC 9110, 15.4.5).
-pub const BRIEF: [HeaderName; 8] = [CACHE_CONTROL, CDN_CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, EXPIRES, VARY, AGE];
+/// What 304 says again (RFC 9110, 15.4.5), and the way that it came.
+pub const BRIEF: [HeaderName; 9] =
+    [CACHE_CONTROL, CDN_CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, EXPIRES, VARY, AGE, VIA];
 
 /// What a client asked, as far as a reply depends on it.
 #[derive(Clone, Copy)]
@@ -73,26 +74,10 @@ fn part(status: StatusCode, fields: &mut HeaderMap, body: &Bytes, received: u64,
         brief(fields);
         return (StatusCode::NOT_MODIFIED, Bytes::new());
     }
-    let mut ranges = asked.fields.get_all(RANGE).iter();
-    if let (Some(wanted), None) = (ranges.next(), ranges.next())
-        && *asked.method == Method::GET
-        && validate::range_holds(asked.fields, fields)
-    {
-        match range::read(wanted.as_bytes(), body.len()) {
-            Wanted::Whole => {}
-            Wanted::Part(part) => {
-                let told = format!("bytes {}-{}/{}", part.start, part.end - 1, body.len());
-                set(fields, CONTENT_RANGE, &told);
-                fields.insert(CONTENT_LENGTH, part.len().into());
-                return (StatusCode::PARTIAL_CONTENT, body.slice(part));
-            }
-            Wanted::Unsatisfiable => {
-                brief(fields);
-                set(fields, CONTENT_RANGE, &format!("bytes */{}", body.len()));
-                fields.insert(CONTENT_LENGTH, 0.into());
-                return (StatusCode::RANGE_NOT_SATISFIABLE, Bytes::new());
-            }
-        }
+    match cut::wanted(asked, fields, body.len()) {
+        Wanted::Whole => {}
+        Wanted::Part(part) => return (cut::tell_part(fields, &part, body.len()), body.slice(part)),
+        Wanted::Unsatisfiable => return (cut::tell_unsatisfiable(fields, body.len()), Bytes::new()),
     }
     (status, body.clone())
 }
@@ -112,20 +97,15 @@ pub fn brief(fields: &mut HeaderMap) {
     }
 }
 
-/// Adds this hop.
+/// Tells how the answer was come by; `Via` has told of this hop since it came.
 pub fn finish(fields: &mut HeaderMap, status: &Status, name: &str) {
-    hops::add_via(fields, Version::HTTP_11, name);
     status.append(fields, name);
-}
-
-fn set(fields: &mut HeaderMap, name: HeaderName, text: &str) {
-    if let Ok(value) = HeaderValue::try_from(text) {
-        fields.insert(name, value);
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use http::header::{CONTENT_LENGTH, CONTENT_RANGE};
+
     use super::super::freshness::Kept;
     use super::super::status::Outcome;
     use super::super::vary::Vary;
@@ -142,10 +122,11 @@ mod tests {
             ("content-length", "10"),
             ("cache-control", "max-age=60, no-cache=\"x-a\""),
             ("x-a", "1"),
+            ("via", "1.1 difusor"),
         ]);
         let kept = Kept::of(StatusCode::OK, &fields, 100, 100, None);
         let (vary, selects, body) = (Vary::read(&fields), Vec::new(), "0123456789".into());
-        let one = Stored::new(StatusCode::OK, fields, body, &kept, vary, selects);
+        let one = Stored::new(StatusCode::OK, fields, body, kept, vary, selects);
         let asked = head(asked);
         let asked = For { method: &method, fields: &asked };
         stored(&one, asked, false, &Status::of(Outcome::Hit), "difusor", 107)
@@ -171,7 +152,7 @@ mod tests {
             assert_eq!((text(CONTENT_LENGTH).as_deref(), text(CONTENT_RANGE).as_deref()), (length, range), "{asked:?}");
             assert_eq!(text(AGE).as_deref(), Some("7"));
             assert_eq!(text("cache-status".parse().unwrap()).as_deref(), Some("difusor; hit"));
-            assert_eq!(text("via".parse().unwrap()).as_deref(), Some("1.1 difusor"));
+            assert_eq!(text("via".parse().unwrap()).as_deref(), Some("1.1 difusor"), "once, since it came");
             assert!(!response.headers().contains_key("x-a"), "named by no-cache, and not validated");
         }
     }

@@ -18,6 +18,8 @@ pub enum Outcome {
     /// Sent stale from the store, as it may be.
     HitStale,
     Forwarded(Forward),
+    /// Neither: it went no further than here.
+    Refused,
 }
 
 /// Why a request went to the origin (2.2).
@@ -49,7 +51,7 @@ impl Forward {
 }
 
 impl Outcome {
-    pub const ALL: [Outcome; 10] = [
+    pub const ALL: [Outcome; 11] = [
         Outcome::Hit,
         Outcome::HitStale,
         Outcome::Forwarded(Forward::Bypass),
@@ -60,6 +62,7 @@ impl Outcome {
         Outcome::Forwarded(Forward::Request),
         Outcome::Forwarded(Forward::Stale),
         Outcome::Forwarded(Forward::Partial),
+        Outcome::Refused,
     ];
 
     pub fn name(self) -> &'static str {
@@ -67,6 +70,7 @@ impl Outcome {
             Outcome::Hit => "hit",
             Outcome::HitStale => "hit-stale",
             Outcome::Forwarded(why) => why.token(),
+            Outcome::Refused => "refused",
         }
     }
 }
@@ -97,6 +101,7 @@ impl<'s> Status<'s> {
         let mut text = name.to_owned();
         match self.outcome {
             Outcome::Hit | Outcome::HitStale => text.push_str("; hit"),
+            Outcome::Refused => {}
             Outcome::Forwarded(why) => {
                 text.push_str("; fwd=");
                 text.push_str(why.token());
@@ -145,6 +150,7 @@ mod tests {
         for (status, text) in [
             (Status::of(Outcome::Hit), "difusor; hit"),
             (hit, r#"difusor; hit; ttl=-3; key="/a?\"?""#),
+            (Status { detail: Some("loop"), ..Status::of(Outcome::Refused) }, "difusor; detail=loop"),
             (miss, "difusor; fwd=uri-miss; fwd-status=200; stored; collapsed; detail=x"),
         ] {
             assert_eq!(status.print("difusor"), text);

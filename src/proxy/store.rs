@@ -12,6 +12,7 @@ use moka::sync::Cache;
 
 use super::failure::Failure;
 use super::key::Key;
+use super::partial::Partial;
 use super::purge::Purge;
 pub use super::stored::Stored;
 
@@ -38,6 +39,8 @@ struct Rest {
     spared_until: u64,
     /// And until then nobody is let through to an origin that has just failed, who has nothing stored either.
     failed: Option<(Failure, u64)>,
+    /// The newest response, where its body broke off.
+    part: Option<Arc<Partial>>,
 }
 
 impl Known {
@@ -71,8 +74,16 @@ impl Known {
         self.newest = Some(stored);
     }
 
+    fn forget_part(&mut self, is_meant: impl Fn(&Stored) -> bool) {
+        if let Some(rest) = &mut self.rest {
+            rest.part = rest.part.take().filter(|part| !is_meant(&part.stored));
+        }
+    }
+
     fn bytes(&self) -> usize {
-        self.variants().map(|one| one.bytes()).sum::<usize>() + self.rest.as_ref().map_or(0, |_| size_of::<Rest>())
+        let part = |rest: &Rest| rest.part.as_ref().map_or(0, |part| part.stored.bytes());
+        let rest = self.rest.as_ref().map_or(0, |rest| size_of::<Rest>() + part(rest));
+        self.variants().map(|one| one.bytes()).sum::<usize>() + rest
     }
 }
 
@@ -138,8 +149,38 @@ impl Store {
         });
     }
 
+    /// What there is of a response that the request selects and whose body broke off.
+    pub fn part(&self, key: &Key, request: &HeaderMap) -> Option<Arc<Partial>> {
+        self.held.get(key)?.rest.as_ref()?.part.clone().filter(|part| part.stored.is_for(request))
+    }
+
+    /// In the place of any other; not where a purge came between.
+    pub fn keep_part(&self, key: &Key, part: Partial, purges: u64) {
+        self.change(key, |known| {
+            if self.purges() == purges {
+                known.rest().part = Some(Arc::new(part));
+            }
+        });
+    }
+
     fn rest_of(&self, key: &Key, says: impl Fn(&Rest) -> bool) -> bool {
         self.held.get(key).is_some_and(|known| known.rest.as_ref().is_some_and(|rest| says(rest)))
+    }
+
+    /// It is another's by now.
+    pub fn forget_part(&self, key: &Key) {
+        if self.rest_of(key, |rest| rest.part.is_some()) {
+            self.change(key, |known| known.rest().part = None);
+        }
+    }
+
+    /// What a request that went to the origin as it is has told of the stored response that it selects.
+    pub fn told(&self, key: &Key, request: &HeaderMap, change: impl FnOnce(&Stored) -> Stored) {
+        self.change(key, |known| {
+            if let Some(one) = known.variants_mut().find(|one| one.is_for(request)) {
+                *one = Arc::new(change(one));
+            }
+        });
     }
 
     /// Nobody waits for another's answer until then.
@@ -171,7 +212,10 @@ impl Store {
     pub fn outdate(&self, address: &str, has_more: bool) {
         let plain: Key = address.into();
         if self.held.contains_key(&plain) {
-            self.change(&plain, |known| known.variants_mut().for_each(outdate));
+            self.change(&plain, |known| {
+                known.forget_part(|_| true);
+                known.variants_mut().for_each(outdate);
+            });
         }
         if !has_more {
             return;
@@ -197,13 +241,19 @@ impl Store {
         for (key, known) in &self.held {
             let by_address = purge.which.has(super::key::address(&key));
             let is_meant = |one: &Stored| by_address.unwrap_or_else(|| purge.which.tags(&one.fields()));
-            if !known.variants().any(|one| is_meant(one)) {
+            let part = known.rest.as_ref().and_then(|rest| rest.part.as_ref());
+            let is_part_meant = part.is_some_and(|part| is_meant(&part.stored));
+            if !is_part_meant && !known.variants().any(|one| is_meant(one)) {
                 continue;
             }
             count += 1;
-            self.change(&key, |known| match purge.soft {
-                true => known.variants_mut().filter(|one| is_meant(one)).for_each(outdate),
-                false => known.keep(|one| !is_meant(one)),
+            self.change(&key, |known| {
+                // What is not whole is not worth to be validated.
+                known.forget_part(is_meant);
+                match purge.soft {
+                    true => known.variants_mut().filter(|one| is_meant(one)).for_each(outdate),
+                    false => known.keep(|one| !is_meant(one)),
+                }
             });
         }
         count
@@ -239,7 +289,7 @@ mod tests {
         let vary = Vary::read(&fields);
         let selects = vary.key(asked).unwrap();
         let kept = Kept::of(StatusCode::OK, &fields, 0, 0, None);
-        Arc::new(Stored::new(StatusCode::OK, fields, body.into(), &kept, vary, selects))
+        Arc::new(Stored::new(StatusCode::OK, fields, body.into(), kept, vary, selects))
     }
 
     fn body(found: (Option<Arc<Stored>>, bool)) -> Option<Bytes> {
@@ -313,6 +363,30 @@ mod tests {
         assert!(store.find(&a, &head(&[])).0.unwrap().outdated, "asked for before the purge");
         store.put(&a, stored(&[], &head(&[]), "x"), store.purges());
         assert!(!store.find(&a, &head(&[])).0.unwrap().outdated);
+    }
+
+    #[test]
+    fn a_part_counts_and_goes_like_all_else() {
+        let (store, key) = (Store::new(1 << 20), Key::from("http://a/b"));
+        let asked = head(&[("a", "es")]);
+        let fields = [("etag", "\"a\""), ("vary", "a"), ("cache-tag", "t")];
+        let keep = || {
+            let mut one = Stored::clone(&stored(&fields, &asked, ""));
+            one.body = vec![0; 1 << 10].into();
+            store.keep_part(&key, Partial::of(one, Some(1 << 11)).unwrap(), 0);
+            store.part(&key, &asked).is_some()
+        };
+        assert!(keep() && store.part(&key, &head(&[])).is_none());
+        assert!(store.find(&key, &asked).0.is_none(), "it is no whole one");
+        assert!(store.held().1 > 1 << 10, "{:?}", store.held());
+        store.outdate("http://a/b", false);
+        assert!(store.part(&key, &asked).is_none() && keep());
+        store.put(&key, stored(&[], &asked, "x"), 0);
+        assert!(store.part(&key, &asked).is_none(), "there is a newer one");
+        assert!(keep());
+        assert_eq!(store.purge(&Purge { which: Which::Tag("t".into()), soft: true }), 1);
+        assert!(store.part(&key, &asked).is_none() && !keep(), "asked for before the purge");
+        assert!(!store.find(&key, &asked).0.unwrap().outdated, "another's tag");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A response as it is kept: as few bytes as it takes, and the head ready to be sent.
 
 use bytes::Bytes;
-use http::header::{ACCEPT_RANGES, AGE, DATE, HeaderMap, HeaderValue};
+use http::header::{ACCEPT_RANGES, AGE, HeaderMap, HeaderValue};
 use http::{StatusCode, header};
 
 use super::coded::Coded;
@@ -18,6 +18,8 @@ pub struct Stored {
     pub outdated: bool,
     /// The origin has to be asked each time, or there are fields that only its word lets go (RFC 9111, 5.2.2.4).
     needs_word: bool,
+    /// It came with an `Age`: from another cache.
+    was_aged: bool,
     /// As in [`Kept`].
     initial_age: u32,
     lifetime: u32,
@@ -45,19 +47,13 @@ impl Stored {
         status: StatusCode,
         mut fields: HeaderMap,
         body: Bytes,
-        kept: &Kept,
+        kept: Kept,
         vary: Vary,
         selects: Vec<u8>,
     ) -> Stored {
+        freshness::date(&mut fields, kept.received);
         // What it said is in `initial_age`.
-        fields.remove(AGE);
-        if !fields.contains_key(DATE) {
-            // RFC 9110, 6.6.1: whoever stores it notes when it came.
-            let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(kept.received);
-            if let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(at)) {
-                fields.insert(DATE, date);
-            }
-        }
+        let was_aged = fields.remove(AGE).is_some();
         if status == StatusCode::OK {
             fields.entry(ACCEPT_RANGES).or_insert(HeaderValue::from_static("bytes"));
         }
@@ -65,6 +61,7 @@ impl Stored {
         Stored {
             status,
             outdated: false,
+            was_aged,
             needs_word: kept.directives.no_cache != Reach::Absent,
             initial_age: kept.initial_age,
             lifetime: kept.lifetime,
@@ -77,7 +74,7 @@ impl Stored {
     }
 
     /// The same body under fields that the origin has renewed.
-    pub fn renewed(&self, fields: HeaderMap, kept: &Kept, vary: Vary, selects: Vec<u8>) -> Stored {
+    pub fn renewed(&self, fields: HeaderMap, kept: Kept, vary: Vary, selects: Vec<u8>) -> Stored {
         let new = Stored::new(self.status, fields, self.body.clone(), kept, vary, selects);
         let bodies = self.coded.iter().flatten().map(|one| (one.coding, one.body.clone()));
         new.with_codings(bodies.collect())
@@ -89,6 +86,15 @@ impl Stored {
         let coded: Box<[Coded]> = bodies.into_iter().map(|(coding, body)| Coded::new(coding, body, &fields)).collect();
         self.coded = (!coded.is_empty()).then_some(coded);
         self
+    }
+
+    /// The same, out of date.
+    pub fn old(&self) -> Stored {
+        Stored { outdated: true, ..self.clone() }
+    }
+
+    pub fn was_aged(&self) -> bool {
+        self.was_aged
     }
 
     pub fn lines(&self) -> &Lines {

@@ -2,13 +2,15 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use http::StatusCode;
 use prometheus_client::metrics::counter::Counter;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::failure::Failure;
 use super::route::Route;
 use super::status::{Outcome, Status};
 use crate::base::clock::Clock;
+use crate::base::shown::Shown;
 use crate::record::{Metrics, Rate};
 
 /// One route's.
@@ -35,7 +37,18 @@ impl Tally {
         }
     }
 
-    pub fn count(&self, status: &Status) {
+    /// One request for `path` was answered with `code`.
+    pub fn count(&self, status: &Status, path: &str, code: StatusCode) {
+        debug!(
+            route = self.route,
+            // Nothing of it is done while nobody listens.
+            path = %Shown::text(path),
+            outcome = status.outcome.name(),
+            collapsed = status.collapsed,
+            detail = status.detail,
+            status = code.as_u16(),
+            "proxied"
+        );
         if status.collapsed {
             self.collapsed.inc();
         } else if let Some(place) = Outcome::ALL.iter().position(|outcome| *outcome == status.outcome) {

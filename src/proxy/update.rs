@@ -1,8 +1,8 @@
 //! What is kept of a response's fields (RFC 9111, 3.1), and how a 304 or the answer to HEAD renews them (3.2, 4.3.4, 4.3.5).
 
 use http::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TRAILER,
+    AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TRAILER,
 };
 
 use super::directives::Directives;
@@ -25,6 +25,23 @@ pub fn stored(answered: &HeaderMap) -> Result<HeaderMap, hops::Fault> {
     Ok(kept)
 }
 
+/// And those of them that only the one who asked gets (5.2.2.7).
+pub fn private(answered: &HeaderMap) -> HeaderMap {
+    let (mut all, mut kept) = (HeaderMap::new(), HeaderMap::new());
+    let says = Directives::read(answered);
+    if !says.private.names().is_empty() {
+        all.clone_from(answered);
+    }
+    // What is no head at all has been found out before.
+    let _ = hops::strip(&mut all);
+    for name in says.private.names().iter().filter(|name| !NOT_STORED.contains(name)) {
+        for value in all.get_all(name) {
+            kept.append(name, value.clone());
+        }
+    }
+    kept
+}
+
 /// The fields that are sent when the origin was not asked: without those of `no-cache="..."` (5.2.2.4).
 pub fn unvalidated(stored: &HeaderMap) -> HeaderMap {
     let says = Directives::read(stored);
@@ -35,9 +52,13 @@ pub fn unvalidated(stored: &HeaderMap) -> HeaderMap {
     sent
 }
 
-/// Every field of `new` replaces all lines of its name (3.2), but for those of the body.
+/// Every field of `new` replaces all lines of its name (3.2), but for those of the body. What told how old it was has had its
+/// day, for from now on that is as old as `new` (4.2.3).
 pub fn renew(stored_fields: &mut HeaderMap, new: &HeaderMap) -> Result<(), hops::Fault> {
     let new = stored(new)?;
+    for name in [AGE, DATE] {
+        stored_fields.remove(name);
+    }
     for name in new.keys().filter(|name| !OF_THE_BODY.contains(name)) {
         stored_fields.remove(name);
         for value in new.get_all(name) {
@@ -106,6 +127,8 @@ mod tests {
             assert!(!kept.contains_key(gone), "3.1 {gone}");
         }
         assert!(!unvalidated(&kept).contains_key("x-new"), "5.2.2.4");
+        assert_eq!(private(&fields(answered)), fields("x-me: 1"), "5.2.2.7");
+        assert!(private(&fields("cache-control: private=\"a\"|connection: a|a: 1")).is_empty(), "the connection's");
         renew(&mut kept, &fields("x-new: 2|x-new: 3|content-length: 0|content-encoding: br|keep-alive: 1")).unwrap();
         let lines: Vec<_> = kept.get_all("x-new").iter().collect();
         assert_eq!(lines, ["2", "3"], "3.2");

@@ -70,6 +70,27 @@ pub fn ask(request: &mut HeaderMap, stored: &HeaderMap) -> bool {
     asks
 }
 
+/// The validator that tells two bodies apart for sure (RFC 9110, 8.8.1): a strong tag, or else a date that is old enough.
+pub fn strong(fields: &HeaderMap) -> Option<HeaderValue> {
+    match fields.get(ETAG) {
+        Some(value) => matches!(tag(value.as_bytes()), Some((false, _))).then(|| value.clone()),
+        None => fields.get(LAST_MODIFIED).filter(|_| is_date_strong(fields)).cloned(),
+    }
+}
+
+/// True where `other` is of the same body as `stored`, by the strong validator that this has.
+pub fn is_same(stored: &HeaderMap, other: &HeaderMap) -> bool {
+    let held = strong(stored);
+    let names = if stored.contains_key(ETAG) { other.get(ETAG) } else { other.get(LAST_MODIFIED) };
+    held.is_some() && held.as_ref() == names && stored.contains_key(ETAG) == other.contains_key(ETAG)
+}
+
+/// RFC 9110, 8.8.2.2.
+fn is_date_strong(fields: &HeaderMap) -> bool {
+    let date = |name| list::date_of(fields, name).flatten();
+    matches!((date(LAST_MODIFIED), date(DATE)), (Some(changed), Some(sent)) if sent.saturating_sub(changed) >= STRONG_AFTER)
+}
+
 /// True where a range may be cut from the stored response: there is no `If-Range`, or it names it by a strong validator
 /// (RFC 9110, 13.1.5).
 pub fn range_holds(request: &HeaderMap, stored: &HeaderMap) -> bool {
@@ -77,11 +98,8 @@ pub fn range_holds(request: &HeaderMap, stored: &HeaderMap) -> bool {
     if let Some((weak, asked)) = tag(condition) {
         return !weak && etag(stored) == Some((false, asked));
     }
-    let date = |name| list::date_of(stored, name).flatten();
-    match (list::date(condition), date(LAST_MODIFIED), date(DATE)) {
-        (Some(asked), Some(changed), Some(sent)) => asked == changed && sent.saturating_sub(changed) >= STRONG_AFTER,
-        _ => false,
-    }
+    let asked = list::date(condition);
+    asked.is_some() && asked == list::date_of(stored, LAST_MODIFIED).flatten() && is_date_strong(stored)
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ pub static TABLE: [Row; 18] = [
         "difusor_proxied",
         "counter",
         None,
-        "`route`: its name; `outcome`: hit, hit-stale, uri-miss, vary-miss, stale, request, collapsed, bypass, method, miss",
+        "`route`: its name; `outcome`: hit, hit-stale, uri-miss, vary-miss, stale, request, partial, collapsed, bypass, method, miss, refused",
         "Requests for what is not in the package, by what the cache did",
     ),
     row(

@@ -1,0 +1,108 @@
+//! Interim responses of an origin (RFC 9110, 15.2): 103 (RFC 8297) and its like, passed on to the one whose request it was.
+//! 100 and 101 are each connection's own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use http::header::{CONTENT_LENGTH, HeaderMap};
+use http::{Request, Response, StatusCode, Version};
+use tokio::sync::mpsc;
+
+use super::hops;
+
+/// Interim responses that one request gets. An honest origin sends one or two; one without end would keep a client busy.
+const PASSED_MOST: usize = 8;
+/// Bytes of one's fields. Links to preload are some hundred.
+const FIELDS_BYTES: usize = 8 << 10;
+
+/// What comes before the answer, as its receiver reads it.
+pub type Coming = mpsc::Receiver<Response<()>>;
+
+/// Where interim responses of one request go; whoever has it may be gone.
+#[derive(Clone)]
+pub struct Early {
+    to: mpsc::Sender<Response<()>>,
+    passed: Arc<AtomicUsize>,
+}
+
+impl Early {
+    pub fn new() -> (Early, Coming) {
+        let (to, coming) = mpsc::channel(PASSED_MOST);
+        (Early { to, passed: Arc::default() }, coming)
+    }
+
+    /// Passes on what comes before the answer to `request`. hyper tells of it over HTTP/1.1; over HTTP/2 it does not.
+    pub fn listen<B>(&self, request: &mut Request<B>, name: &str) {
+        let (early, name) = (self.clone(), name.to_owned());
+        hyper::ext::on_informational(request, move |told| {
+            if let Some(response) = passed_on(told.status(), told.version(), told.headers(), &name) {
+                early.pass(response);
+            }
+        });
+    }
+
+    fn pass(&self, response: Response<()>) {
+        if self.passed.fetch_add(1, Relaxed) < PASSED_MOST {
+            // There is room for all; a client that is gone misses nothing.
+            let _ = self.to.try_send(response);
+        }
+    }
+}
+
+/// As it goes on; `None` for what does not.
+fn passed_on(status: StatusCode, version: Version, fields: &HeaderMap, name: &str) -> Option<Response<()>> {
+    let is_own = matches!(status, StatusCode::CONTINUE | StatusCode::SWITCHING_PROTOCOLS);
+    if is_own || !status.is_informational() {
+        return None;
+    }
+    let bytes: usize = fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let mut fields = Some(fields).filter(|_| bytes <= FIELDS_BYTES)?.clone();
+    hops::strip(&mut fields).ok()?;
+    // It has no body (RFC 9110, 8.6).
+    fields.remove(CONTENT_LENGTH);
+    hops::add_via(&mut fields, version, name);
+    let mut response = Response::new(());
+    (*response.status_mut(), *response.headers_mut()) = (status, fields);
+    Some(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_passed_on() {
+        let long = "x".repeat(FIELDS_BYTES);
+        for (status, name, value, expected) in [
+            (103, "link", "</a.css>; rel=preload", Some("link: </a.css>; rel=preload|via: 1.1 difusor")),
+            (102, "x", "1", Some("x: 1|via: 1.1 difusor")),
+            (103, "content-length", "5", Some("via: 1.1 difusor")),
+            (103, "keep-alive", "5", Some("via: 1.1 difusor")),
+            (103, "connection", "host", None),
+            (103, "link", &long, None),
+            (100, "x", "1", None),
+            (101, "upgrade", "websocket", None),
+            (200, "x", "1", None),
+        ] {
+            let mut fields = HeaderMap::new();
+            fields.insert(name, value.parse().unwrap());
+            let passed = passed_on(status.try_into().unwrap(), Version::HTTP_11, &fields, "difusor");
+            let lines = passed.map(|response| {
+                let lines =
+                    response.headers().iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
+                lines.collect::<Vec<_>>().join("|")
+            });
+            assert_eq!(lines.as_deref(), expected, "{status} {name}");
+        }
+    }
+
+    #[test]
+    fn no_more_than_a_few() {
+        let (early, mut coming) = Early::new();
+        for _ in 0..PASSED_MOST * 2 {
+            early.pass(Response::new(()));
+            assert!(coming.try_recv().is_ok() || early.passed.load(Relaxed) > PASSED_MOST);
+        }
+        assert!(coming.try_recv().is_err());
+    }
+}
