@@ -112,6 +112,10 @@ impl Errand {
         if let Some(here) = body.whole() {
             self.keep(head, here, read, begun);
         }
+        if read.is_err() {
+            // What is not whole is nobody's any more who comes only now.
+            self.lead.close();
+        }
         // After it is stored, so that whoever has read the end finds it there.
         body.end(read);
     }
@@ -136,7 +140,7 @@ impl Errand {
         loop {
             let failure = match self.read(rest, body).await {
                 Ok(()) if !is_pieced || body.is_as_long_as_told() => return Ok(()),
-                // The rest was longer or shorter than it was said to be.
+                // The rest was shorter than it was said to be.
                 Ok(()) => Failure::Malformed,
                 Err(failure) => failure,
             };
@@ -197,10 +201,11 @@ impl Errand {
     async fn read(&self, mut arriving: Arriving, body: &Growing) -> Result<(), Failure> {
         let mut is_kept = true;
         while let Some(frame) = arriving.frame().await {
-            if let Ok(piece) = frame?.into_data()
-                && !body.push(piece)
-                && std::mem::replace(&mut is_kept, false)
-            {
+            let Ok(piece) = frame?.into_data() else { continue };
+            if !body.expects(piece.len()) {
+                return Err(Failure::Malformed);
+            }
+            if !body.push(piece) && std::mem::replace(&mut is_kept, false) {
                 // Longer than may be stored, and it did not say so before.
                 self.corridor.store().leave_alone(&self.key, self.corridor.now() + ALONE_S);
                 self.lead.close();

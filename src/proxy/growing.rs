@@ -75,6 +75,12 @@ impl Growing {
         self.length.and_then(|length| usize::try_from(length).ok())
     }
 
+    /// True where so much more is no more than the origin has told.
+    pub fn expects(&self, more: usize) -> bool {
+        let held = self.lock().held;
+        self.length.is_none_or(|length| (held + more) as u64 <= length)
+    }
+
     /// True where as much has come as the origin has told, and all of it is kept.
     pub fn is_as_long_as_told(&self) -> bool {
         let inner = self.lock();
