@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderValue};
 use http::{Request, Response};
+use http_body::Body;
 
 use super::failure::Failure;
 use super::flight::Flights;
@@ -121,6 +122,8 @@ impl Corridor {
             (!route.cache, "route"),
             (asked.request.headers().contains_key(AUTHORIZATION), "authorization"),
             (request::Directives::read(asked.request.headers()).no_store, "request-no-store"),
+            // What an origin makes of it is for nobody else.
+            (!asked.request.body().is_end_stream(), "request-body"),
         ];
         let why = is_alone.iter().find(|(holds, _)| *holds).map(|(_, why)| *why);
         match (uses, why) {

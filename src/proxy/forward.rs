@@ -3,17 +3,17 @@
 use std::net::IpAddr;
 
 use http::header::{
-    EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
-    IF_UNMODIFIED_SINCE, MAX_FORWARDS, PROXY_AUTHORIZATION, RANGE, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, IF_MATCH,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, MAX_FORWARDS, PROXY_AUTHORIZATION, RANGE, UPGRADE,
 };
 use http::request::Parts;
 use http::uri::{Authority, Scheme, Uri};
 
 use super::failure::Failure;
 use super::hops::{self, Forwards};
-use super::key;
 use super::route::Route;
 use super::upstream::{HostOut, Plan};
+use super::{key, list};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -51,7 +51,7 @@ pub fn fields(asked: &Parts, route: &Route, plan: &Plan, client: IpAddr, own: &s
     if hops::is_loop(&fields, own) {
         return Err(Failure::Loop);
     }
-    let upgrade = fields.get(UPGRADE).cloned();
+    let upgrade = switches(&fields);
     hops::strip(&mut fields).map_err(|_| Failure::RequestMalformed)?;
     let host = fields.remove(HOST);
     for name in OURS.iter().chain([&EXPECT, &PROXY_AUTHORIZATION]) {
@@ -62,10 +62,15 @@ pub fn fields(asked: &Parts, route: &Route, plan: &Plan, client: IpAddr, own: &s
         Forwards::Left(left) => drop(fields.insert(MAX_FORWARDS, left.into())),
         Forwards::Here => return Err(Failure::Loop),
     }
+    // Leading zeros are eight times less to some.
+    if let Some(length) = fields.get(CONTENT_LENGTH) {
+        let length = length.to_str().ok().and_then(|text| text.parse::<u64>().ok()).ok_or(Failure::RequestMalformed)?;
+        fields.insert(CONTENT_LENGTH, length.into());
+    }
     // HTTP/1.1 alone has upgrades (RFC 9110, 7.8); a cached answer is nobody's connection.
     if let Some(upgrade) = upgrade.filter(|_| asked.version == http::Version::HTTP_11 && !route.cache) {
         fields.insert(UPGRADE, upgrade);
-        fields.insert(http::header::CONNECTION, HeaderValue::from_static("upgrade"));
+        fields.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
     hops::add_via(&mut fields, asked.version, own);
     if plan.forwarded {
@@ -87,6 +92,19 @@ pub fn ask_for_all(fields: &mut HeaderMap) {
     for name in &CONDITIONS {
         fields.remove(name);
     }
+}
+
+/// Protocols that a client wants to go on with. Never HTTP or TLS once more: behind a 101 nobody would see what is asked for, and
+/// of whom.
+fn switches(fields: &HeaderMap) -> Option<HeaderValue> {
+    let is = |member: &[u8], name: &str| member.eq_ignore_ascii_case(name.as_bytes());
+    list::of(fields, CONNECTION).members.iter().any(|member| is(member, "upgrade")).then_some(())?;
+    let mut wanted = list::of(fields, UPGRADE).members;
+    wanted.retain(|member| {
+        let name = member.split(|byte| *byte == b'/').next().unwrap_or_default();
+        !["h2", "h2c", "h3", "http", "tls"].iter().any(|known| is(name, known))
+    });
+    (!wanted.is_empty()).then(|| HeaderValue::from_bytes(&wanted.join(&b", "[..])).ok()).flatten()
 }
 
 fn insert(fields: &mut HeaderMap, name: HeaderName, text: &str) {
