@@ -43,6 +43,8 @@ mod rsyncd;
 mod schedule;
 #[path = "serve/settings.rs"]
 mod settings;
+#[path = "serve/smuggling.rs"]
+mod smuggling;
 #[path = "serve/source.rs"]
 mod source;
 #[path = "serve/stop.rs"]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier};
 
 use crate::common::origin::{Heard, Origin, Stream, answer};
 use crate::common::server::{Setup, Site, until};
-use crate::common::wire::{Talk, connect, get, raw, ways};
+use crate::common::wire::{Talk, connect, get, ways};
 use crate::common::{Tree, corte, tool};
 
 const FRESH: &str = "Cache-Control: max-age=600\r\nETag: \"a\"\r\nContent-Type: text/plain\r\n";
@@ -282,50 +282,6 @@ fn results_of_an_origin_wait_for_the_opening_too() {
     assert_eq!((results.status, note.status), (503, 200), "{}\n{}", results.head, note.head);
     assert_eq!(results.field("corte-estado"), Some("previo"));
     assert!(origin.heard().iter().all(|heard| heard.target() == "/notas/1"));
-}
-
-#[test]
-fn no_request_hides_in_another() {
-    let origin = Origin::start(|_, to| answer(to, "200 OK", "Cache-Control: no-store\r\n", Some(2), b"ok"));
-    let site = Setup::clear().origin(origin.address, "", "path = \"/\"").start();
-    deliver(&site, 1);
-    let inner = "GET /secreto HTTP/1.1\r\nHost: a\r\n\r\n";
-    let post = |fields: &str| format!("POST /x HTTP/1.1\r\nHost: a\r\n{fields}\r\n{inner}");
-    // RFC 9112, 6.3 and 11.2; RFC 9110, 5.5
-    let refused = [
-        post("Content-Length: 5\r\nContent-Length: 6\r\n"),
-        post("Content-Length: 5, 6\r\n"),
-        post("Content-Length: +5\r\n"),
-        post("Content-Length: 0x5\r\n"),
-        post("Transfer-Encoding: xchunked\r\n"),
-        post("Transfer-Encoding: chunked, identity\r\n"),
-        post("Transfer-Encoding : chunked\r\n"),
-        post("Transfer-Encoding:\x0bchunked\r\n"),
-        post(" Transfer-Encoding: chunked\r\n"),
-        post("X: a\r\n Transfer-Encoding: chunked\r\n"),
-        post("X: a\rTransfer-Encoding: chunked\r\n"),
-        post("X: a\0b\r\n"),
-        post("Host: b\r\n"),
-        "POST /x HTTP/1.1\r\n\r\n".into(),
-        format!("GET /x HTTP/1.1\r\nHost: a b\r\n\r\n{inner}"),
-        format!("GET /x HTTP/1.1\r\nHost: u@a\r\n\r\n{inner}"),
-        format!("GET /x HTTP/1.1\r\nHost: a, b\r\n\r\n{inner}"),
-        format!("GET /a/../x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n{inner}"),
-        format!("GET /a/%2e%2e/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n{inner}"),
-        format!("GET /a%00 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n{inner}"),
-        format!("GET /a%0d%0aX:y HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n{inner}"),
-        format!("GET /x HTTP/1.1\r\nHost: a\r\nConnection: close, host\r\n\r\n{inner}"),
-    ];
-    for request in &refused {
-        let answers = raw(site.http(), request);
-        assert!(
-            answers.len() <= 1 && answers.iter().all(|one| one.status == 400),
-            "{request:?} {:?}",
-            answers.first().map(|one| &one.head)
-        );
-        let heard = origin.heard();
-        assert!(heard.is_empty(), "{request:?} came through as {heard:?}");
-    }
 }
 
 #[test]
