@@ -14,7 +14,7 @@ const CHUNK_LINE_MAX_BYTES: usize = 1 << 10;
 /// Hexadecimal digits of a chunk's size: 2^60 is more than anybody sends, and far from where numbers run over.
 const CHUNK_DIGITS_MAX: usize = 15;
 /// Fields that must not come behind a body: they say where it ends, whom it is for, who sends it and what it is (RFC 9110, 6.5.1).
-const NEVER_TRAILERS: [&str; 13] = [
+pub const NEVER_TRAILERS: [&str; 13] = [
     "authorization",
     "connection",
     "content-encoding",
