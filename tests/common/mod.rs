@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod always;
+pub mod frames;
 pub mod nginx;
 pub mod origin;
 pub mod proxy;

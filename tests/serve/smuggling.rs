@@ -1,9 +1,12 @@
 //! No request hides in another: malformed and odd requests before an origin that writes down all it hears. What is refused is
 //! never heard of there; what is let through means there what it meant here.
 
+#[path = "smuggling/downgrade.rs"]
+mod downgrade;
 #[path = "smuggling/table.rs"]
 mod table;
 
+use crate::common::frames::bytes;
 use crate::common::recorder::{Framing, Recorder, Seen, Whole};
 use crate::common::secure::{self, Client};
 use crate::common::server::{Setup, Site};
@@ -50,11 +53,6 @@ fn exchange(site: &Site, is_tls: bool, bytes: &[u8], half_closes: bool) -> Vec<R
         }
     }
     heard
-}
-
-/// Each character is one byte.
-fn bytes(text: &str) -> Vec<u8> {
-    text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect()
 }
 
 fn after(prefix: &str) -> String {

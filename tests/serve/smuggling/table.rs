@@ -334,10 +334,7 @@ fn hosts() -> Vec<Row> {
             "http://c d{p}x",
             "http://c\\@d{p}x",
             "c{p}x",
-            "//c{p}x@",
         ]
-        .into_iter()
-        .take(11)
         .map(get),
     ));
     rows.extend(all(
@@ -368,7 +365,6 @@ fn targets() -> Vec<Row> {
             "{p}%4",
             "{p}%zz",
             "{p}%c0%af",
-            "{p}../x",
             "{p}/../x",
             "{p}/./x",
             "{p}/..",
@@ -381,12 +377,9 @@ fn targets() -> Vec<Row> {
             "{p}x\rHost:y",
         ]
         .iter()
-        // Two dots at the end of a longer segment are a name like any other.
-        .filter(|target| **target != "{p}../x")
         .map(|target| get(target)),
     );
-    for target in ["x?a=b&c=%00", "%2fx", "x%252e%252e", "/x//y", "x;a=b", "%C3%B1", "...", "x?#".trim_end_matches('#')]
-    {
+    for target in ["x?a=b&c=%00", "%2fx", "x%252e%252e", "/x//y", "x;a=b", "%C3%B1", "..."] {
         rows.push((get(&format!("{{p}}{target}")), Passed("GET", target, "a", "")));
     }
     for target in ["*", "a", "a:80", "?x", "#", "x", "", "%2f", "..", "../x"] {
