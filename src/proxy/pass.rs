@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::header::{CONNECTION, UPGRADE};
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Version};
 
 use super::corridor::{Asked, Corridor, Failed, Passing};
 use super::failure::Failure;
@@ -51,6 +51,8 @@ pub fn passed(
     detail: Option<&'static str>,
     collapsed: bool,
 ) -> Result<Response<Passing>, Failure> {
+    // The version is each hop's own (RFC 9110, 2.5): as HTTP/1.0, a body would end with the connection, whole or not.
+    *response.version_mut() = Version::HTTP_11;
     let status = response.status();
     let fields = response.headers_mut();
     let upgrade = fields.get(UPGRADE).cloned().filter(|_| status == StatusCode::SWITCHING_PROTOCOLS);
