@@ -145,7 +145,22 @@ fn received(
     if response.status() == StatusCode::SWITCHING_PROTOCOLS && way != Way::Upgrade {
         return Err(Failure::Malformed);
     }
+    if !is_framed_once(&response) {
+        return Err(Failure::Malformed);
+    }
     Ok(response.map(|body| Reading::new(body, lease, plan.idle, total).boxed_unsync()))
+}
+
+/// True where the end of a body is told in one way, and by a coding that hyper takes off (RFC 9112, 6.3): with two of them, the next
+/// who reads it might find another end.
+fn is_framed_once(response: &Response<Incoming>) -> bool {
+    let all = |name| response.headers().get_all(name).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>();
+    match (&all(TRANSFER_ENCODING)[..], &all(CONTENT_LENGTH)[..]) {
+        ([], []) => true,
+        ([], [length]) => length.iter().all(u8::is_ascii_digit),
+        ([coding], []) => coding.eq_ignore_ascii_case(b"chunked"),
+        _ => false,
+    }
 }
 
 fn outgoing(request: Request<Sent>) -> (Request<Outgoing>, watch::Receiver<Stage>) {
