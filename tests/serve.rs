@@ -21,6 +21,8 @@ mod intake;
 mod interrupted;
 #[path = "serve/kill.rs"]
 mod kill;
+#[path = "serve/misbehaving.rs"]
+mod misbehaving;
 #[path = "serve/operators.rs"]
 mod operators;
 #[path = "serve/own_files.rs"]
