@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::renewal::{Kept, Renewal};
 use super::{limits, notebook};
 use crate::admin::{self, Admin, Company};
 use crate::base::clock::Clock;
@@ -30,6 +31,8 @@ pub enum StartFault {
     Source(io::Error),
     #[error("the election's clock cannot be started: {0}")]
     Gate(io::Error),
+    #[error("certificates cannot be looked after: {0}")]
+    Renewal(io::Error),
 }
 
 /// Everything that runs, until it is stopped.
@@ -40,6 +43,7 @@ pub struct Running {
     admin: Admin,
     journal: Arc<Journal>,
     sources: Sources,
+    renewal: Renewal,
 }
 
 /// How long a slow disk may take to keep what a source has fetched in part.
@@ -62,7 +66,8 @@ impl Running {
         let site = Site { public: gate.public(), rhythm: Rhythm { clock: clock.clone() }, corridor: corridor.clone() };
         let mut http = settings.http;
         http.connections_max = limits::connections(http.connections_max);
-        let server = Server::start(&http, Arc::new(site))?;
+        let kept = Kept::read(&disk, &state, &clock);
+        let server = Server::start(&http, Arc::new(site), kept.tickets.clone())?;
         // The operator first: he makes the state folder, and holds its lock. What is wrong with the machine's clock is for
         // the journal there.
         let operator = Operator::start(settings.intake, live.clone(), clock.clone(), report.clone())?;
@@ -74,7 +79,11 @@ impl Running {
         let company = Company { desk, live, journal: journal.clone(), metrics, clock, disk, corridor };
         let private = admin::Settings { state, package_bytes: limit, reserve, https: settings.admin };
         let admin = Admin::start(&private, company)?;
-        Ok(Running { server, gate: waiting, operator, sources: fetched.map_err(StartFault::Source)?, admin, journal })
+        let public = server.certificates().map(|certificates| ("public", certificates.clone()));
+        let operators = admin.certificates().map(|certificates| ("operators", certificates.clone()));
+        let renewal = Renewal::start(public.into_iter().chain(operators).collect(), kept, journal.clone());
+        let (sources, renewal) = (fetched.map_err(StartFault::Source)?, renewal.map_err(StartFault::Renewal)?);
+        Ok(Running { server, gate: waiting, operator, sources, admin, journal, renewal })
     }
 
     /// Where the operators' side listens with HTTPS.
@@ -105,6 +114,11 @@ impl Running {
         self.gate.is_alive()
     }
 
+    /// New certificates are looked for now.
+    pub fn renew(&self) {
+        self.renewal.wake();
+    }
+
     /// The operator's count: it may stand still for as long as a large package takes.
     pub fn operator_heartbeat(&self) -> u64 {
         self.operator.heartbeat()
@@ -116,6 +130,7 @@ impl Running {
     pub fn stop(self) {
         self.server.close();
         self.admin.close();
+        self.renewal.stop();
         self.sources.stop();
         self.operator.stop();
         self.sources.join(SOURCES_END);

@@ -6,6 +6,8 @@
 pub mod answer;
 mod batch;
 mod body;
+pub mod certificates;
+pub mod clients;
 pub mod conditional;
 mod connection;
 mod core;
@@ -13,9 +15,10 @@ pub mod fields;
 mod framing;
 mod freshness;
 mod gate;
+#[cfg(test)]
+mod hits;
 mod listen;
 mod multiplexed;
-pub mod negotiate;
 mod onward;
 mod passage;
 #[cfg(test)]
@@ -30,6 +33,7 @@ mod server;
 mod service;
 mod streams;
 pub mod target;
+pub mod tickets;
 pub mod tls;
 mod tunnel;
 #[cfg(test)]

@@ -316,6 +316,9 @@ fn what_goes_in_circles_ends() {
     let site = Setup::clear().origin(origin.address, LIMITS, "path = \"/c\"\nfirst = true").start();
     is_told(&site, "/c/x", "Via: 1.1 otro, 1.1 difusor\r\n", (508, "loop"));
     is_told(&site, "/c/x", &format!("Via: {}1.1 z\r\n", "1.1 a, ".repeat(20)), (508, "loop"));
+    // The last one that it is for (RFC 9110, 7.6.2).
+    let (last, _, is_whole) = ask(site.http(), "OPTIONS", "/c/x", "Max-Forwards: 0\r\n");
+    assert!(is_whole && last.status == 508, "{}", last.head);
     assert!(origin.heard().is_empty());
     // Two that point at each other.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
