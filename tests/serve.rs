@@ -23,6 +23,8 @@ mod intake;
 mod interrupted;
 #[path = "serve/kill.rs"]
 mod kill;
+#[path = "serve/misbehaving.rs"]
+mod misbehaving;
 #[path = "serve/operators.rs"]
 mod operators;
 #[path = "serve/own_files.rs"]
@@ -47,6 +49,8 @@ mod rsyncd;
 mod schedule;
 #[path = "serve/settings.rs"]
 mod settings;
+#[path = "serve/smuggling.rs"]
+mod smuggling;
 #[path = "serve/source.rs"]
 mod source;
 #[path = "serve/stop.rs"]

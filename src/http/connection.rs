@@ -1,25 +1,27 @@
 //! One connection: which protocol it speaks, and who serves it.
 
-use std::pin::pin;
-
 use bytes::{Bytes, BytesMut};
+use http::StatusCode;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use super::framing::Refused;
+use super::gate::{self, Gate, Held};
 use super::interjected::{Interjected, Words};
 use super::multiplexed;
 use super::plain::{self, End};
 use super::rewound::Rewound;
 use super::service::Service;
 use super::watch::Watched;
+use crate::portal::Notice;
 
 /// A request head above this is answered 431. Browsers send 1 to 2 KB, and a target of 8 KiB has to fit.
 pub const HEAD_MAX_BYTES: usize = 16 << 10;
-/// What begins an HTTP/2 connection in clear (RFC 9113, 3.4); no method of HTTP/1.1 begins so.
-const PREFACE_START: &[u8; 3] = b"PRI";
+/// What begins an HTTP/2 connection in clear (RFC 9113, 3.4); no request of HTTP/1.1 begins so.
+const PREFACE_START: &[u8; 6] = b"PRI * ";
 
 /// Serves a connection in clear until it ends.
 pub async fn clear(stream: TcpStream, service: Service) {
@@ -71,17 +73,23 @@ pub async fn by_hyper<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     builder.header_read_timeout(None).max_buf_size(HEAD_MAX_BYTES).half_close(true);
     let words = Words::default();
     service.words = Some(words.clone());
-    let stream = TokioIo::new(Interjected::new(Rewound::new(first, stream), words));
+    let (gate, place) = Gate::new(first, stream, service.ends.clone());
+    let (stream, own) = (TokioIo::new(Interjected::new(gate, words)), service.clone());
     let seat = service.seat.clone();
     let ends = service.ends.clone();
-    let mut connection = pin!(builder.serve_connection(stream, service).with_upgrades());
+    let mut connection = Box::pin(builder.serve_connection(stream, service).with_upgrades());
     tokio::select! {
         biased;
         _ = &mut connection => {}
         () = seat.drained() => {
             connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
+            let _ = connection.as_mut().await;
         }
+    }
+    // The gate goes with it.
+    drop(connection);
+    if let Some(held) = gate::taken(&place) {
+        return told(held, &own).await;
     }
     let _hold = seat.hold();
     // What came on the heels of the 101 is no head either.
@@ -92,6 +100,20 @@ pub async fn by_hyper<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         // Neither side knows that it is time to stop, and there is no word for it that both have.
         () = seat.drained() => {}
     }
+}
+
+/// The last word to a client whose bytes have not come through the gate.
+async fn told<S: AsyncRead + AsyncWrite + Unpin>(held: Held<S>, service: &Service) {
+    let Held { stream, refused, is_within } = held;
+    let _ = if is_within || service.seat.has_said_close() {
+        plain::linger(stream).await
+    } else {
+        let (status, notice) = match refused {
+            Refused::Malformed => (StatusCode::BAD_REQUEST, Notice::BadRequest),
+            Refused::HeadTooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Notice::HeadTooLarge),
+        };
+        plain::refuse(stream, service, status, notice).await
+    };
 }
 
 async fn http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, service: Service) {

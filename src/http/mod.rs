@@ -12,7 +12,9 @@ pub mod conditional;
 mod connection;
 mod core;
 pub mod fields;
+mod framing;
 mod freshness;
+mod gate;
 #[cfg(test)]
 mod hits;
 mod interjected;

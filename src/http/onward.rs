@@ -34,6 +34,10 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// Seconds until who found too many others before him should come again: a crowd is served or gone by then.
 const RETRY_BUSY_S: HeaderValue = HeaderValue::from_static("5");
 
+/// Of a response to a request that cannot be understood or did not come whole: what comes behind it is nobody's.
+#[derive(Clone, Copy)]
+pub struct Broken;
+
 /// Where a request goes, and what is needed once its answer comes.
 pub struct Onward {
     pub site: Arc<Site>,
@@ -185,6 +189,9 @@ impl Onward {
         fields.insert(CACHE_STATUS, failed.status);
         if fields.contains_key(RETRY_AFTER) {
             fields.insert(RETRY_AFTER, RETRY_BUSY_S);
+        }
+        if failed.failure.status() == StatusCode::BAD_REQUEST {
+            response.extensions_mut().insert(Broken);
         }
         response
     }

@@ -36,6 +36,11 @@ pub fn passage(request: &Request, answer: &Answer, route: &Route) -> Passage {
     if let Err((status, notice)) = screen_target(request) {
         return Passage::Refused(status, notice);
     }
+    // Others take the target's bytes, and not all of them for the same.
+    let is_written = |text: &str| text.bytes().all(|b| b.is_ascii_graphic());
+    if !is_written(request.path) || !request.query.is_none_or(is_written) {
+        return Passage::Refused(StatusCode::BAD_REQUEST, Notice::BadRequest);
+    }
     match decode(request.path) {
         Ok(path) if is_own(&path) => Passage::Package,
         Ok(path) if !climbs(&path) => match answer.showing.results() {
@@ -64,14 +69,18 @@ pub fn refused<'e>(request: &Request, showing: &'e Showing, status: StatusCode, 
 /// The path by which a route is looked for: as an origin may read it, so that no way of writing a path leads past the
 /// route that it belongs to.
 pub fn sought(path: &str) -> Cow<'_, str> {
-    if !path.contains('%') && !path.contains("//") {
+    if !path.contains(['%', '\\', ';']) && !path.contains("//") {
         return Cow::Borrowed(path);
     }
     let Ok(decoded) = decode(path) else { return Cow::Borrowed(path) };
     let mut sought = String::with_capacity(path.len());
+    let mut is_parameter = false;
     for c in "/".chars().chain(decoded.chars()) {
-        if c != '/' || !sought.ends_with('/') {
-            sought.push(c);
+        is_parameter = (is_parameter && !is_slash(c)) || c == ';';
+        match c {
+            _ if is_parameter => {}
+            c if is_slash(c) => sought.push_str(if sought.ends_with('/') { "" } else { "/" }),
+            c => sought.push(c),
         }
     }
     Cow::Owned(sought)
@@ -97,10 +106,14 @@ fn is_own(path: &str) -> bool {
     path.starts_with(OWN) || path == OWN.trim_end_matches('/')
 }
 
-/// True where a segment is `.` or `..`: an origin would resolve it, and might leave the route. Some take a backslash for
-/// a slash, and what follows a semicolon for no part of the name.
+/// Some take a backslash for a slash, and what follows a semicolon for no part of the name.
+fn is_slash(c: char) -> bool {
+    matches!(c, '/' | '\\')
+}
+
+/// True where a segment is `.` or `..`: an origin would resolve it, and might leave the route.
 fn climbs(path: &str) -> bool {
-    path.split(['/', '\\']).any(|segment| matches!(segment.split(';').next(), Some("." | "..")))
+    path.split(is_slash).any(|segment| matches!(segment.split(';').next(), Some("." | "..")))
 }
 
 #[cfg(test)]
@@ -251,6 +264,10 @@ mod tests {
             ("//actas//1", "/actas/1"),
             ("/actas%2F1", "/actas/1"),
             ("/%2factas", "/actas"),
+            ("/\\actas\\1", "/actas/1"),
+            ("/actas%5C1", "/actas/1"),
+            ("/actas;v=1/1;x", "/actas/1"),
+            ("/;x/actas%3Bv/1", "/actas/1"),
             ("/%zz", "/%zz"),
             ("*", "*"),
         ] {

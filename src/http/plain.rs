@@ -56,8 +56,7 @@ where
             Next::More => continue,
             Next::HandOver => return Ok(End::HandedOver(stream, inbox.freeze())),
             Next::Refuse(status, notice) => {
-                stream.write_all(&refusal(service, status, notice)).await?;
-                return linger(stream).await;
+                return refuse(stream, service, status, notice).await;
             }
             Next::Close => return linger(stream).await,
         }
@@ -77,6 +76,15 @@ where
     }
 }
 
+/// Tells a client what its bytes are not.
+pub async fn refuse<S>(mut stream: S, service: &Service, status: StatusCode, notice: Notice) -> io::Result<End<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    stream.write_all(&refusal(service, status, notice)).await?;
+    linger(stream).await
+}
+
 /// Says goodbye; under TLS by close_notify (RFC 8446, 6.1).
 async fn close<S: AsyncWrite + Unpin>(mut stream: S) -> io::Result<End<S>> {
     stream.shutdown().await?;
@@ -85,7 +93,7 @@ async fn close<S: AsyncWrite + Unpin>(mut stream: S) -> io::Result<End<S>> {
 
 /// The same to a client that may still be sending: with bytes unread, the kernel would reset the connection, and our
 /// answer would be lost on its way (RFC 9112, 9.6).
-async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<End<S>> {
+pub async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<End<S>> {
     stream.shutdown().await?;
     let (mut rest, mut left) = (vec![0; READ_BYTES], LINGER_MAX_BYTES);
     let read = async {

@@ -7,6 +7,7 @@
 use std::mem::MaybeUninit;
 
 use super::fields::{Fields, Lines};
+use super::framing::has_proper_lines;
 use super::target::TARGET_MAX_BYTES;
 
 /// Fields of a plain request at most; browsers send about 15.
@@ -20,7 +21,7 @@ pub enum Recognised<'b> {
     Partial,
     /// A plain request, and how many bytes it took.
     Plain(Plain<'b>, usize),
-    /// No request, by the parser that hyper has too.
+    /// No request, by the parser that hyper has too, or one whose lines end in more than one way.
     Malformed,
     Other,
 }
@@ -49,6 +50,9 @@ pub fn recognise(bytes: &[u8]) -> Recognised<'_> {
         Err(httparse::Error::TooManyHeaders) => return Recognised::Other,
         Err(_) => return Recognised::Malformed,
     };
+    if !has_proper_lines(&request, &bytes[..len]) {
+        return Recognised::Malformed;
+    }
     match plain(&request) {
         Some(plain) => Recognised::Plain(plain, len),
         None => Recognised::Other,
@@ -161,7 +165,13 @@ mod tests {
         }
         let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "x: y\r\n".repeat(60));
         assert_eq!(recognise(many.as_bytes()), Recognised::Other);
-        for broken in ["GET / HTTP/1.1\r\nHost : a\r\n\r\n", "\0", "GET /\r\n\r\n", "PRI * HTTP/2.0\r\n\r\n"] {
+        for broken in [
+            "GET / HTTP/1.1\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+            "\0",
+            "GET /\r\n\r\n",
+            "PRI * HTTP/2.0\r\n\r\n",
+        ] {
             assert_eq!(recognise(broken.as_bytes()), Recognised::Malformed, "{broken:?}");
         }
     }

@@ -30,6 +30,8 @@ const VARY_ENCODING: HeaderValue = HeaderValue::from_static("accept-encoding");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// RFC 9457
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 const VARY_BOTH: HeaderValue = HeaderValue::from_static("accept, accept-encoding");
 const VARY_ACCEPT: HeaderValue = HeaderValue::from_static("accept");
 const ANY: HeaderValue = HeaderValue::from_static("*");
@@ -139,7 +141,11 @@ fn vary(fields: &mut HeaderMap, content: &Content) {
 
 fn notice_page(fields: &mut HeaderMap, answer: &Answer, notice: Notice) -> Bytes {
     let page = answer.showing.page(notice);
-    let (body, media) = if answer.wants_json { (&page.json, JSON) } else { (&page.html, HTML) };
+    let (body, media) = match (answer.wants_json, notice.is_in_place_of_results()) {
+        (false, _) => (&page.html, HTML),
+        (true, true) => (&page.json, JSON),
+        (true, false) => (&page.json, PROBLEM),
+    };
     fields.insert(CONTENT_TYPE, media);
     fields.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     fields.insert(VARY, VARY_ACCEPT);

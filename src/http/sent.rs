@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
+use super::framing::NEVER_TRAILERS;
 use super::watch::Hold;
 use crate::proxy::failure::Failure;
 
@@ -31,6 +33,11 @@ impl<B: Body<Data = Bytes>> Body for Bounded<B> {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         let Some(frame) = ready!(self.body.as_mut().poll_frame(cx)) else { return Poll::Ready(None) };
         let Ok(frame) = frame else { return Poll::Ready(Some(Err(Failure::RequestAborted))) };
+        // Over HTTP/1.1 they do not come this far.
+        let is_bad = |trailers: &HeaderMap| NEVER_TRAILERS.iter().any(|name| trailers.contains_key(*name));
+        if frame.trailers_ref().is_some_and(is_bad) {
+            return Poll::Ready(Some(Err(Failure::RequestMalformed)));
+        }
         let len = frame.data_ref().map_or(0, |data| data.len() as u64);
         Poll::Ready(Some(match self.left.checked_sub(len) {
             Some(left) => {

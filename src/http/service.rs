@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -16,7 +16,7 @@ use super::body::Body;
 use super::fields::Fields;
 use super::freshness::Rhythm;
 use super::interjected::Words;
-use super::onward::{Coming, Onward};
+use super::onward::{Broken, Coming, Onward};
 use super::passage::{self, Passage, passage};
 use super::preferred::wants_json;
 use super::respond::respond;
@@ -37,6 +37,7 @@ pub struct Site {
 }
 
 /// One connection's view of the site.
+#[derive(Clone)]
 pub struct Service {
     pub site: Arc<Site>,
     pub seat: Arc<Seat>,
@@ -98,15 +99,26 @@ fn host<B>(request: &Request<B>) -> Option<&str> {
 /// The same for an origin; `None` where it is none, or where HTTP/2 names two (RFC 9113, 8.3.1).
 fn authority<B>(request: &Request<B>) -> Option<Authority> {
     let host = host(request)?;
+    // What else a target begins with is nobody's here (RFC 9110, 7.4).
+    request.uri().scheme().is_none_or(|scheme| [Scheme::HTTP, Scheme::HTTPS].contains(scheme)).then_some(())?;
     let is_one = request.version() != Version::HTTP_2
         || request.headers().get(HOST).is_none_or(|named| named.as_bytes().eq_ignore_ascii_case(host.as_bytes()));
     is_one.then(|| usable(host)).flatten()
 }
 
-/// What may stand in a target: a host, perhaps with a port, and nobody's name (RFC 9110, 4.2.4).
+/// What may stand in a target: a host, perhaps with a port, and nobody's name (RFC 9110, 4.2.4). Of all that RFC 3986 lets a
+/// name be written with, only what names are written with: a comma there is read as two hosts by some.
 pub fn usable(host: &str) -> Option<Authority> {
-    let authority = Authority::try_from(host).ok()?;
-    (!authority.host().is_empty() && !host.contains('@')).then_some(authority)
+    let (name, port) = match host.rfind(':').filter(|at| !host[*at..].contains(']')) {
+        Some(at) => (&host[..at], Some(&host[at + 1..])),
+        None => (host, None),
+    };
+    let is_port = port.is_none_or(|port| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok());
+    let is_name = match name.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
+        None => !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)),
+    };
+    Authority::try_from(host).ok().filter(|_| is_name && is_port)
 }
 
 impl Service {
@@ -198,7 +210,7 @@ impl Answering {
     fn ready(mut response: Response<Body>, seat: &Seat) -> Answering {
         // Whoever sent this may mean something else by what comes behind it (RFC 9112, 11.2).
         if response.status() == StatusCode::BAD_REQUEST {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            end(&mut response, seat);
         }
         Answering::Ready(Some(last(response, seat)))
     }
@@ -206,10 +218,16 @@ impl Answering {
 
 /// Says that the connection ends, where it is time to.
 fn last(mut response: Response<Body>, seat: &Seat) -> Response<Body> {
-    if seat.is_draining() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    let is_broken = response.extensions_mut().remove::<Broken>().is_some();
+    if is_broken || seat.is_draining() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        end(&mut response, seat);
     }
     response
+}
+
+fn end(response: &mut Response<Body>, seat: &Seat) {
+    seat.says_close();
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
 }
 
 impl Future for Answering {

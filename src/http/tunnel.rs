@@ -1,6 +1,7 @@
 //! After 101 (RFC 9110, 7.8): two connections become one, until either ends. Runs in the client's own task, so that its
 //! place, the sweep and the stop hold for it too.
 
+use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::upgrade::OnUpgrade;
@@ -9,16 +10,25 @@ use tokio::io::copy_bidirectional;
 
 /// Where both ends are left until the client's connection is free.
 #[derive(Clone, Default)]
-pub struct Ends(Arc<Mutex<Option<(OnUpgrade, OnUpgrade)>>>);
+pub struct Ends {
+    both: Arc<Mutex<Option<(OnUpgrade, OnUpgrade)>>>,
+    left: Arc<AtomicBool>,
+}
 
 impl Ends {
     pub fn leave(&self, client: OnUpgrade, origin: OnUpgrade) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((client, origin));
+        *self.both.lock().unwrap_or_else(PoisonError::into_inner) = Some((client, origin));
+        self.left.store(true, Release);
+    }
+
+    /// Whether the connection has become something else, or is about to.
+    pub fn are_left(&self) -> bool {
+        self.left.load(Acquire)
     }
 
     /// Carries bytes both ways, where anything was left. The idle limit is the sweep's.
     pub async fn carry(self) {
-        let left = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let left = self.both.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some((client, origin)) = left else { return };
         let (Ok(client), Ok(origin)) = (client.await, origin.await) else { return };
         // How it ended is the affair of the two.

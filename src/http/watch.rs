@@ -44,6 +44,8 @@ pub struct Seat {
     requests: AtomicU32,
     /// What is under way and lasts: bytes that come meanwhile belong to it, or to a request that is not looked at yet.
     held: AtomicU32,
+    /// An answer has said that it is the last.
+    has_said_close: AtomicBool,
     /// HTTP/2 frames come without being a request's head; there only the idle limit holds.
     is_multiplexed: AtomicBool,
     drain: Arc<Drain>,
@@ -70,6 +72,7 @@ impl Seats {
             asking: AtomicU32::new(now + 1),
             requests: AtomicU32::new(0),
             held: AtomicU32::new(0),
+            has_said_close: AtomicBool::new(false),
             is_multiplexed: AtomicBool::new(false),
             drain: self.drain.clone(),
         })
@@ -145,6 +148,14 @@ impl Seat {
 
     pub fn is_multiplexed(&self) {
         self.is_multiplexed.store(true, Relaxed);
+    }
+
+    pub fn says_close(&self) {
+        self.has_said_close.store(true, Relaxed);
+    }
+
+    pub fn has_said_close(&self) -> bool {
+        self.has_said_close.load(Relaxed)
     }
 
     pub fn is_draining(&self) -> bool {

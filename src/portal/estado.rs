@@ -39,12 +39,12 @@ pub(super) fn estado(told: &Told, brand: &Brand) -> Value {
     })
 }
 
-/// A notice for programs: `aviso` where it stands in the place of results, `error` otherwise.
+/// A notice for programs: `aviso` where it stands in the place of results; else `error`, and a problem by RFC 9457.
 pub fn notice_json(notice: Notice, told: &Told, brand: &Brand) -> String {
     let corte = told.corte();
     let (title, sentence) = notice.words();
     let key = if notice.is_in_place_of_results() { "aviso" } else { "error" };
-    let about = json!({
+    let mut about = json!({
         key: notice.token(),
         "titulo": title,
         "texto": sentence,
@@ -59,6 +59,13 @@ pub fn notice_json(notice: Notice, told: &Told, brand: &Brand) -> String {
         "difusor": brand.name,
         "soporte": brand.support,
     });
+    if let (false, Value::Object(about)) = (notice.is_in_place_of_results(), &mut about) {
+        // A tag (RFC 4151), as the operators' side has them.
+        about.insert("type".into(), format!("tag:difusor,2026:{}", notice.token()).into());
+        about.insert("title".into(), title.into());
+        about.insert("status".into(), notice.status().into());
+        about.insert("detail".into(), sentence.into());
+    }
     format!("{about}\n")
 }
 
@@ -136,5 +143,8 @@ mod tests {
         let error = parsed(Notice::NotFound);
         assert_eq!(error["error"], "no-encontrado");
         assert_eq!(error.get("aviso"), None);
+        assert_eq!((&error["status"], &error["title"]), (&json!(404), &error["titulo"]));
+        assert_eq!(error["type"], "tag:difusor,2026:no-encontrado");
+        assert_eq!(notice.get("type"), None);
     }
 }

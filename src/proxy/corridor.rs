@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::HeaderValue;
 use http::{Request, Response};
+use http_body::Body;
 
 use super::failure::Failure;
 use super::flight::Flights;
@@ -134,7 +135,10 @@ impl Corridor {
     pub async fn answer(self: Arc<Self>, route: Route, asked: Asked) -> Result<Response<Passing>, Failed> {
         let uses = use_of(asked.request.method());
         let said = request::Directives::read(asked.request.headers());
-        match (uses, pass::alone(&route, &asked.request, &said)) {
+        // What an origin makes of a body is for nobody else.
+        let has_body = !asked.request.body().is_end_stream();
+        let why = pass::alone(&route, &asked.request, &said).or(has_body.then_some("request-body"));
+        match (uses, why) {
             (Use::Answer, None) => ask::answer(self, route, asked).await,
             (Use::Answer, Some(why)) => pass::pass(&self, &route, asked, Forward::Bypass, Some(why), None).await,
             (Use::Pass | Use::Write, _) => pass::pass(&self, &route, asked, Forward::Method, None, None).await,

@@ -75,6 +75,11 @@ pub fn fields(asked: &Parts, route: &Route, plan: &Plan, client: IpAddr, own: &s
         Forwards::Left(left) => drop(fields.insert(MAX_FORWARDS, left.into())),
         Forwards::Here => return Err(Failure::Loop),
     }
+    // Leading zeros are eight times less to some.
+    if let Some(length) = fields.get(CONTENT_LENGTH) {
+        let length = length.to_str().ok().and_then(|text| text.parse::<u64>().ok()).ok_or(Failure::RequestMalformed)?;
+        fields.insert(CONTENT_LENGTH, length.into());
+    }
     if let Some(upgrade) = upgrade {
         fields.insert(UPGRADE, upgrade);
         fields.insert(CONNECTION, HeaderValue::from_static("upgrade"));

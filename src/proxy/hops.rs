@@ -1,8 +1,9 @@
 //! Fields of one connection, which go no further (RFC 9110, 7.6.1), `Via` (7.6.3) and `Max-Forwards` (7.6.2).
 
 use http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, MAX_FORWARDS,
-    TE, TRANSFER_ENCODING, UPGRADE, VARY, VIA,
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, COOKIE,
+    HOST, HeaderMap, HeaderName, HeaderValue, MAX_FORWARDS, RANGE, SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE, VARY,
+    VIA, WWW_AUTHENTICATE,
 };
 use http::{Method, Version};
 
@@ -14,8 +15,9 @@ const OPTIONS_MOST: usize = 32;
 const VIA_MOST: usize = 16;
 
 /// Fields of the connection though `Connection` may not name them (7.6.1).
-const KNOWN: [HeaderName; 6] = [
+const KNOWN: [HeaderName; 7] = [
     CONNECTION,
+    HeaderName::from_static("http2-settings"),
     HeaderName::from_static("proxy-connection"),
     HeaderName::from_static("keep-alive"),
     TE,
@@ -23,11 +25,26 @@ const KNOWN: [HeaderName; 6] = [
     UPGRADE,
 ];
 /// Meant for all recipients, so that a sender must not name them in `Connection` (7.6.1). Without them a message would mean
-/// something else: whom it is for, where it ends, who may keep it.
-const ESSENTIAL: [HeaderName; 7] = [HOST, CONTENT_LENGTH, CACHE_CONTROL, CDN_CACHE_CONTROL, AUTHORIZATION, VARY, VIA];
+/// something else: whom it is for, who sends it, where it ends, what it is, who may keep it.
+const ESSENTIAL: [HeaderName; 14] = [
+    AUTHORIZATION,
+    CACHE_CONTROL,
+    CDN_CACHE_CONTROL,
+    CONTENT_ENCODING,
+    CONTENT_LENGTH,
+    CONTENT_RANGE,
+    CONTENT_TYPE,
+    COOKIE,
+    HOST,
+    RANGE,
+    SET_COOKIE,
+    VARY,
+    VIA,
+    WWW_AUTHENTICATE,
+];
 
 /// Protocols that are HTTP itself, or what it runs on.
-const OF_HTTP: [&[u8]; 4] = [b"h2c", b"h2", b"http", b"tls"];
+const OF_HTTP: [&[u8]; 5] = [b"h2c", b"h2", b"h3", b"http", b"tls"];
 
 /// Why a message goes no further: 400 for a request, 502 for a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONNECTION, HeaderMap, IF_MATCH, IF_UNMODIFIED_SINCE, UPGRADE};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::{Method, Request, Response, StatusCode, Uri, Version};
 
 use super::corridor::{Asked, Corridor, Failed, Passing};
 use super::failure::Failure;
@@ -154,6 +154,8 @@ pub fn passed(
     path: &str,
 ) -> Result<Response<Passing>, Failure> {
     let (status, version) = (response.status(), response.version());
+    // The version is each hop's own (RFC 9110, 2.5): as HTTP/1.0, a body would end with the connection, whole or not.
+    *response.version_mut() = Version::HTTP_11;
     let fields = response.headers_mut();
     let upgrade = fields.get(UPGRADE).cloned().filter(|_| status == StatusCode::SWITCHING_PROTOCOLS);
     hops::strip(fields).map_err(|_| Failure::Malformed)?;

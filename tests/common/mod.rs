@@ -2,11 +2,14 @@
 #![allow(dead_code)]
 
 pub mod always;
+pub mod frames;
 pub mod nginx;
 pub mod origin;
 pub mod proxy;
+pub mod recorder;
 pub mod room;
 pub mod rsyncd;
+pub mod secure;
 pub mod server;
 pub mod tamper;
 pub mod verbs;

@@ -123,10 +123,15 @@ impl Setup {
     }
 
     /// An origin behind it, with one route to it.
-    pub fn origin(mut self, to: SocketAddr, upstream: &str, route: &str) -> Setup {
+    pub fn origin(self, to: SocketAddr, upstream: &str, route: &str) -> Setup {
+        self.origin_at(&format!("http://{to}"), upstream, route)
+    }
+
+    /// The same by its URL.
+    pub fn origin_at(mut self, to: &str, upstream: &str, route: &str) -> Setup {
         let _ = write!(
             self.several,
-            "[[upstream]]\nname = \"origen\"\naddresses = [\"http://{to}\"]\n{upstream}\n\
+            "[[upstream]]\nname = \"origen\"\naddresses = [\"{to}\"]\n{upstream}\n\
              [[route]]\nupstream = \"origen\"\n{route}\n"
         );
         self

@@ -87,6 +87,27 @@ impl Notice {
         }
     }
 
+    /// The status that it comes with (RFC 9110, 15).
+    pub fn status(self) -> u16 {
+        match self {
+            Notice::BadRequest => 400,
+            Notice::NotFound | Notice::CorteGone => 404,
+            Notice::MethodNotAllowed => 405,
+            Notice::NotAcceptable => 406,
+            Notice::Closed => 410,
+            Notice::PreconditionFailed => 412,
+            Notice::PayloadTooLarge => 413,
+            Notice::TargetTooLong => 414,
+            Notice::RangeNotSatisfiable => 416,
+            Notice::HeadTooLarge => 431,
+            Notice::NotImplemented => 501,
+            Notice::BadGateway => 502,
+            Notice::TooBusy | Notice::NotOpenYet | Notice::NoCorteYet | Notice::Interrupted => 503,
+            Notice::GatewayTimeout => 504,
+            Notice::LoopDetected => 508,
+        }
+    }
+
     /// Title and sentence.
     pub fn words(self) -> (&'static str, &'static str) {
         match self {

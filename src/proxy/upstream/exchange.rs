@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HOST, HeaderValue, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body_util::{BodyExt, Empty};
@@ -145,7 +145,22 @@ fn received(
     if response.status() == StatusCode::SWITCHING_PROTOCOLS && way != Way::Upgrade {
         return Err(Failure::Malformed);
     }
+    if !is_framed_once(&response) {
+        return Err(Failure::Malformed);
+    }
     Ok(response.map(|body| Reading::new(body, lease, plan.idle, total).boxed_unsync()))
+}
+
+/// True where the end of a body is told in one way, and by a coding that hyper takes off (RFC 9112, 6.3): with two of them, the next
+/// who reads it might find another end.
+fn is_framed_once(response: &Response<Incoming>) -> bool {
+    let all = |name| response.headers().get_all(name).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>();
+    match (&all(TRANSFER_ENCODING)[..], &all(CONTENT_LENGTH)[..]) {
+        ([], []) => true,
+        ([], [length]) => length.iter().all(u8::is_ascii_digit),
+        ([coding], []) => coding.eq_ignore_ascii_case(b"chunked"),
+        _ => false,
+    }
 }
 
 fn outgoing(request: Request<Sent>) -> (Request<Outgoing>, watch::Receiver<Stage>) {
@@ -176,6 +191,11 @@ fn asks_upgrade<B>(request: &Request<B>) -> bool {
 /// Origin form, and the authority in `Host` (RFC 9112, 3.2). Without effect the second time.
 fn for_http1(request: &mut Request<Outgoing>) -> Result<(), Failure> {
     *request.version_mut() = Version::HTTP_11;
+    // hyper takes the body of a GET for none where its length is not told.
+    let is_untold = request.body().size_hint().exact().is_none() && !request.headers().contains_key(CONTENT_LENGTH);
+    if is_untold && !request.body().is_end_stream() {
+        request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
     let Some(authority) = request.uri().authority() else { return Ok(()) };
     // Whatever stands before an `@` is for nobody else to know (RFC 9110, 4.2.4).
     let host = HeaderValue::from_str(host(authority)).map_err(|_| Failure::Malformed)?;
@@ -188,6 +208,7 @@ fn for_http1(request: &mut Request<Outgoing>) -> Result<(), Failure> {
 /// All in the pseudo-fields (RFC 9113, 8.3.1). The scheme is what the origin itself hears: some refuse another.
 fn for_http2(request: &mut Request<Outgoing>, is_secure: bool) -> Result<(), Failure> {
     *request.version_mut() = Version::HTTP_2;
+    request.headers_mut().remove(TRANSFER_ENCODING);
     let told = request.headers_mut().remove(HOST);
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
     parts.authority = match (parts.authority, told) {
