@@ -14,6 +14,7 @@ use crate::http::{Listen, Rhythm, Server, Site, StartError};
 use crate::ingest::source::proxy::Proxies;
 use crate::ingest::{self, Gate, Operator, Plan, Reporter, Sources, Staging, Waiting};
 use crate::proxy::corridor::Corridor;
+use crate::proxy::upstream::Checks;
 use crate::record::{Journal, Metrics};
 use crate::snapshot::Live;
 
@@ -28,6 +29,8 @@ pub enum StartFault {
     Admin(#[from] admin::StartFault),
     #[error("a source cannot be started: {0}")]
     Source(io::Error),
+    #[error("the health checks of origins cannot be started: {0}")]
+    Checks(io::Error),
     #[error("the election's clock cannot be started: {0}")]
     Gate(io::Error),
 }
@@ -40,6 +43,7 @@ pub struct Running {
     admin: Admin,
     journal: Arc<Journal>,
     sources: Sources,
+    checks: Option<Checks>,
 }
 
 /// How long a slow disk may take to keep what a source has fetched in part.
@@ -63,6 +67,7 @@ impl Running {
         let mut http = settings.http;
         http.connections_max = limits::connections(http.connections_max);
         let server = Server::start(&http, Arc::new(site))?;
+        let checks = corridor.as_ref().map_or(Ok(None), |corridor| corridor.check()).map_err(StartFault::Checks)?;
         // The operator first: he makes the state folder, and holds its lock. What is wrong with the machine's clock is for
         // the journal there.
         let operator = Operator::start(settings.intake, live.clone(), clock.clone(), report.clone())?;
@@ -74,7 +79,8 @@ impl Running {
         let company = Company { desk, live, journal: journal.clone(), metrics, clock, disk, corridor };
         let private = admin::Settings { state, package_bytes: limit, reserve, https: settings.admin };
         let admin = Admin::start(&private, company)?;
-        Ok(Running { server, gate: waiting, operator, sources: fetched.map_err(StartFault::Source)?, admin, journal })
+        let sources = fetched.map_err(StartFault::Source)?;
+        Ok(Running { server, gate: waiting, operator, sources, admin, journal, checks })
     }
 
     /// Where the operators' side listens with HTTPS.
@@ -123,5 +129,7 @@ impl Running {
         self.journal.close();
         self.server.stop();
         self.gate.stop();
+        // Readers who finish still want to know who is well.
+        self.checks.into_iter().for_each(Checks::stop);
     }
 }

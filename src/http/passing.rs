@@ -21,7 +21,7 @@ use crate::base::clock::Clock;
 use crate::proxy::corridor::{Corridor, Settings};
 use crate::proxy::failure::Failure;
 use crate::proxy::route::{self, Route};
-use crate::proxy::upstream::{HostOut, Origin, Plan};
+use crate::proxy::upstream::{HostOut, Origin, Plan, Preface};
 use crate::snapshot::Public;
 use crate::snapshot::specimen::{STAMP, showing, snapshot};
 
@@ -53,6 +53,10 @@ fn site(routes: Vec<Route>) -> Arc<Site> {
         http2: false,
         host: HostOut::Client,
         forwarded: true,
+        x_forwarded: true,
+        preface: Preface::Off,
+        health: None,
+        slow_start: Duration::ZERO,
         connect: brief,
         first_byte: brief,
         idle: brief,

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -24,6 +23,7 @@ use super::watch::Seat;
 use crate::portal::Notice;
 use crate::proxy::corridor::Corridor;
 use crate::proxy::route::Route;
+use crate::proxy::upstream::Caller;
 use crate::snapshot::{Public, Showing};
 
 /// Everything that answering needs; one for all threads.
@@ -40,7 +40,7 @@ pub struct Service {
     pub seat: Arc<Seat>,
     /// Set on a clear port that sends everybody to this HTTPS port.
     pub https_port: Option<u16>,
-    pub client: IpAddr,
+    pub client: Caller,
     pub is_tls: bool,
     /// What a connection by hyper leaves when it becomes something else.
     pub ends: Ends,
@@ -164,7 +164,7 @@ impl Service {
             site: site.clone(),
             seat: super::watch::Seats::new().take(),
             https_port: None,
-            client: IpAddr::from([127, 0, 0, 1]),
+            client: Caller::of([127, 0, 0, 1].into()),
             is_tls: false,
             ends: Ends::default(),
         }

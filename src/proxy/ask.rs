@@ -21,7 +21,7 @@ use super::reuse::{self, Reuse, Why};
 use super::route::Route;
 use super::status::{Forward, Outcome, Status};
 use super::store::Stored;
-use super::upstream::Arriving;
+use super::upstream::{Arriving, Caller};
 use super::{forward, key, request};
 
 /// How often one who waited finds that the answer is for others (`Vary`) before he asks alone.
@@ -36,7 +36,7 @@ struct Asking {
     corridor: Arc<Corridor>,
     route: Route,
     head: Parts,
-    client: std::net::IpAddr,
+    client: Caller,
     address: Uri,
     key: Key,
     said: request::Directives,

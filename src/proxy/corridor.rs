@@ -1,6 +1,6 @@
 //! What the counter asks for everything that is not in the package. One for all threads.
 
-use std::net::IpAddr;
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,7 +17,7 @@ use super::route::{Route, ordered};
 use super::status::{Forward, Outcome, Status};
 use super::store::Store;
 use super::tally::Tally;
-use super::upstream::{Arriving, Plan, Sent, Upstream};
+use super::upstream::{Arriving, Caller, Checks, Plan, Sent, Upstream};
 use super::{ask, forward, key, pass, request};
 use crate::base::clock::Clock;
 use crate::record::Metrics;
@@ -40,7 +40,7 @@ pub struct Settings {
 pub struct Asked {
     /// Its target in absolute form: the scheme of the connection, the host that was asked for.
     pub request: Request<Sent>,
-    pub client: IpAddr,
+    pub client: Caller,
     /// The ID of the corte that is shown.
     pub corte: Option<Arc<str>>,
 }
@@ -80,7 +80,7 @@ impl Corridor {
             name: settings.name,
             tallies: routes.iter().map(|route| Tally::new(route, metrics, &clock)).collect(),
             routes,
-            upstreams: settings.upstreams.into_iter().map(Upstream::new).collect(),
+            upstreams: settings.upstreams.into_iter().map(|plan| Upstream::new(plan, metrics)).collect(),
             object_bytes: usize::try_from(settings.object_bytes).unwrap_or(usize::MAX),
             store: Store::new(settings.memory_bytes),
             flights: Arc::default(),
@@ -128,6 +128,11 @@ impl Corridor {
             (Use::Answer, Some(why)) => pass::pass(&self, &route, asked, Forward::Bypass, Some(why)).await,
             (Use::Pass | Use::Write, _) => pass::pass(&self, &route, asked, Forward::Method, None).await,
         }
+    }
+
+    /// Begins to ask those origins that are to be asked whether they are well; `None` where none is.
+    pub fn check(&self) -> io::Result<Option<Checks>> {
+        Checks::start(&self.upstreams)
     }
 
     /// See [`Store::purge`].

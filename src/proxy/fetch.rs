@@ -1,6 +1,5 @@
 //! One errand to an origin for all who wait: asks, judges, tells, stores.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,7 +20,7 @@ use super::reuse::{self, Reuse};
 use super::route::Route;
 use super::storable::Refused;
 use super::store::Stored;
-use super::upstream::{Arriving, Sent};
+use super::upstream::{Arriving, Caller, Sent};
 use super::vary::Vary;
 use super::{forward, request, storable, update, validate};
 
@@ -41,7 +40,7 @@ pub struct Errand {
     /// The head of the request that leads.
     pub asked: Parts,
     pub address: Uri,
-    pub client: IpAddr,
+    pub client: Caller,
     /// What is stored and has to be validated, or may be sent where that fails.
     pub stored: Option<Arc<Stored>>,
     pub lead: Lead,
@@ -94,7 +93,8 @@ impl Errand {
 
     async fn send(&self, conditional: Option<&Stored>) -> Result<Response<Arriving>, Failure> {
         let upstream = self.corridor.upstream(&self.route);
-        let mut fields = forward::fields(&self.asked, &self.route, upstream.plan(), self.client, self.corridor.name())?;
+        let client = self.client.from.ip();
+        let mut fields = forward::fields(&self.asked, &self.route, upstream.plan(), client, self.corridor.name())?;
         forward::ask_for_all(&mut fields);
         if let Some(stored) = conditional {
             validate::ask(&mut fields, &stored.fields);
@@ -104,7 +104,7 @@ impl Errand {
         *request.method_mut() = Method::GET;
         *request.uri_mut() = self.address.clone();
         *request.headers_mut() = fields;
-        upstream.send(request).await
+        upstream.send(request, self.client).await
     }
 
     /// What is stored, renewed by a 304 and stored again; `None` where the 304 is about something else (4.3.4).

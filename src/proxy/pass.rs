@@ -26,12 +26,12 @@ pub async fn pass(
     let plan = upstream.plan();
     let address =
         forward::address(route, plan, &head.uri, &head.headers).ok_or_else(|| failed(Failure::RequestMalformed))?;
-    let fields = forward::fields(&head, route, plan, asked.client, corridor.name()).map_err(failed)?;
+    let fields = forward::fields(&head, route, plan, asked.client.from.ip(), corridor.name()).map_err(failed)?;
     let mut request = Request::new(body);
     *request.method_mut() = head.method.clone();
     *request.uri_mut() = address.clone();
     *request.headers_mut() = fields;
-    let response = upstream.send(request).await.map_err(|failure| {
+    let response = upstream.send(request, asked.client).await.map_err(|failure| {
         corridor.tally(route).failed(&plan.name, failure);
         failed(failure)
     })?;
