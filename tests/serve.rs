@@ -23,6 +23,8 @@ mod interrupted;
 mod kill;
 #[path = "serve/operators.rs"]
 mod operators;
+#[path = "serve/origins.rs"]
+mod origins;
 #[path = "serve/own_files.rs"]
 mod own_files;
 #[path = "serve/pages.rs"]

@@ -117,10 +117,15 @@ impl Setup {
     }
 
     /// An origin behind it, with one route to it.
-    pub fn origin(mut self, to: SocketAddr, upstream: &str, route: &str) -> Setup {
+    pub fn origin(self, to: SocketAddr, upstream: &str, route: &str) -> Setup {
+        self.origins(&[format!("http://{to}")], upstream, route)
+    }
+
+    /// The same at several addresses.
+    pub fn origins(mut self, urls: &[String], upstream: &str, route: &str) -> Setup {
         let _ = write!(
             self.several,
-            "[[upstream]]\nname = \"origen\"\naddresses = [\"http://{to}\"]\n{upstream}\n\
+            "[[upstream]]\nname = \"origen\"\naddresses = {urls:?}\n{upstream}\n\
              [[route]]\nupstream = \"origen\"\n{route}\n"
         );
         self
