@@ -122,6 +122,10 @@ impl Places {
 
     /// What a check of it came to.
     pub fn checked(&mut self, place: Place, is_well: bool, now: Instant) -> Option<Turn> {
+        if is_well {
+            // By a connection that it has taken.
+            self.reached(place, now);
+        }
         self.known.entry(place).or_default().health.checked(is_well, now)
     }
 

@@ -108,6 +108,8 @@ async fn what_fails_its_checks_is_used_only_where_all_do() {
     assert_eq!(shares(&mut places, 2, 8, now + seconds(999)), [0, 8]);
     assert_eq!(fall(&mut places, 2), Some(Turn::Down));
     assert_eq!(shares(&mut places, 2, 8, now), [4, 4]);
+    // Nor is it passed over any longer once a check has reached it.
+    places.failed(place(2), now);
     let rise = (0..2).find_map(|_| places.checked(place(2), true, now));
     assert_eq!((rise, shares(&mut places, 2, 8, now)), (Some(Turn::Up), vec![0, 8]));
 }
