@@ -207,7 +207,7 @@ pub struct Metrics {
     proxied: Family<Proxied, Counter>,
     origin_failures: Family<OriginFailed, Counter>,
     origin_ejections: Family<OriginPlace, Counter>,
-    origin_up: Family<OriginPlace, Gauge>,
+    origin_up: Family<OriginPlace, Gauge, fn() -> Gauge>,
     states: Family<Labels<1>, Gauge>,
     start: Gauge,
 }
@@ -215,6 +215,13 @@ pub struct Metrics {
 /// From a small site on a fast disk to a gigabyte on a slow one.
 fn steps() -> Histogram {
     Histogram::new([0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0])
+}
+
+/// A place is well until it is known not to be: nobody reads a 0 before that.
+fn well() -> Gauge {
+    let gauge = Gauge::default();
+    gauge.set(1);
+    gauge
 }
 
 /// Registers under the table's row of that name. The table's test sees to it that there is one.
@@ -250,7 +257,7 @@ impl Metrics {
             proxied: add(registry, "difusor_proxied", Family::default()),
             origin_failures: add(registry, "difusor_origin_failures", Family::default()),
             origin_ejections: add(registry, "difusor_origin_ejections", Family::default()),
-            origin_up: add(registry, "difusor_origin_up", Family::default()),
+            origin_up: add(registry, "difusor_origin_up", Family::new_with_constructor(well)),
             states: add(registry, "difusor_state", Family::default()),
             start: add(registry, "difusor_start", Gauge::default()),
             registry: Registry::default(),

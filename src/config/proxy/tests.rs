@@ -134,6 +134,14 @@ fn all_faults_of_an_upstream_are_told_at_once() {
             "d.toml:12:14: `upstream.slow_start`: expected a duration, or \"0s\"",
         ],
     );
+    faulty(
+        &format!("{A}http2 = 1\nca = \"none.pem\"\nhealth = \"/\"\nhealth_interval = \"99ms\"\n{TO_A}"),
+        &[
+            "d.toml:9:9: `upstream.http2`: expected true or false",
+            "d.toml:10:6: `upstream.ca`: ",
+            "d.toml:12:19: `upstream.health_interval`: `99ms` is less than 100ms",
+        ],
+    );
     for path in ["salud", "", "/a b", "/a#b", "http://a/", "*", "/ñ"] {
         let told = read(&format!("{A}health = \"{path}\"\nproxy_protocol = \"3\"\n{TO_A}")).unwrap_err();
         assert!(told.starts_with("d.toml:9:10: `upstream.health`: expected a path that begins"), "{path}: {told}");

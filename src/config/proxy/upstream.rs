@@ -3,6 +3,7 @@
 use std::cell::LazyCell;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use rustls::crypto::aws_lc_rs;
@@ -23,6 +24,8 @@ const CONNECTIONS_MAX: u64 = 10_000;
 /// Requests that wait for a connection: each holds a reader's own.
 const WAITING_MAX: u64 = 100_000;
 
+/// From one health check to the next: an answer has to come within it, too.
+const INTERVAL_LEAST: Duration = Duration::from_millis(100);
 /// Bytes of the path of a health check.
 const TARGET_BYTES: usize = 256;
 
@@ -56,8 +59,7 @@ fn plan(section: &Section, folder: &Path, roots: &Roots, name: Option<String>) -
     let [connect, first_byte, idle, total] = ["connect", "first_byte", "idle", "total"].map(time);
     let connections = section.number("connections", 1..CONNECTIONS_MAX + 1);
     let waiting = section.number("waiting", 0..WAITING_MAX + 1);
-    let (http2, preface) = (http2?, preface?.value);
-    if http2 && preface != Preface::Off {
+    if http2 == Some(true) && preface.as_ref().is_some_and(|given| given.value != Preface::Off) {
         let remedy = "HTTP/2 shares a connection between readers, and this names one: remove it, or `http2`";
         section.fault_of("proxy_protocol", &format!("does not go with `http2 = true`; {remedy}"));
     }
@@ -80,11 +82,11 @@ fn plan(section: &Section, folder: &Path, roots: &Roots, name: Option<String>) -
     Some(Plan {
         name: name?,
         tls,
-        http2,
+        http2: http2?,
         host: host?.unwrap_or_else(|| HostOut::Named(first.host.clone())),
         forwarded: forwarded?,
         x_forwarded: x_forwarded?,
-        preface,
+        preface: preface?.value,
         health: health?,
         slow_start: slow?.value,
         connect: connect?,
@@ -100,7 +102,7 @@ fn plan(section: &Section, folder: &Path, roots: &Roots, name: Option<String>) -
 /// How its places are asked whether they are well, if they are. `None` only where a fault has been noted.
 fn health(section: &Section) -> Option<Option<Check>> {
     let target = section.text_if_given("health", target);
-    let every = section.text("health_interval", units::duration);
+    let every = section.text("health_interval", interval);
     if section.has("health_interval") && !section.has("health") {
         section.fault_of("health_interval", "is for nothing without `health`: add the path to ask for, or remove it");
     }
@@ -165,6 +167,12 @@ fn host(text: &str) -> Result<String, String> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let is_host = ServerName::try_from(bare).is_ok() && bare.contains(':') == (bare.len() < text.len());
     is_host.then(|| bare.to_owned()).ok_or_else(|| format!("`{text}` is no host"))
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let every = units::duration(text)?;
+    let why = || format!("`{text}` is less than {INTERVAL_LEAST:?}: that would be a load of its own");
+    (every >= INTERVAL_LEAST).then_some(every).ok_or_else(why)
 }
 
 fn preface(text: &str) -> Result<Preface, String> {

@@ -1,6 +1,8 @@
 //! TLS and HTTP/2: whose certificate, which protocol, one connection for many.
 
 use super::*;
+use crate::proxy::upstream::{Check, Checks};
+use crate::record::Metrics;
 
 use std::convert::Infallible;
 
@@ -144,6 +146,26 @@ async fn http2_in_clear() {
         assert_eq!(fetch(&upstream).await.unwrap(), "HTTP/2.0 http://elecciones.example/a?b=c None 0");
     }
     assert_eq!(honest.connections(), 1);
+}
+
+#[tokio::test]
+async fn checks_speak_what_readers_requests_do() {
+    for protocols in [&[b"h2".as_slice()][..], &[b"http/1.1"], &[]] {
+        let honest = Honest::start("127.0.0.1", protocols).await;
+        let health = Some(Check { target: "/salud".parse().unwrap(), every: Duration::from_millis(250) });
+        let tls = if protocols.is_empty() { None } else { honest.plan(true).tls };
+        let metrics: Arc<Metrics> = Arc::default();
+        let upstreams = [Upstream::new(Plan { health, tls, ..honest.plan(true) }, &metrics)];
+        let checks = Checks::start(&upstreams).unwrap().expect("somebody is checked");
+        // With the fourth round, three have been judged.
+        while honest.connections() < 4 {
+            tokio::task::yield_now().await;
+        }
+        let place = honest.address;
+        let up = format!("difusor_origin_up{{upstream=\"test\",place=\"{place}\"}} 1\n");
+        assert!(metrics.text().contains(&up), "{}", metrics.text());
+        checks.stop();
+    }
 }
 
 #[tokio::test]
