@@ -81,6 +81,46 @@ fn checks_decide_who_is_asked() {
     assert!(bodies.contains(&b"uno".to_vec()), "it is used again");
 }
 
+/// One of two nginx is killed in the middle: connections that lay ready end, and no more are taken.
+#[test]
+fn readers_do_not_notice_that_a_place_dies() {
+    if tool("nginx").is_none() {
+        return;
+    }
+    let start = |body: &'static str| {
+        Nginx::with(&[], |address, _| format!("access_log off; server {{ listen {address}; return 200 \"{body}\"; }}"))
+    };
+    let (one, other) = (start("uno"), start("dos"));
+    let urls = [&one, &other].map(|nginx| format!("http://{}", nginx.address));
+    let site = Setup::clear().origins(&urls, "", UNCACHED).start();
+    let says = |body: &[u8]| until(|| Some(()).filter(|()| site.get("/x").body == body));
+    says(b"uno").and_then(|()| says(b"dos")).expect("both are there");
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let readers = [(); 4].map(|()| {
+            scope.spawn(|| {
+                let (mut talk, mut count) = (Talk::with(site.http()), 0);
+                while !is_over.load(SeqCst) {
+                    let response = talk.get("/x", "");
+                    assert_eq!(response.status, 200, "after {count}: {}", response.head);
+                    count += 1;
+                }
+                count
+            })
+        });
+        let mut after = 0;
+        let mut watching = Talk::with(site.http());
+        drop(one);
+        while after < 200 {
+            let response = watching.get("/x", "");
+            assert_eq!((response.status, &response.body[..]), (200, &b"dos"[..]), "{}", response.head);
+            after += 1;
+        }
+        is_over.store(true, SeqCst);
+        assert!(readers.map(|reader| reader.join().unwrap()).iter().all(|count| *count > 0));
+    });
+}
+
 #[test]
 fn checks_end_with_the_service() {
     let origin = moody("uno", Arc::default());

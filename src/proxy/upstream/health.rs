@@ -149,9 +149,17 @@ impl Health {
         self.back = self.back.max(Some(at));
     }
 
-    /// Its share of the requests in thousandths: the whole one, or less while it has come back a short time ago.
+    /// Its share of the requests in thousandths: the whole one, but for a place that is on trial, or has come back a short time
+    /// ago. One that is out has no part in this: where it is asked all the same, so are all.
     pub fn share(&self, slow_start: Duration, now: Instant) -> u32 {
-        let Some(back) = self.back.filter(|_| !slow_start.is_zero()) else { return WHOLE };
+        let Some(back) = self.back.filter(|back| *back <= now) else { return WHOLE };
+        // Or a crowd would hear what the first answer is to decide.
+        if self.on_trial {
+            return SHARE_LEAST;
+        }
+        if slow_start.is_zero() {
+            return WHOLE;
+        }
         let since = now.saturating_duration_since(back).as_millis();
         let grown = since.saturating_mul(u128::from(WHOLE)) / slow_start.as_millis().max(1);
         u32::try_from(grown).unwrap_or(WHOLE).clamp(SHARE_LEAST, WHOLE)
@@ -295,8 +303,13 @@ mod tests {
         for _ in 0..3 {
             health.heard(NoAnswer, begun, begun, true);
         }
-        // It comes back after 10 s.
-        for (second, share) in [(0, 100), (10, 100), (11, 100), (13, 300), (19, 900), (20, WHOLE), (999, WHOLE)] {
+        // It comes back after 10 s, on trial.
+        for (second, share) in [(0, WHOLE), (9, WHOLE), (10, 100), (19, 100)] {
+            assert_eq!(health.share(slow, at(begun, second)), share, "{second}");
+            assert_eq!(health.share(Duration::ZERO, at(begun, second)), share, "{second}");
+        }
+        assert_eq!(health.heard(Well, at(begun, 10), at(begun, 11), true), Some(Back));
+        for (second, share) in [(10, 100), (11, 100), (13, 300), (19, 900), (20, WHOLE), (999, WHOLE)] {
             assert_eq!(health.share(slow, at(begun, second)), share, "{second}");
             assert_eq!(health.share(Duration::ZERO, at(begun, second)), WHOLE);
         }

@@ -115,6 +115,20 @@ async fn what_fails_its_checks_is_used_only_where_all_do() {
 }
 
 #[tokio::test]
+async fn on_trial_it_is_asked_little_until_it_has_answered() {
+    let (mut places, begun) = (Places::default(), Instant::now());
+    places.order(all(2), begun);
+    spoil(&mut places, 1, begun);
+    let now = begun + seconds(10);
+    let tried = shares(&mut places, 2, 110, now);
+    assert!(tried[0].abs_diff(10) <= 1, "{tried:?}");
+    assert_eq!(places.heard(place(1), Word::Well, now, now), Some(Turn::Back));
+    // It has had its turns for a while.
+    shares(&mut places, 2, 20, now);
+    assert_eq!(shares(&mut places, 2, 110, now), [55, 55]);
+}
+
+#[tokio::test]
 async fn who_has_come_back_gets_a_share_that_grows() {
     let begun = Instant::now();
     // 10 s ejected, and then 10 s until all is as before: of 110 requests.
@@ -123,12 +137,14 @@ async fn who_has_come_back_gets_a_share_that_grows() {
         places.order(all(2), begun);
         spoil(&mut places, 1, begun);
         let now = begun + seconds(second);
+        assert_eq!(places.heard(place(1), Word::Well, now, now), Some(Turn::Back));
         let shares = shares(&mut places, 2, 110, now);
         assert!(shares.iter().zip(expected).all(|(got, meant)| got.abs_diff(meant) <= 1), "{second}: {shares:?}");
         // Under load too: with as much under way at both, the other is the less busy one.
         let mut busy = Places::new(seconds(10));
         busy.order(all(2), begun);
         spoil(&mut busy, 1, begun);
+        busy.heard(place(1), Word::Well, now, now);
         let mut slow = 0;
         for _ in 0..110 {
             let first = busy.order(all(2), now)[0];
