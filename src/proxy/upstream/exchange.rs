@@ -47,14 +47,12 @@ pub async fn exchange(
     let request = match (lost.unsent, lost.untouched) {
         (Some(request), _) => Some(*request),
         (None, Untouched::Refused | Untouched::Leaving) => again.copy.map(|copy| outgoing(copy).0),
-        (None, Untouched::Perhaps) if lease.is_reused => again.repeated(),
-        (None, Untouched::Perhaps) if pool.has_several() => {
-            want.not = Some(lease.place);
-            again.repeated()
-        }
+        // On a new connection it would end the same way, but for another place.
+        (None, Untouched::Perhaps) if lease.is_reused || pool.has_several() => again.repeated(),
         (None, Untouched::Perhaps | Untouched::No) => None,
     };
     let request = request.ok_or(lost.failure)?;
+    want.not = Some(lease.place);
     let seat = lease.into_seat().ok_or(lost.failure)?;
     want.way = if way == Way::Any { Way::Fresh } else { way };
     let mut lease = pool.lease(seat, want).await?;

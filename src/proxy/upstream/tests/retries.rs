@@ -179,3 +179,16 @@ async fn a_place_that_gives_no_answer_is_not_the_only_one() {
         assert_eq!((bad.heard().len(), good.heard().len()), (1, usize::from(expected.is_ok())), "{method}");
     }
 }
+
+#[tokio::test]
+async fn after_a_dead_connection_another_place_is_asked_even_if_it_is_busier() {
+    let dying = Scripted::start(&[&[Hear(0), Say(OK), Hear(0)], &[Hear(0)]]).await;
+    let half = "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nbien";
+    let busy = Scripted::start(&[&[Hear(0), Say(half), Stall], &[Hear(0), Say(OK)]]).await;
+    let upstream = of(plan(&[dying.address, busy.address]));
+    assert_eq!(fetch(&upstream).await.unwrap(), "bien");
+    settled(&upstream).await;
+    let _held = get(&upstream).await.unwrap();
+    assert_eq!(fetch(&upstream).await.unwrap(), "bien");
+    assert_eq!((dying.connections(), dying.heard().len(), busy.connections()), (1, 2, 2));
+}
