@@ -1,6 +1,7 @@
 //! When a request is sent a second time, and when it is not, by HTTP/2's own words for it and by HTTP/1.1's.
 
 use super::*;
+use crate::proxy::upstream::names::Place;
 
 /// What an HTTP/2 origin does with a request.
 #[derive(Clone, Copy)]
@@ -191,4 +192,19 @@ async fn after_a_dead_connection_another_place_is_asked_even_if_it_is_busier() {
     let _held = get(&upstream).await.unwrap();
     assert_eq!(fetch(&upstream).await.unwrap(), "bien");
     assert_eq!((dying.connections(), dying.heard().len(), busy.connections()), (1, 2, 2));
+}
+
+#[tokio::test]
+async fn nobody_else_is_lent_a_connection_that_has_ended_and_its_successor_stays() {
+    let origin = Framed::start(&[Answer]).await;
+    let upstream = origin.upstream();
+    get(&upstream).await.unwrap();
+    let (place, now) = (Place { origin: 0, address: origin.address }, tokio::time::Instant::now());
+    let is_shared = |ended| {
+        let mut places = upstream.pool.places();
+        places.unshare(place, ended);
+        places.shared(place, now).is_some()
+    };
+    // Those of the pool are counted from 0 on.
+    assert_eq!((is_shared(1), is_shared(0)), (true, false));
 }
