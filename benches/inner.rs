@@ -3,6 +3,8 @@
 //! The package is a corte of the invented night, in mid-count: 46 files, 1.2 MB.
 
 use std::hint::black_box;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -16,18 +18,22 @@ use difusor::base::disk::Disk;
 use difusor::corte::{self, CorteId, Expectations, InMemory, Limits, Signers, Tipo, Trust, Verified, read};
 use difusor::http::answer::{Request, answer};
 use difusor::http::fields::{Fields, Lines};
-use difusor::http::negotiate::Accepted;
 use difusor::http::recognise::recognise;
 use difusor::ingest::{Gate, Plan};
+use difusor::proxy::instant::Glance;
 use difusor::rehearse::Night;
+use difusor::snapshot::negotiate::Accepted;
 use difusor::snapshot::{Content, Edition, Entry, Known, Level, Live, Looks, Public, Snapshot, media};
-use http::Method;
+use http::header::{ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE};
+use http::{HeaderValue, Method};
 use serde_json::json;
 use ssh_key::PrivateKey;
 use ssh_key::private::Ed25519Keypair;
 
 #[path = "../tests/common/always.rs"]
 mod always;
+#[path = "proxy/corridor.rs"]
+mod corridor;
 use always::always;
 
 /// A corte in mid-night.
@@ -223,6 +229,57 @@ fn request(c: &mut Criterion) {
     c.bench_function("answer 304", |b| b.iter(|| answer(black_box(&held), &showing)));
 }
 
+/// An origin with one answer for everything, of 8 KB; its threads end with the process.
+fn origin() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut reader = BufReader::new(&stream);
+            let mut line = String::from(" ");
+            while !line.trim_end().is_empty() {
+                line.clear();
+                let _ = reader.read_line(&mut line);
+            }
+            let head = "HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Type: text/html\r\n\
+                ETag: \"6660f0a0-2000\"\r\nVary: Accept-Encoding\r\nContent-Encoding: gzip\r\n\
+                Cache-Control: max-age=86400\r\nConnection: close\r\nContent-Length: 8192\r\n\r\n";
+            let _ = (&stream).write_all(&[head.as_bytes(), &[b'.'; 8192]].concat());
+        }
+    });
+    address
+}
+
+/// What a hit costs without protocol and kernel: found, judged, and made a response.
+fn hit(c: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let corridor = corridor::open(origin());
+    let fields = [(ACCEPT_ENCODING, "gzip, deflate, br, zstd"), (ACCEPT_LANGUAGE, "es-MX,es;q=0.9"), (ACCEPT, "*/*")];
+    let mut request = corridor::request("/notas/2026/06/07/computo");
+    for (name, value) in fields {
+        request.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    runtime.block_on(corridor::fetch(&corridor, &request));
+    let route = corridor.route(Some(corridor::HOST), request.uri().path()).expect("a route that has all");
+    assert_eq!(corridor.ready(route, &request, None).expect("it is stored").body().len(), 8192);
+    c.bench_function("hit", |b| b.iter(|| corridor.ready(route, black_box(&request), None)));
+    let glance = Glance {
+        host: corridor::HOST,
+        path: request.uri().path(),
+        query: None,
+        accept_encoding: Some(b"gzip, deflate, br, zstd"),
+        if_none_match: None,
+        corte: None,
+    };
+    let (mut room, mut out) = (String::new(), Vec::new());
+    c.bench_function("hit at a glance", |b| {
+        b.iter(|| {
+            out.clear();
+            corridor.glance(route, black_box(&glance), &mut room, &mut out).expect("it is stored")
+        })
+    });
+}
+
 /// Loading the edition while another thread swaps it without a pause: readers never wait.
 fn swap_under_load(c: &mut Criterion) {
     let (a, b) = (snapshot(MIDNIGHT), snapshot(MIDNIGHT + 1));
@@ -243,5 +300,5 @@ fn swap_under_load(c: &mut Criterion) {
     });
 }
 
-criterion_group!(inner, sha256, verify_and_build, real, compress, request, swap_under_load);
+criterion_group!(inner, sha256, verify_and_build, real, compress, request, hit, swap_under_load);
 criterion_main!(inner);

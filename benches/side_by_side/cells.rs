@@ -1,6 +1,6 @@
-//! The cells of the table: what is asked, over which wire. No idea of how a load is made.
+//! The cells of the tables: what is asked, over which wire. No idea of how a load is made, nor of who is asked.
 
-use crate::inputs::Inputs;
+use crate::inputs::{Body, Inputs};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wire {
@@ -10,6 +10,10 @@ pub enum Wire {
     Tls,
     /// HTTP/2 over TLS 1.3
     H2,
+}
+
+impl Wire {
+    const ALL: [(Wire, &'static str); 3] = [(Wire::Clear, "clear"), (Wire::Tls, "tls"), (Wire::H2, "h2")];
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,36 +26,61 @@ pub enum Ask {
     FullHandshakes,
     /// TLS handshakes by session tickets
     Resumptions,
+    /// The whole body, gzip'd, of an origin that is not asked again: it lies in the cache
+    Hit,
+    /// The same, and the origin is asked each time
+    Miss,
+}
+
+/// Which table a cell stands in: who is compared differs between them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Table {
+    /// The server's own files
+    Own,
+    /// What an origin behind it has
+    Proxied,
 }
 
 pub struct Cell {
     pub name: String,
     pub wire: Wire,
     pub ask: Ask,
-    /// Below the root, without a slash in front.
-    pub path: &'static str,
+    /// Name of the file.
+    pub file: &'static str,
     /// Bytes of the gzip'd body.
     pub size: usize,
 }
 
 impl Cell {
-    /// Every cell whose name holds one of `only`, in the order of the table.
+    /// Every cell whose name holds one of `only`, in the order of the tables.
     pub fn all(inputs: &Inputs, only: &[String]) -> Vec<Cell> {
         let mut cells = Vec::new();
-        for (wire, prefix) in [(Wire::Clear, "clear"), (Wire::Tls, "tls"), (Wire::H2, "h2")] {
+        let middle = &inputs.bodies[1];
+        for (wire, prefix) in Wire::ALL {
             for body in &inputs.bodies {
-                let name = format!("{prefix} {}", body.label);
-                cells.push(Cell { name, wire, ask: Ask::Body, path: body.name, size: body.gzip.len() });
+                cells.push(Cell::of(format!("{prefix} {}", body.label), wire, Ask::Body, body));
             }
-            let body = &inputs.bodies[1];
-            let name = format!("{prefix} 304");
-            cells.push(Cell { name, wire, ask: Ask::Again, path: body.name, size: body.gzip.len() });
+            cells.push(Cell::of(format!("{prefix} 304"), wire, Ask::Again, middle));
         }
         for (ask, name) in [(Ask::FullHandshakes, "handshakes, full"), (Ask::Resumptions, "handshakes, resumed")] {
-            cells.push(Cell { name: name.into(), wire: Wire::Tls, ask, path: "", size: 0 });
+            cells.push(Cell { name: name.into(), wire: Wire::Tls, ask, file: "", size: 0 });
         }
+        for (wire, prefix) in Wire::ALL {
+            for body in &inputs.bodies[..2] {
+                cells.push(Cell::of(format!("{prefix} hit {}", body.label), wire, Ask::Hit, body));
+            }
+        }
+        cells.push(Cell::of(format!("clear miss {}", middle.label), Wire::Clear, Ask::Miss, middle));
         cells.retain(|cell| only.is_empty() || only.iter().any(|part| cell.name.contains(part)));
         cells
+    }
+
+    fn of(name: String, wire: Wire, ask: Ask, body: &Body) -> Cell {
+        Cell { name, wire, ask, file: body.name, size: body.gzip.len() }
+    }
+
+    pub fn table(&self) -> Table {
+        if matches!(self.ask, Ask::Hit | Ask::Miss) { Table::Proxied } else { Table::Own }
     }
 
     pub fn is_handshake(&self) -> bool {

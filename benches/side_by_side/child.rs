@@ -19,15 +19,18 @@ static STOPPED: AtomicBool = AtomicBool::new(false);
 static LIVE: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 static SERVER_CORE: AtomicU32 = AtomicU32::new(0);
 static CLIENT_CORE: AtomicU32 = AtomicU32::new(1);
+static ORIGIN_CORE: AtomicU32 = AtomicU32::new(1);
 
 /// How long a server may take to end when asked, before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Which of the two cores a process is pinned to.
+/// Which core a process is pinned to.
 #[derive(Clone, Copy)]
 pub enum Side {
     Server,
     Client,
+    /// What is behind the proxies that are measured.
+    Origin,
 }
 
 /// Fails before anything is started when a tool is not here, and says which package has it.
@@ -50,9 +53,9 @@ pub fn need_tools() -> Result<(), Fault> {
     if list.is_empty() { Ok(()) } else { Err(format!("not here: {}", list.join(", ")).into()) }
 }
 
-/// Which cores the two sides have; fails where a core is not ours to use.
-pub fn set_cores(server: u32, client: u32) -> Result<(), Fault> {
-    for (core, flag) in [(server, "--server-core"), (client, "--client-core")] {
+/// Which cores the sides have; fails where a core is not ours to use.
+pub fn set_cores(server: u32, client: u32, origin: u32) -> Result<(), Fault> {
+    for (core, flag) in [(server, "--server-core"), (client, "--client-core"), (origin, "--origin-core")] {
         let tried = Command::new("taskset").args(["-c", &core.to_string(), "true"]).output();
         let out = tried.map_err(|e| format!("taskset: {e}"))?;
         if !out.status.success() {
@@ -61,6 +64,7 @@ pub fn set_cores(server: u32, client: u32) -> Result<(), Fault> {
     }
     SERVER_CORE.store(server, Ordering::Relaxed);
     CLIENT_CORE.store(client, Ordering::Relaxed);
+    ORIGIN_CORE.store(origin, Ordering::Relaxed);
     Ok(())
 }
 
@@ -69,6 +73,7 @@ pub fn pinned(side: Side, program: impl AsRef<OsStr>) -> Command {
     let core = match side {
         Side::Server => SERVER_CORE.load(Ordering::Relaxed),
         Side::Client => CLIENT_CORE.load(Ordering::Relaxed),
+        Side::Origin => ORIGIN_CORE.load(Ordering::Relaxed),
     };
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "TERM", "taskset", "-c", &core.to_string()]).arg(program);

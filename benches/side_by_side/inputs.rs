@@ -17,6 +17,9 @@ use crate::{Fault, child};
 const SIZES: [(&str, &str, usize); 3] =
     [("400 B", "c400.json", 400), ("8 KB", "c8k.json", 8 * 1024), ("60 KB", "c60k.json", 60 * 1024)];
 
+/// Linux's file system in memory.
+const MEMORY: &str = "/dev/shm";
+
 pub const INDEX: &str = "<!doctype html><title>banco</title><p>banco de pruebas\n";
 
 pub struct Body {
@@ -29,6 +32,8 @@ pub struct Body {
 
 pub struct Inputs {
     root: TempDir,
+    /// In memory where the machine has such a folder, for a cache that consists of files.
+    memory: TempDir,
     pub bodies: Vec<Body>,
     pub chain: PathBuf,
     pub key: PathBuf,
@@ -37,10 +42,10 @@ pub struct Inputs {
 impl Inputs {
     pub fn make() -> Result<Inputs, Fault> {
         // Readable by all: nginx's worker may run as another user.
-        let root = tempfile::Builder::new()
-            .prefix("difusor-bench-")
-            .permissions(fs::Permissions::from_mode(0o755))
-            .tempdir()?;
+        let mut folder = tempfile::Builder::new();
+        folder.prefix("difusor-bench-").permissions(fs::Permissions::from_mode(0o755));
+        let root = folder.tempdir()?;
+        let memory = if Path::new(MEMORY).is_dir() { folder.tempdir_in(MEMORY)? } else { folder.tempdir()? };
         let bodies = SIZES.map(|(label, name, size)| body(label, name, size));
         let bodies = bodies.into_iter().collect::<Result<Vec<_>, _>>()?;
         let (chain, key) = (root.path().join("cert.pem"), root.path().join("key.pem"));
@@ -49,7 +54,7 @@ impl Inputs {
         let made = rcgen::generate_simple_self_signed(names)?;
         fs::write(&chain, made.cert.pem())?;
         fs::write(&key, made.signing_key.serialize_pem())?;
-        Ok(Inputs { root, bodies, chain, key })
+        Ok(Inputs { root, memory, bodies, chain, key })
     }
 
     /// A folder of a peer's own.
@@ -57,6 +62,11 @@ impl Inputs {
         let path = self.root.path().join(name);
         fs::create_dir_all(&path)?;
         Ok(path)
+    }
+
+    /// For nginx's cache.
+    pub fn memory(&self) -> &Path {
+        self.memory.path()
     }
 
     /// Writes the plain files, and beside each its `.gz` when asked.

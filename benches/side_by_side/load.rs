@@ -6,8 +6,8 @@ use std::process::Command;
 use crate::Fault;
 use crate::cells::{Ask, Cell, Wire};
 use crate::child::{self, Side};
+use crate::contenders::Contender;
 use crate::handshakes::Tally;
-use crate::peers::Peer;
 
 const CONNECTIONS: u32 = 64;
 /// HTTP/2 streams under way on each connection.
@@ -32,18 +32,18 @@ pub struct Load {
     pub cipher: Option<String>,
 }
 
-pub fn run(cell: &Cell, peer: &Peer, expect: &Expect, seconds: u32) -> Result<Load, Fault> {
+pub fn run(cell: &Cell, to: &Contender, expect: &Expect, seconds: u32) -> Result<Load, Fault> {
     match (cell.ask, cell.wire) {
-        (Ask::FullHandshakes | Ask::Resumptions, _) => handshakes(cell, peer, seconds),
-        (_, Wire::H2) => h2load(cell, peer, expect, seconds),
-        (_, Wire::Clear | Wire::Tls) => wrk(cell, peer, expect, seconds),
+        (Ask::FullHandshakes | Ask::Resumptions, _) => handshakes(cell, to, seconds),
+        (_, Wire::H2) => h2load(cell, to, expect, seconds),
+        (_, Wire::Clear | Wire::Tls) => wrk(cell, to, expect, seconds),
     }
 }
 
-pub fn url(cell: &Cell, peer: &Peer) -> String {
+pub fn url(cell: &Cell, to: &Contender) -> String {
     match cell.wire {
-        Wire::Clear => format!("http://127.0.0.1:{}/{}", peer.http, cell.path),
-        Wire::Tls | Wire::H2 => format!("https://127.0.0.1:{}/{}", peer.https, cell.path),
+        Wire::Clear => format!("http://127.0.0.1:{}/{}", to.peer.http, to.path),
+        Wire::Tls | Wire::H2 => format!("https://127.0.0.1:{}/{}", to.peer.https, to.path),
     }
 }
 
@@ -55,9 +55,9 @@ fn with_headers(mut command: Command, expect: &Expect) -> Command {
     command
 }
 
-fn wrk(cell: &Cell, peer: &Peer, expect: &Expect, seconds: u32) -> Result<Load, Fault> {
+fn wrk(cell: &Cell, to: &Contender, expect: &Expect, seconds: u32) -> Result<Load, Fault> {
     let mut command = with_headers(child::pinned(Side::Client, "wrk"), expect);
-    command.args(["-t", "1", "-c", &CONNECTIONS.to_string(), "-d", &format!("{seconds}s")]).arg(url(cell, peer));
+    command.args(["-t", "1", "-c", &CONNECTIONS.to_string(), "-d", &format!("{seconds}s")]).arg(url(cell, to));
     read_wrk(&child::output(&mut command)?, expect.response)
 }
 
@@ -94,10 +94,10 @@ fn bytes(text: &str) -> Result<f64, Fault> {
     Ok(digits.parse::<f64>()? * 1024_f64.powi(scale))
 }
 
-fn h2load(cell: &Cell, peer: &Peer, expect: &Expect, seconds: u32) -> Result<Load, Fault> {
+fn h2load(cell: &Cell, to: &Contender, expect: &Expect, seconds: u32) -> Result<Load, Fault> {
     let mut command = with_headers(child::pinned(Side::Client, "h2load"), expect);
     command.args(["-c", &CONNECTIONS.to_string(), "-m", &STREAMS.to_string(), "-t", "1", "-D", &seconds.to_string()]);
-    read_h2load(&child::output(command.arg(url(cell, peer)))?, cell.ask)
+    read_h2load(&child::output(command.arg(url(cell, to)))?, cell.ask)
 }
 
 fn read_h2load(said: &str, ask: Ask) -> Result<Load, Fault> {
@@ -126,10 +126,10 @@ fn count(list: &str, word: &str) -> Result<u64, Fault> {
     Ok(found.ok_or_else(|| format!("h2load: no {word:?} in {list:?}"))?.trim().parse()?)
 }
 
-fn handshakes(cell: &Cell, peer: &Peer, seconds: u32) -> Result<Load, Fault> {
+fn handshakes(cell: &Cell, to: &Contender, seconds: u32) -> Result<Load, Fault> {
     let mut command = child::pinned(Side::Client, std::env::current_exe()?);
-    command.arg("handshakes").arg("--address").arg(format!("127.0.0.1:{}", peer.https));
-    command.arg("--chain").arg::<&Path>(&peer.chain).args(["--seconds", &seconds.to_string()]);
+    command.arg("handshakes").arg("--address").arg(format!("127.0.0.1:{}", to.peer.https));
+    command.arg("--chain").arg::<&Path>(&to.peer.chain).args(["--seconds", &seconds.to_string()]);
     command.args(["--connections", &HANDSHAKES.to_string()]);
     if cell.ask == Ask::Resumptions {
         command.arg("--resumed");

@@ -7,12 +7,12 @@ use std::process::Command;
 /// Facts by name, in the order of their names.
 pub type Facts = BTreeMap<&'static str, String>;
 
-pub fn facts(server_core: u32, client_core: u32) -> Facts {
+pub fn facts(server_core: u32, client_core: u32, origin_core: u32) -> Facts {
     let cores = std::thread::available_parallelism().map_or(0, |n| n.get());
     let facts = [
         ("date", jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string()),
         ("cpu", field("/proc/cpuinfo", "model name", ':')),
-        ("cores", format!("{cores} (server on {server_core}, client on {client_core})")),
+        ("cores", format!("{cores} (server on {server_core}, client on {client_core}, origin on {origin_core})")),
         ("kernel", first_line(&fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default())),
         ("system", field("/etc/os-release", "PRETTY_NAME", '=')),
         ("load before", first_line(&fs::read_to_string("/proc/loadavg").unwrap_or_default())),

@@ -1,4 +1,5 @@
-//! The side-by-side run of `make bench`: difusor, nginx and bare hyper, one core for the server, another for the client.
+//! The side-by-side run of `make bench`: difusor, nginx and bare hyper, one core for the server, another for the client,
+//! and behind the two that are proxies an origin.
 //!
 //! This file owns the order of the run and the flags. `benches/README.md` says what is measured and how to read it.
 //! The same program is also, as a child of itself, the bare hyper server and the client that makes handshakes.
@@ -9,11 +10,13 @@
 mod bare_hyper;
 mod cells;
 mod child;
+mod contenders;
 mod handshakes;
 mod inputs;
 mod load;
 mod machine;
 mod measure;
+mod origin;
 mod peers;
 mod table;
 
@@ -22,9 +25,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use cells::Cell;
+use cells::{Cell, Table};
 use inputs::Inputs;
 use measure::Plan;
+use origin::Origin;
 use peers::{Kind, Peer};
 
 // The same allocator as difusor's, so that bare hyper is a reference for the serving path alone.
@@ -33,6 +37,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What failed, in words for the terminal.
 pub type Fault = Box<dyn std::error::Error + Send + Sync>;
+
+/// A port of no service (RFC 863).
+const DISCARD: u16 = 9;
 
 #[derive(Parser)]
 #[command(name = "side_by_side", about = "difusor beside nginx and bare hyper, one core each for server and client")]
@@ -46,7 +53,7 @@ struct Args {
     /// Interleaved rounds; the table shows their medians
     #[arg(long, default_value_t = 5)]
     rounds: u32,
-    /// Only cells whose name holds one of these: clear, tls, h2, 304, "60 KB", handshakes
+    /// Only cells whose name holds one of these: clear, tls, h2, 304, "60 KB", handshakes, hit, miss
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// The core that the servers share
@@ -55,6 +62,9 @@ struct Args {
     /// The core of wrk, h2load and the handshakes client
     #[arg(long, default_value_t = 1)]
     client_core: u32,
+    /// The core of the origin behind the proxies [default: that of the client]
+    #[arg(long)]
+    origin_core: Option<u32>,
     /// Where the figures are written [default: bench/side_by_side.json in the target folder]
     #[arg(long)]
     json: Option<PathBuf>,
@@ -103,20 +113,34 @@ fn main() -> ExitCode {
 fn run(args: Args) -> Result<(), Fault> {
     child::need_tools()?;
     child::end_all_on_signals();
-    child::set_cores(args.server_core, args.client_core)?;
-    let facts = machine::facts(args.server_core, args.client_core);
+    let origin_core = args.origin_core.unwrap_or(args.client_core);
+    child::set_cores(args.server_core, args.client_core, origin_core)?;
+    let facts = machine::facts(args.server_core, args.client_core, origin_core);
     machine::warn_if_busy(args.server_core == args.client_core);
     let inputs = Inputs::make()?;
-    let cells = Cell::all(&inputs, &args.only);
+    let mut cells = Cell::all(&inputs, &args.only);
     if cells.is_empty() {
         return Err(format!("no cell is named like {:?}", args.only).into());
     }
 
     let mut absent = Vec::new();
     let mut peers = Vec::new();
+    let origin = Origin::start(&inputs);
+    child::check()?;
+    if let Err(fault) = &origin {
+        eprintln!("origin   LEFT OUT, and all that is of it: {fault}");
+        absent.push(("origin", fault.to_string()));
+        cells.retain(|cell| cell.table() != Table::Proxied);
+        if cells.is_empty() {
+            return Err("nothing else was asked for".into());
+        }
+    }
+    let origin = origin.ok();
+    // Else nobody listens there, and nothing asks.
+    let port = origin.as_ref().map_or(DISCARD, |origin| origin.port);
     for kind in args.peers {
         child::check()?;
-        match Peer::start(kind, &inputs) {
+        match Peer::start(kind, &inputs, port) {
             Ok(peer) => {
                 eprintln!("{:8} {}", kind.name(), peer.about);
                 peers.push(peer);
@@ -132,7 +156,7 @@ fn run(args: Args) -> Result<(), Fault> {
     }
 
     let plan = Plan { seconds: args.seconds, rounds: args.rounds };
-    let results = measure::run(&plan, &cells, &peers)?;
+    let results = measure::run(&plan, &cells, &peers, origin.as_ref())?;
     let report = table::Report { facts, plan, peers: &peers, absent, results };
     println!("{}", report.markdown());
     let json = args.json.unwrap_or_else(default_json);

@@ -8,9 +8,11 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::Fault;
-use crate::cells::{Ask, Cell, Wire};
+use crate::cells::{Ask, Cell, Table, Wire};
 use crate::child;
+use crate::contenders::{self, Contender};
 use crate::load::{self, Expect};
+use crate::origin::Origin;
 use crate::peers::Peer;
 
 /// How often and how long.
@@ -44,8 +46,9 @@ pub struct Series {
     pub fault: Option<String>,
 }
 
-/// A row of the table: a cell, and its outcome for each peer by name.
+/// A row of a table: a cell, and its outcome for each contender by name.
 pub struct Row {
+    pub table: Table,
     pub name: String,
     pub series: BTreeMap<&'static str, Series>,
 }
@@ -58,38 +61,39 @@ const WARM_UP_SECONDS: u32 = 1;
 const SIZE_TOLERANCE: f64 = 0.03;
 const SETTLE_TRIES: u32 = 100;
 
-pub fn run(plan: &Plan, cells: &[Cell], peers: &[Peer]) -> Result<Vec<Row>, Fault> {
+/// Without an `origin` there must be no cell that needs it.
+pub fn run(plan: &Plan, cells: &[Cell], peers: &[Peer], origin: Option<&Origin>) -> Result<Vec<Row>, Fault> {
     let mut rows = Vec::new();
     let mut expected = Vec::new();
     for cell in cells {
         let (mut series, mut expects) = (BTreeMap::new(), Vec::new());
-        for peer in peers {
-            let expect = prove(cell, peer);
+        for to in contenders::of(cell, peers) {
+            let expect = prove(cell, &to);
             child::check()?;
             let mut one = Series::default();
             match &expect {
                 Ok(e) => one.response_bytes = e.response,
-                Err(fault) => fail(&mut one, cell, peer, fault),
+                Err(fault) => fail(&mut one, cell, &to, fault),
             }
-            series.insert(peer.kind.name(), one);
-            expects.push(expect.unwrap_or(Expect { tag: None, response: 0 }));
+            series.insert(to.name, one);
+            expects.push((to, expect.unwrap_or(Expect { tag: None, response: 0 })));
         }
-        rows.push(Row { name: cell.name.clone(), series });
+        rows.push(Row { table: cell.table(), name: cell.name.clone(), series });
         expected.push(expects);
     }
     for round in 0..plan.rounds {
-        for ((cell, row), expects) in cells.iter().zip(&mut rows).zip(&expected) {
+        for ((cell, row), contenders) in cells.iter().zip(&mut rows).zip(&expected) {
             // Whoever goes first in one round goes last in the next: what disturbs the machine disturbs all alike.
-            for turn in 0..peers.len() {
-                let at = (turn + round as usize) % peers.len();
-                let (peer, series) = (&peers[at], row.series.get_mut(peers[at].kind.name()).expect("a series a peer"));
+            for turn in 0..contenders.len() {
+                let (to, expect) = &contenders[(turn + round as usize) % contenders.len()];
+                let series = row.series.get_mut(to.name).expect("a series a contender");
                 if series.fault.is_some() {
                     continue;
                 }
-                let outcome = sample(plan, round, cell, peer, &expects[at], series);
+                let outcome = sample(plan, round, cell, to, expect, origin, series);
                 child::check()?;
                 if let Err(fault) = outcome {
-                    fail(series, cell, peer, &fault);
+                    fail(series, cell, to, &fault);
                 }
             }
         }
@@ -97,8 +101,8 @@ pub fn run(plan: &Plan, cells: &[Cell], peers: &[Peer]) -> Result<Vec<Row>, Faul
     Ok(rows)
 }
 
-fn fail(series: &mut Series, cell: &Cell, peer: &Peer, fault: &Fault) {
-    eprintln!("{:20} {:8} FAILED: {fault}", cell.name, peer.kind.name());
+fn fail(series: &mut Series, cell: &Cell, to: &Contender, fault: &Fault) {
+    eprintln!("{:20} {:8} FAILED: {fault}", cell.name, to.name);
     series.fault = Some(fault.to_string());
     series.samples.clear();
 }
@@ -107,16 +111,21 @@ fn sample(
     plan: &Plan,
     round: u32,
     cell: &Cell,
-    peer: &Peer,
+    to: &Contender,
     expect: &Expect,
+    origin: Option<&Origin>,
     series: &mut Series,
 ) -> Result<(), Fault> {
     if round == 0 {
-        load::run(cell, peer, expect, WARM_UP_SECONDS)?;
+        load::run(cell, to, expect, WARM_UP_SECONDS)?;
     }
-    let (cpu, started) = (cpu_seconds(peer.pid()), Instant::now());
-    let load = load::run(cell, peer, expect, plan.seconds)?;
-    let (cpu_seconds, elapsed) = (cpu_seconds(peer.pid()) - cpu, started.elapsed().as_secs_f64());
+    let seen = origin.map(Origin::settled).transpose()?;
+    let (cpu, started) = (cpu_seconds(to.peer.pid()), Instant::now());
+    let load = load::run(cell, to, expect, plan.seconds)?;
+    let (cpu_seconds, elapsed) = (cpu_seconds(to.peer.pid()) - cpu, started.elapsed().as_secs_f64());
+    if let Some((origin, seen)) = origin.zip(seen) {
+        origin.holds(cell.ask, seen, load.requests)?;
+    }
     let per_cpu_second = load.requests as f64 / cpu_seconds.max(1.0 / TICKS);
     let one = Sample {
         round: round + 1,
@@ -129,7 +138,7 @@ fn sample(
     eprintln!(
         "{:20} {:8} round {}/{}  {:>9.0} /s  {:>9.0} /CPU-s  core {:>3.0} %",
         cell.name,
-        peer.kind.name(),
+        to.name,
         one.round,
         plan.rounds,
         one.per_second,
@@ -142,11 +151,11 @@ fn sample(
 }
 
 /// Asks once with curl, and holds the answer against what the cell says it must be.
-fn prove(cell: &Cell, peer: &Peer) -> Result<Expect, Fault> {
+fn prove(cell: &Cell, to: &Contender) -> Result<Expect, Fault> {
     if cell.is_handshake() {
         return Ok(Expect { tag: None, response: 0 });
     }
-    let mut answer = ask(cell, peer, None)?;
+    let mut answer = ask(cell, to, None)?;
     for _ in 0..SETTLE_TRIES {
         if answer.body == cell.size as u64 {
             break;
@@ -154,18 +163,18 @@ fn prove(cell: &Cell, peer: &Peer) -> Result<Expect, Fault> {
         // The best compression may come a moment after the first.
         std::thread::sleep(std::time::Duration::from_millis(100));
         child::check()?;
-        answer = ask(cell, peer, None)?;
+        answer = ask(cell, to, None)?;
     }
     let version = if cell.wire == Wire::H2 { "2" } else { "1.1" };
     let off = (answer.body as f64 / cell.size as f64 - 1.0).abs();
     if answer.code != 200 || answer.coding != "gzip" || answer.version != version || off > SIZE_TOLERANCE {
         return Err(format!("not 200, gzip, {} bytes, HTTP/{version}, but {answer:?}", cell.size).into());
     }
-    if cell.ask == Ask::Body {
+    if matches!(cell.ask, Ask::Body | Ask::Hit | Ask::Miss) {
         return Ok(Expect { tag: None, response: answer.head + answer.body });
     }
     let tag = answer.tag.clone();
-    let again = ask(cell, peer, Some(&tag))?;
+    let again = ask(cell, to, Some(&tag))?;
     if tag.is_empty() || again.code != 304 || again.body != 0 {
         return Err(format!("not a 304 without a body to its own tag {tag}, but {again:?}").into());
     }
@@ -182,7 +191,7 @@ struct Answer {
     tag: String,
 }
 
-fn ask(cell: &Cell, peer: &Peer, tag: Option<&str>) -> Result<Answer, Fault> {
+fn ask(cell: &Cell, to: &Contender, tag: Option<&str>) -> Result<Answer, Fault> {
     let mut curl = Command::new("curl");
     curl.args(["-s", "-k", "--max-time", "5", "-o", "/dev/null", "-D", "-", "-H", "Accept-Encoding: gzip"]);
     curl.arg(if cell.wire == Wire::H2 { "--http2" } else { "--http1.1" });
@@ -190,7 +199,7 @@ fn ask(cell: &Cell, peer: &Peer, tag: Option<&str>) -> Result<Answer, Fault> {
     if let Some(tag) = tag {
         curl.arg("-H").arg(format!("If-None-Match: {tag}"));
     }
-    let said = child::output(curl.arg(load::url(cell, peer)))?;
+    let said = child::output(curl.arg(load::url(cell, to)))?;
     let (head, facts) = said.rsplit_once('=').ok_or("curl: no facts")?;
     let facts: Vec<&str> = facts.split_whitespace().collect();
     let [code, version, header, size] = facts[..] else { return Err(format!("curl: {facts:?}").into()) };

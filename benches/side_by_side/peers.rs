@@ -45,50 +45,60 @@ const START: Duration = Duration::from_secs(20);
 const NGINX_BROTLI: &str = "/usr/lib/nginx/modules/ngx_http_brotli_static_module.so";
 
 impl Peer {
-    pub fn start(kind: Kind, inputs: &Inputs) -> Result<Peer, Fault> {
+    /// `origin`: the port of what both proxies have behind them.
+    pub fn start(kind: Kind, inputs: &Inputs, origin: u16) -> Result<Peer, Fault> {
         let (http, https) = free_ports()?;
         let folder = inputs.folder(kind.name())?;
         let (command, about) = match kind {
-            Kind::Nginx => nginx(inputs, &folder, http, https)?,
+            Kind::Nginx => nginx(inputs, &folder, [http, https, origin])?,
             Kind::Hyper => bare_hyper(inputs, &folder, http, https)?,
-            Kind::Difusor => difusor(inputs, &folder, http, https)?,
+            Kind::Difusor => difusor(inputs, &folder, [http, https, origin])?,
         };
         let log = folder.join("server.log");
-        let server = Guard::start(command, &log)?;
-        let mut peer = Peer { kind, about, http, https, chain: inputs.chain.clone(), server };
-        peer.wait_until_ready(&log)?;
-        Ok(peer)
+        let mut server = Guard::start(command, &log)?;
+        wait_until_ready(&mut server, http, &log)?;
+        Ok(Peer { kind, about, http, https, chain: inputs.chain.clone(), server })
     }
 
     pub fn pid(&self) -> u32 {
         self.server.pid()
     }
+}
 
-    fn wait_until_ready(&mut self, log: &Path) -> Result<(), Fault> {
-        let url = format!("http://127.0.0.1:{}/", self.http);
-        let started = Instant::now();
-        loop {
-            child::check()?;
-            let mut curl = Command::new("curl");
-            curl.args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "2", &url]);
-            let code = curl.output().map_err(|e| format!("curl: {e}"))?.stdout;
-            if code == b"200" {
-                return Ok(());
-            }
-            let ended = self.server.ended();
-            if ended || started.elapsed() > START {
-                let what = if ended { "it ended at once" } else { "no 200 for GET / in time" };
-                return Err(format!("{what}; it said: {}", last_lines(log)).into());
-            }
-            sleep(Duration::from_millis(50));
+/// Waits until GET / of a server that was just started is 200.
+pub fn wait_until_ready(server: &mut Guard, port: u16, log: &Path) -> Result<(), Fault> {
+    let url = format!("http://127.0.0.1:{port}/");
+    let started = Instant::now();
+    loop {
+        child::check()?;
+        let mut curl = Command::new("curl");
+        curl.args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "2", &url]);
+        let code = curl.output().map_err(|e| format!("curl: {e}"))?.stdout;
+        if code == b"200" {
+            return Ok(());
         }
+        let ended = server.ended();
+        if ended || started.elapsed() > START {
+            let what = if ended { "it ended at once" } else { "no 200 for GET / in time" };
+            return Err(format!("{what}; it said: {}", last_lines(log)).into());
+        }
+        sleep(Duration::from_millis(50));
     }
 }
 
-fn nginx(inputs: &Inputs, folder: &Path, http: u16, https: u16) -> Result<(Command, String), Fault> {
+pub fn nginx_program() -> Result<&'static str, Fault> {
     // Debian keeps it where a user's PATH does not look.
     let found = ["/usr/sbin/nginx", "/usr/local/sbin/nginx"].into_iter().find(|p| Path::new(p).exists());
-    let program = found.ok_or("no nginx here (Debian package nginx-light)")?;
+    Ok(found.ok_or("no nginx here (Debian package nginx-light)")?)
+}
+
+/// As root its worker would become another user, who may not read the folder.
+pub fn nginx_user() -> &'static str {
+    if rustix::process::geteuid().is_root() { "user root root;" } else { "" }
+}
+
+fn nginx(inputs: &Inputs, folder: &Path, [http, https, origin]: [u16; 3]) -> Result<(Command, String), Fault> {
+    let program = nginx_program()?;
     let version = Command::new(program).arg("-v").output()?.stderr;
     let version = String::from_utf8_lossy(&version).trim().replace("nginx version: nginx/", "");
     let brotli = Path::new(NGINX_BROTLI).exists();
@@ -97,8 +107,9 @@ fn nginx(inputs: &Inputs, folder: &Path, http: u16, https: u16) -> Result<(Comma
         .replace("@load_module@", if brotli { "load_module" } else { "#" })
         .replace("@brotli_static@", if brotli { "brotli_static on;" } else { "" })
         .replace("@module@", NGINX_BROTLI)
-        // As root its worker would become another user, who may not read the folder.
-        .replace("@user@", if rustix::process::geteuid().is_root() { "user root root;" } else { "" })
+        .replace("@user@", nginx_user())
+        .replace("@cache@", text(inputs.memory())?)
+        .replace("@origin@", &origin.to_string())
         .replace("@folder@", text(folder)?)
         .replace("@chain@", text(&inputs.chain)?)
         .replace("@key@", text(&inputs.key)?)
@@ -121,7 +132,7 @@ fn bare_hyper(inputs: &Inputs, folder: &Path, http: u16, https: u16) -> Result<(
     Ok((command, format!("{} profile, static bodies, tokio-rustls, mimalloc", profile(&std::env::current_exe()?))))
 }
 
-fn difusor(inputs: &Inputs, folder: &Path, http: u16, https: u16) -> Result<(Command, String), Fault> {
+fn difusor(inputs: &Inputs, folder: &Path, [http, https, origin]: [u16; 3]) -> Result<(Command, String), Fault> {
     let program = std::env::var_os("DIFUSOR_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_difusor").into());
     let program = PathBuf::from(program);
     let (key, _) = inputs.signer(folder)?;
@@ -143,6 +154,7 @@ fn difusor(inputs: &Inputs, folder: &Path, http: u16, https: u16) -> Result<(Com
         return Err(format!("{} pack: made no package", program.display()).into());
     }
     let settings = include_str!("difusor.toml")
+        .replace("@origin@", &origin.to_string())
         .replace("@chain@", text(&inputs.chain)?)
         .replace("@key@", text(&inputs.key)?)
         .replace("@http@", &http.to_string())
@@ -155,7 +167,7 @@ fn difusor(inputs: &Inputs, folder: &Path, http: u16, https: u16) -> Result<(Com
 }
 
 /// Two ports that were free a moment ago.
-fn free_ports() -> Result<(u16, u16), Fault> {
+pub fn free_ports() -> Result<(u16, u16), Fault> {
     let (a, b) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
     Ok((a.local_addr()?.port(), b.local_addr()?.port()))
 }
@@ -166,7 +178,7 @@ fn profile(program: &Path) -> String {
     folders.map(|n| n.to_string_lossy()).find(|n| n != "deps").unwrap_or("unknown".into()).into_owned()
 }
 
-fn text(path: &Path) -> Result<&str, Fault> {
+pub fn text(path: &Path) -> Result<&str, Fault> {
     path.to_str().ok_or_else(|| format!("{} is not UTF-8", path.display()).into())
 }
 

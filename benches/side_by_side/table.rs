@@ -7,9 +7,11 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use crate::Fault;
+use crate::cells::Table;
+use crate::contenders;
 use crate::machine::Facts;
 use crate::measure::{Plan, Row, Sample, Series};
-use crate::peers::{Kind, Peer};
+use crate::peers::Peer;
 
 pub struct Report<'a> {
     pub facts: Facts,
@@ -28,7 +30,7 @@ impl Report<'_> {
         self.results.iter().flat_map(|row| row.series.values()).filter(|s| s.fault.is_some()).count()
     }
 
-    /// Two tables in Markdown: by the server's CPU time with ratios, and by the clock.
+    /// For each table that has rows two in Markdown: by the server's CPU time with ratios, and by the clock.
     pub fn markdown(&self) -> String {
         let mut out = String::new();
         for (name, fact) in &self.facts {
@@ -42,43 +44,50 @@ impl Report<'_> {
         }
         let Plan { seconds, rounds } = self.plan;
         let _ = writeln!(out, "- rounds: {rounds} of {seconds} s a cell and server, medians, ± half the range\n");
-        let _ = writeln!(out, "Thousands of requests (or handshakes) per CPU-second of the server:\n");
-        self.by_cpu(&mut out);
-        let _ = writeln!(out, "\nThousands per second by the clock; ~ where the server used under 90 % of its core:\n");
-        self.by_clock(&mut out);
+        for (table, title) in [(Table::Own, "Own files"), (Table::Proxied, "Of an origin")] {
+            if self.rows(table).next().is_none() {
+                continue;
+            }
+            let _ = writeln!(out, "{title}: thousands of requests (or handshakes) per CPU-second of the server:\n");
+            self.by_cpu(table, &mut out);
+            let clock = "thousands per second by the clock; ~ where the server used under 90 % of its core";
+            let _ = writeln!(out, "\n{title}: {clock}:\n");
+            self.by_clock(table, &mut out);
+            out.push('\n');
+        }
         for (cell, peer, fault) in self.faults() {
-            let _ = writeln!(out, "\nFAILED {cell}, {peer}: {fault}");
+            let _ = writeln!(out, "FAILED {cell}, {peer}: {fault}");
         }
         out
     }
 
-    fn by_cpu(&self, out: &mut String) {
-        let mut head: Vec<String> = self.peers.iter().map(|p| p.kind.name().to_owned()).collect();
-        head.extend(self.pairs().iter().map(|(a, b)| format!("{a} / {b}")));
-        table_head(out, &head);
-        for row in &self.results {
+    fn by_cpu(&self, table: Table, out: &mut String) {
+        let (columns, pairs) = (self.columns(table), self.pairs(table));
+        let ratios = pairs.iter().map(|(a, b)| format!("{a} / {b}"));
+        table_head(out, columns.iter().map(|name| (*name).to_owned()).chain(ratios));
+        for row in self.rows(table) {
+            let shown = |s: &Series| cell(s, |x| x.per_cpu_second).unwrap_or("failed".into());
             let mut line: Vec<String> =
-                self.series(row).map(|s| cell(s, |x| x.per_cpu_second).unwrap_or("failed".into())).collect();
-            for (a, b) in self.pairs() {
-                let ratio = ratio(&row.series[a], &row.series[b], |x| x.per_cpu_second);
+                columns.iter().map(|name| row.series.get(name).map_or("-".into(), shown)).collect();
+            for (a, b) in &pairs {
+                let both = row.series.get(a).zip(row.series.get(b));
+                let ratio = both.and_then(|(a, b)| ratio(a, b, |x| x.per_cpu_second));
                 line.push(ratio.map_or("-".into(), |r| format!("{r:.2}")));
             }
             let _ = writeln!(out, "| {} | {} |", row.name, line.join(" | "));
         }
     }
 
-    fn by_clock(&self, out: &mut String) {
-        let head: Vec<String> = self.peers.iter().map(|p| p.kind.name().to_owned()).collect();
-        table_head(out, &head);
-        for row in &self.results {
-            let line: Vec<String> = self
-                .series(row)
-                .map(|s| {
-                    let busy = median(s.samples.iter().map(|x| x.busy)).unwrap_or(0.0);
-                    let mark = if busy < SATURATED { "~" } else { "" };
-                    cell(s, |x| x.per_second).map_or("failed".into(), |text| format!("{mark}{text}"))
-                })
-                .collect();
+    fn by_clock(&self, table: Table, out: &mut String) {
+        let columns = self.columns(table);
+        table_head(out, columns.iter().map(|name| (*name).to_owned()));
+        for row in self.rows(table) {
+            let shown = |s: &Series| {
+                let busy = median(s.samples.iter().map(|x| x.busy)).unwrap_or(0.0);
+                let mark = if busy < SATURATED { "~" } else { "" };
+                cell(s, |x| x.per_second).map_or("failed".into(), |text| format!("{mark}{text}"))
+            };
+            let line: Vec<String> = columns.iter().map(|name| row.series.get(name).map_or("-".into(), shown)).collect();
             let _ = writeln!(out, "| {} | {} |", row.name, line.join(" | "));
         }
     }
@@ -108,25 +117,29 @@ impl Report<'_> {
             peers.insert((*name).to_owned(), one);
         }
         let ratios: Map<String, Value> = self
-            .pairs()
+            .pairs(row.table)
             .into_iter()
-            .map(|(a, b)| (format!("{a}/{b}"), json!(ratio(&row.series[a], &row.series[b], |x| x.per_cpu_second))))
+            .filter_map(|(a, b)| Some((a, b, row.series.get(a)?, row.series.get(b)?)))
+            .map(|(a, b, of_a, of_b)| (format!("{a}/{b}"), json!(ratio(of_a, of_b, |x| x.per_cpu_second))))
             .collect();
         json!({ "cell": row.name, "peers": peers, "ratios_per_cpu_second": ratios })
     }
 
-    /// Which ratios are shown: everybody to nginx, difusor to bare hyper.
-    fn pairs(&self) -> Vec<(&'static str, &'static str)> {
-        let here = |kind: Kind| self.peers.iter().any(|p| p.kind == kind);
-        [(Kind::Hyper, Kind::Nginx), (Kind::Difusor, Kind::Nginx), (Kind::Difusor, Kind::Hyper)]
-            .into_iter()
-            .filter(|(a, b)| here(*a) && here(*b))
-            .map(|(a, b)| (a.name(), b.name()))
-            .collect()
+    fn rows(&self, table: Table) -> impl Iterator<Item = &Row> {
+        self.results.iter().filter(move |row| row.table == table)
     }
 
-    fn series<'r>(&'r self, row: &'r Row) -> impl Iterator<Item = &'r Series> {
-        self.peers.iter().map(|p| &row.series[p.kind.name()])
+    /// Who has a column: everybody who is in any of the rows.
+    fn columns(&self, table: Table) -> Vec<&'static str> {
+        let is_here = |name: &&str| self.rows(table).any(|row| row.series.contains_key(name));
+        contenders::columns(table).iter().copied().filter(is_here).collect()
+    }
+
+    /// Which ratios are shown, of those who are there.
+    fn pairs(&self, table: Table) -> Vec<(&'static str, &'static str)> {
+        let columns = self.columns(table);
+        let are_here = |(a, b): &(&str, &str)| columns.contains(a) && columns.contains(b);
+        contenders::pairs(table).iter().copied().filter(are_here).collect()
     }
 
     fn faults(&self) -> impl Iterator<Item = (&str, &str, &str)> {
@@ -135,7 +148,8 @@ impl Report<'_> {
     }
 }
 
-fn table_head(out: &mut String, columns: &[String]) {
+fn table_head(out: &mut String, columns: impl Iterator<Item = String>) {
+    let columns: Vec<String> = columns.collect();
     let _ = writeln!(out, "| cell | {} |", columns.join(" | "));
     let _ = writeln!(out, "| --- |{}", " ---: |".repeat(columns.len()));
 }

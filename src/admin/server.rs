@@ -26,7 +26,8 @@ use super::tokens::Tokens;
 use super::upload::UPLOADS_MAX;
 use super::who::{Shows, name_of};
 use super::{Company, Https, Settings};
-use crate::http::tls::{self, CertificateFault};
+use crate::http::certificates::Certificates;
+use crate::http::tls::{self, CertificateFault, Tls};
 use crate::ingest;
 
 /// Connections at once at each door: a few people, a few scripts, a few newsrooms.
@@ -67,12 +68,13 @@ pub struct Admin {
     stop: watch::Sender<bool>,
     end: watch::Sender<bool>,
     address: Option<SocketAddr>,
+    certificates: Option<Arc<Certificates>>,
 }
 
 /// What listens.
 struct Doors {
     socket: Bound,
-    https: Option<(StdTcpListener, Arc<ServerConfig>)>,
+    https: Option<(StdTcpListener, Tls)>,
 }
 
 impl Admin {
@@ -88,6 +90,7 @@ impl Admin {
         };
         let https = settings.https.as_ref().map(listen).transpose()?;
         let address = https.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
+        let certificates = https.as_ref().map(|(_, tls)| tls.certificates.clone());
         let socket = socket::bind(&path).map_err(|source| StartFault::Socket { path, source })?;
         let ((stop, stopped), (end, ended)) = (watch::channel(false), watch::channel(false));
         let Company { desk, live, journal, metrics, clock, disk, corridor } = company;
@@ -118,12 +121,17 @@ impl Admin {
             runtime.shutdown_background();
         };
         let thread = thread::Builder::new().name("admin".into()).spawn(work).map_err(StartFault::Thread)?;
-        Ok(Admin { thread, stop, end, address })
+        Ok(Admin { thread, stop, end, address, certificates })
     }
 
     /// Where it listens with HTTPS, with the port that was really taken.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// What is shown over HTTPS.
+    pub fn certificates(&self) -> Option<&Arc<Certificates>> {
+        self.certificates.as_ref()
     }
 
     /// Lets nobody in any more, and ends packages that are still arriving. Those that have arrived keep waiting for the
@@ -141,7 +149,7 @@ impl Admin {
     }
 }
 
-fn listen(https: &Https) -> Result<(StdTcpListener, Arc<ServerConfig>), StartFault> {
+fn listen(https: &Https) -> Result<(StdTcpListener, Tls), StartFault> {
     let tls = tls::private(https.certificate.clone(), https.clients().as_ref())?;
     let failed = |source| StartFault::Bind { address: https.address, source };
     let listener = StdTcpListener::bind(https.address).map_err(failed)?;
@@ -157,7 +165,7 @@ async fn run(doors: Doors, shared: Arc<Shared>, mut end: watch::Receiver<bool>) 
     let accepting = async {
         let network = async {
             match https {
-                Some((listener, tls)) => network(listener, tls, &at_https, &shared).await,
+                Some((listener, tls)) => network(listener, tls.config, &at_https, &shared).await,
                 None => std::future::pending().await,
             }
         };

@@ -2,6 +2,7 @@
 
 mod limits;
 mod notebook;
+mod renewal;
 mod running;
 mod watchdog;
 

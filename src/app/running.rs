@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::renewal::{Kept, Renewal};
 use super::{limits, notebook};
 use crate::admin::{self, Admin, Company};
 use crate::base::clock::Clock;
@@ -33,6 +34,8 @@ pub enum StartFault {
     Checks(io::Error),
     #[error("the election's clock cannot be started: {0}")]
     Gate(io::Error),
+    #[error("certificates cannot be looked after: {0}")]
+    Renewal(io::Error),
 }
 
 /// Everything that runs, until it is stopped.
@@ -44,6 +47,7 @@ pub struct Running {
     journal: Arc<Journal>,
     sources: Sources,
     checks: Option<Checks>,
+    renewal: Renewal,
 }
 
 /// How long a slow disk may take to keep what a source has fetched in part.
@@ -66,7 +70,8 @@ impl Running {
         let site = Site { public: gate.public(), rhythm: Rhythm { clock: clock.clone() }, corridor: corridor.clone() };
         let mut http = settings.http;
         http.connections_max = limits::connections(http.connections_max);
-        let server = Server::start(&http, Arc::new(site))?;
+        let kept = Kept::read(&disk, &state, &clock);
+        let server = Server::start(&http, Arc::new(site), kept.tickets.clone())?;
         let checks = corridor.as_ref().map_or(Ok(None), |corridor| corridor.check()).map_err(StartFault::Checks)?;
         // The operator first: he makes the state folder, and holds its lock. What is wrong with the machine's clock is for
         // the journal there.
@@ -79,8 +84,11 @@ impl Running {
         let company = Company { desk, live, journal: journal.clone(), metrics, clock, disk, corridor };
         let private = admin::Settings { state, package_bytes: limit, reserve, https: settings.admin };
         let admin = Admin::start(&private, company)?;
-        let sources = fetched.map_err(StartFault::Source)?;
-        Ok(Running { server, gate: waiting, operator, sources, admin, journal, checks })
+        let public = server.certificates().map(|certificates| ("public", certificates.clone()));
+        let operators = admin.certificates().map(|certificates| ("operators", certificates.clone()));
+        let renewal = Renewal::start(public.into_iter().chain(operators).collect(), kept, journal.clone());
+        let (sources, renewal) = (fetched.map_err(StartFault::Source)?, renewal.map_err(StartFault::Renewal)?);
+        Ok(Running { server, gate: waiting, operator, sources, admin, journal, checks, renewal })
     }
 
     /// Where the operators' side listens with HTTPS.
@@ -111,6 +119,11 @@ impl Running {
         self.gate.is_alive()
     }
 
+    /// New certificates are looked for now.
+    pub fn renew(&self) {
+        self.renewal.wake();
+    }
+
     /// The operator's count: it may stand still for as long as a large package takes.
     pub fn operator_heartbeat(&self) -> u64 {
         self.operator.heartbeat()
@@ -122,6 +135,7 @@ impl Running {
     pub fn stop(self) {
         self.server.close();
         self.admin.close();
+        self.renewal.stop();
         self.sources.stop();
         self.operator.stop();
         self.sources.join(SOURCES_END);

@@ -1,5 +1,6 @@
 //! `difusor serve`: publishes what arrives, until it is told to stop.
 
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -70,9 +71,10 @@ pub fn run(args: &Args) -> ExitCode {
         Err(error) => return failed(&error),
     };
     // Asked for before anything starts, so that no signal finds nobody at home.
-    let stop = match runtime.block_on(async { super::signals::stop() }) {
-        Ok(stop) => stop,
-        Err(error) => return failed(&error),
+    let signals = runtime.block_on(async { Ok((super::signals::stop()?, super::signals::Reload::new()?)) });
+    let (stop, reload) = match signals {
+        Ok(signals) => signals,
+        Err(error) => return failed::<io::Error>(&error),
     };
     let running = match Running::start(settings, clock, Arc::new(ingest::to_log)) {
         Ok(running) => running,
@@ -82,7 +84,7 @@ pub fn run(args: &Args) -> ExitCode {
     let admin = running.admin_address().map(|address| format!("https://{address}"));
     info!(version = env!("CARGO_PKG_VERSION"), listening = running.urls(), incoming, sources, admin, "ready");
     notifier.ready(&format!("listening on {}", running.urls()));
-    runtime.block_on(until_told_to_stop(stop, &running, &mut notifier));
+    runtime.block_on(until_told_to_stop(stop, reload, &running, &mut notifier));
     notifier.stopping();
     running.stop();
     info!("stopped");
@@ -107,12 +109,17 @@ fn rehearsal(settings: &mut config::Settings, from: Timestamp, rate: u32) -> Res
     Ok(Clock::shifted(from, Pace { election: second * rate, machine: second }))
 }
 
-fn failed(error: &dyn std::fmt::Display) -> ExitCode {
+fn failed<E: std::fmt::Display>(error: &E) -> ExitCode {
     error!("{error}");
     ExitCode::from(FAILED)
 }
 
-async fn until_told_to_stop(stop: impl Future<Output = &'static str>, running: &Running, notifier: &mut Notifier) {
+async fn until_told_to_stop(
+    stop: impl Future<Output = &'static str>,
+    mut reload: super::signals::Reload,
+    running: &Running,
+    notifier: &mut Notifier,
+) {
     tokio::pin!(stop);
     let mut every = tokio::time::interval(notifier.every().unwrap_or(ALIVE_EVERY));
     loop {
@@ -120,6 +127,10 @@ async fn until_told_to_stop(stop: impl Future<Output = &'static str>, running: &
             name = &mut stop => {
                 info!(signal = name, "stopping: no more connections, finishing those that are under way");
                 return;
+            }
+            () = reload.asked() => {
+                info!(signal = "SIGHUP", "looking at the certificates");
+                running.renew();
             }
             _ = every.tick() => if !notifier.alive(running) {
                 warn!("a thread does not move");

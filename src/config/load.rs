@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-#[cfg(test)]
 use std::sync::Arc;
 
 use toml::Spanned;
@@ -19,6 +18,7 @@ use crate::admin::socket_path;
 use crate::base::disk::Disk;
 use crate::base::{pool, units};
 use crate::corte::{Limits, Signers, Trust};
+use crate::http::tickets::Tickets;
 use crate::http::{self, Listen, tls};
 use crate::ingest::{ContentCheck, Intake};
 #[cfg(test)]
@@ -231,7 +231,7 @@ fn certificates(top: &Section, folder: &Path) -> Vec<tls::CertificateFiles> {
         let (chain, key) = (section.text("chain", path), section.text("key", path));
         let (Some(chain), Some(key)) = (chain, key) else { continue };
         let files = tls::CertificateFiles { chain: chain.value, key: key.value };
-        if let Err(fault) = tls::config(std::slice::from_ref(&files)) {
+        if let Err(fault) = tls::public(std::slice::from_ref(&files), Arc::new(Tickets::of(b"", 0))) {
             section.note(chain.span, format!("`certificate`: {fault}"));
         }
         all.push(files);

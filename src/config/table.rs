@@ -544,6 +544,13 @@ pub static TABLE: &[Setting] = &[
     ),
     setting("route.cache", "true or false", Some("true"), "true", "false: every request goes to the origin"),
     setting(
+        "route.compress",
+        "true or false",
+        Some("true"),
+        "true",
+        "false: what is stored is sent as the origin sent it; true: text that came without a coding is compressed once for all",
+    ),
+    setting(
         "route.query",
         "\"keep\", \"sort\", \"drop\" or \"only\"",
         Some("\"keep\""),

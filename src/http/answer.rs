@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use super::conditional::{self, Outcome};
 use super::fields::Fields;
 use super::freshness::Freshness;
-use super::negotiate::Accepted;
 use super::preferred::wants_json;
 use super::target::{self, TARGET_MAX_BYTES};
 use crate::base::range::{self, Wanted};
 use crate::portal::Notice;
+use crate::snapshot::negotiate::Accepted;
 use crate::snapshot::{Content, CorteFields, Entry, OWN, Representation, Showing, Snapshot};
 
 /// Under this prefix the cortes that are kept are reachable by their IDs: `/.prep/c/20260607_2010/index.html`.

@@ -6,7 +6,7 @@ use http::header::HeaderValue;
 use jiff::Timestamp;
 
 use super::fields::{Fields, Lines};
-use super::negotiate::Accepted;
+use crate::snapshot::negotiate::Accepted;
 use crate::snapshot::{CODINGS, Coding, Content, TAG_CONTENT_LEN};
 
 /// What the preconditions of a GET or HEAD come to.

@@ -6,14 +6,17 @@
 pub mod answer;
 mod batch;
 mod body;
+pub mod certificates;
+pub mod clients;
 pub mod conditional;
 mod connection;
 mod core;
 pub mod fields;
 mod freshness;
+#[cfg(test)]
+mod hits;
 mod listen;
 mod multiplexed;
-pub mod negotiate;
 mod onward;
 mod passage;
 #[cfg(test)]
@@ -28,6 +31,7 @@ mod server;
 mod service;
 mod streams;
 pub mod target;
+pub mod tickets;
 pub mod tls;
 mod tunnel;
 #[cfg(test)]

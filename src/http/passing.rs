@@ -44,7 +44,11 @@ fn arriving(pieces: &[Result<&'static str, Failure>]) -> Body {
 
 fn site(routes: Vec<Route>) -> Arc<Site> {
     // Nobody listens there any more.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    site_before(std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port(), routes)
+}
+
+/// A site whose routes go to this port.
+pub(super) fn site_before(port: u16, routes: Vec<Route>) -> Arc<Site> {
     let brief = Duration::from_secs(2);
     let plan = Plan {
         name: "nadie".into(),

@@ -19,8 +19,10 @@ use super::freshness::Freshness;
 use super::onward::Onward;
 use super::recognise::{FIELDS_MAX, Plain, Recognised, recognise};
 use super::respond::respond;
-use super::service::{Judged, Service, usable};
+use super::service::{Judged, Service, Way, usable};
 use crate::portal::Notice;
+use crate::proxy::instant::Glance;
+use crate::snapshot::CorteFields;
 
 /// Room for what is read at once: a browser's head fits, and so do a few that are pipelined.
 pub const READ_BYTES: usize = 4 << 10;
@@ -189,6 +191,8 @@ struct Outbox {
     heads: Vec<u8>,
     /// Where each head ends, and its body.
     parts: Vec<(usize, Bytes)>,
+    /// Room for the key of what is looked for in the corridor.
+    key: String,
     /// An answer was the last one (RFC 9112, 9.6): it is time to stop.
     says_close: bool,
 }
@@ -214,8 +218,13 @@ impl Outbox {
         let host = std::str::from_utf8(plain.host).ok();
         let body = match service.judge(&asked, host, answer(&asked, &showing)) {
             Judged::Answered(answer) => self.head(answer, service),
-            Judged::Onward(way) => host.and_then(usable).and_then(|authority| {
-                let ready = stored(service.onward(&asked, &showing, way, authority), raw)?;
+            Judged::Onward(way) => host.and_then(|host| {
+                let from = self.heads.len();
+                if let Some(body) = self.glance(service, plain, host, &way, showing.corte()) {
+                    return Some(body);
+                }
+                self.heads.truncate(from);
+                let ready = stored(service.onward(&asked, &showing, way, usable(host)?), raw)?;
                 self.says_close |= service.seat.is_draining();
                 write_fields(ready.status(), ready.headers().iter(), self.says_close, &mut self.heads);
                 Some(ready.into_body())
@@ -224,6 +233,36 @@ impl Outbox {
         let Some(body) = body else { return false };
         self.parts.push((self.heads.len(), if plain.is_head { Bytes::new() } else { body }));
         true
+    }
+
+    /// Writes the head of what lies ready in the corridor, if that can be told at a glance, and returns the body.
+    fn glance(
+        &mut self,
+        service: &Service,
+        plain: &Plain,
+        host: &str,
+        way: &Way,
+        corte: Option<&CorteFields>,
+    ) -> Option<Bytes> {
+        let fields = &plain.fields;
+        if !plain.is_bare || !fields.if_modified_since.is_none() {
+            return None;
+        }
+        let glance = Glance {
+            host,
+            path: plain.path,
+            query: plain.query,
+            accept_encoding: fields.accept_encoding.single(),
+            if_none_match: fields.if_none_match.single(),
+            corte: corte.and_then(|corte| corte.id.to_str().ok()),
+        };
+        let body = way.corridor.glance(way.route, &glance, &mut self.key, &mut self.heads)?;
+        if let Some(corte) = corte.filter(|_| way.route.results) {
+            self.heads.extend_from_slice(&corte.head);
+        }
+        self.says_close |= service.seat.is_draining();
+        self.heads.extend_from_slice(if self.says_close { b"connection: close\r\n\r\n" } else { b"\r\n" });
+        Some(body)
     }
 
     /// Writes the head, and returns the body.

@@ -34,6 +34,8 @@ pub struct Plain<'b> {
     /// The only line of `Host`.
     pub host: &'b [u8],
     pub fields: Fields<'b>,
+    /// It says nothing to caches, and brings no credentials.
+    pub is_bare: bool,
 }
 
 /// Reads the first request in `bytes`.
@@ -67,8 +69,8 @@ fn plain<'b>(request: &httparse::Request<'_, 'b>) -> Option<Plain<'b>> {
         Some((path, query)) => (path, Some(query)),
         None => (target, None),
     };
-    let (host, fields) = fields(request.headers)?;
-    Some(Plain { is_head, path, query, host, fields })
+    let (host, fields, is_bare) = fields(request.headers)?;
+    Some(Plain { is_head, path, query, host, fields, is_bare })
 }
 
 /// Characters of RFC 3986 that every parser of targets takes as they are.
@@ -77,9 +79,11 @@ fn is_usual(target: &str) -> bool {
     target.len() <= TARGET_MAX_BYTES && target.bytes().all(usual)
 }
 
-/// `Host` and the fields that count; `None` where one of them makes the request more than plain.
-fn fields<'b>(headers: &[httparse::Header<'b>]) -> Option<(&'b [u8], Fields<'b>)> {
+/// `Host`, the fields that count, and whether there is none for caches; `None` where one of them makes the request more
+/// than plain.
+fn fields<'b>(headers: &[httparse::Header<'b>]) -> Option<(&'b [u8], Fields<'b>, bool)> {
     let mut fields = Fields::default();
+    let mut is_bare = true;
     let mut host = None;
     for header in headers {
         let is = |name: &str| header.name.eq_ignore_ascii_case(name);
@@ -98,11 +102,13 @@ fn fields<'b>(headers: &[httparse::Header<'b>]) -> Option<(&'b [u8], Fields<'b>)
             14 if is("content-length") => return None,
             14 if is("sec-fetch-dest") => once(&mut fields.sec_fetch_dest, header.value)?,
             17 if is("transfer-encoding") => return None,
+            13 if is("cache-control") || is("authorization") => is_bare = false,
+            6 if is("pragma") => is_bare = false,
             19 if is("if-unmodified-since") => return None,
             _ => {}
         }
     }
-    host.map(|host| (host, fields))
+    host.map(|host| (host, fields, is_bare))
 }
 
 fn once<'b>(lines: &mut Lines<'b>, value: &'b [u8]) -> Option<()> {

@@ -9,9 +9,11 @@ use std::time::Duration;
 use rustls::ServerConfig;
 use tokio::sync::watch;
 
+use super::certificates::Certificates;
 use super::core::{Core, Port, Start};
 use super::listen::{Listen, bind};
 use super::service::Site;
+use super::tickets::Tickets;
 use super::tls::{self, CertificateFault, CertificateFiles};
 
 /// What the server is told.
@@ -47,14 +49,15 @@ pub struct Server {
     cores: Vec<Core>,
     stop: watch::Sender<bool>,
     addresses: Vec<Listen>,
+    certificates: Option<Arc<Certificates>>,
 }
 
 impl Server {
     /// Binds every address, then starts every core; nothing is answered if one of them fails.
-    pub fn start(settings: &Settings, site: Arc<Site>) -> Result<Server, StartError> {
+    pub fn start(settings: &Settings, site: Arc<Site>, tickets: Arc<Tickets>) -> Result<Server, StartError> {
         let tls = match settings.certificates.as_slice() {
             [] => None,
-            files => Some(tls::config(files)?),
+            files => Some(tls::public(files, tickets)?),
         };
         let threads = settings.threads.max(1);
         let mut ports: Vec<Vec<Port>> = (0..threads).map(|_| Vec::new()).collect();
@@ -62,7 +65,8 @@ impl Server {
         // TLS first: the redirect needs its port.
         let (secure, clear): (Vec<_>, Vec<_>) = settings.listen.iter().partition(|l| l.is_tls);
         for listen in secure.into_iter().chain(clear) {
-            let tls: Option<Arc<ServerConfig>> = tls.clone().filter(|_| listen.is_tls);
+            let config: Option<Arc<ServerConfig>> =
+                tls.as_ref().filter(|_| listen.is_tls).map(|tls| tls.config.clone());
             let https = addresses.iter().find(|l: &&Listen| l.is_tls).map(|l| l.address.port());
             let https_port = https.filter(|_| settings.redirect && !listen.is_tls);
             let failed = |source| StartError::Bind { address: listen.address, source };
@@ -70,7 +74,7 @@ impl Server {
             let address = sockets[0].local_addr().map_err(failed)?;
             addresses.push(Listen { address, is_tls: listen.is_tls });
             for (ports, listener) in ports.iter_mut().zip(sockets) {
-                ports.push(Port { listener, tls: tls.clone(), https_port });
+                ports.push(Port { listener, tls: config.clone(), https_port });
             }
         }
         let (stop, stopped) = watch::channel(false);
@@ -84,12 +88,18 @@ impl Server {
             stop: stopped.clone(),
         };
         let cores = ports.into_iter().enumerate().map(start).map(Core::start).collect::<Result<_, _>>();
-        Ok(Server { cores: cores.map_err(StartError::Thread)?, stop, addresses })
+        let certificates = tls.map(|tls| tls.certificates);
+        Ok(Server { cores: cores.map_err(StartError::Thread)?, stop, addresses, certificates })
     }
 
     /// Where it listens, with the ports that were really taken.
     pub fn addresses(&self) -> &[Listen] {
         &self.addresses
+    }
+
+    /// What is shown over TLS.
+    pub fn certificates(&self) -> Option<&Arc<Certificates>> {
+        self.certificates.as_ref()
     }
 
     /// One count a core, which grows once a second while the core lives.

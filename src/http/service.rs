@@ -179,8 +179,8 @@ pub enum Judged<'s, 'e> {
 
 /// A route and what it is a route of.
 pub struct Way<'s> {
-    corridor: &'s Arc<Corridor>,
-    route: &'s Route,
+    pub corridor: &'s Arc<Corridor>,
+    pub route: &'s Route,
 }
 
 /// A response that is there, or that has to be waited for.

@@ -1,6 +1,5 @@
 //! TLS 1.2 and 1.3 by rustls: certificates by name, session tickets, ALPN.
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,9 +8,12 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::server::{NoServerSessionStorage, ProducesTickets, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
+
+use super::certificates::Certificates;
+use super::tickets::Tickets;
 
 /// Files of one certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,35 +52,43 @@ pub struct Clients {
     pub may_do_without: bool,
 }
 
-/// The configuration that all public connections share.
-pub fn config(files: &[CertificateFiles]) -> Result<Arc<ServerConfig>, CertificateFault> {
-    shared(files, None, &[b"h2", b"http/1.1"])
+/// What all connections of a counter share; new certificates take the place of the old ones in it.
+#[derive(Clone)]
+pub struct Tls {
+    pub config: Arc<ServerConfig>,
+    pub certificates: Arc<Certificates>,
 }
 
-/// The configuration of the operators' side: HTTP/1.1 alone, and clients that may have certificates.
-pub fn private(files: CertificateFiles, clients: Option<&Clients>) -> Result<Arc<ServerConfig>, CertificateFault> {
-    shared(&[files], clients, &[b"http/1.1"])
+/// For the public.
+pub fn public(files: &[CertificateFiles], tickets: Arc<Tickets>) -> Result<Tls, CertificateFault> {
+    shared(files, None, &[b"h2", b"http/1.1"], tickets)
+}
+
+/// For the operators' side: HTTP/1.1 alone, and clients that may have certificates.
+pub fn private(files: CertificateFiles, clients: Option<&Clients>) -> Result<Tls, CertificateFault> {
+    // Tickets resume without any memory here; these keys are nobody else's, and gone with the process.
+    shared(&[files], clients, &[b"http/1.1"], aws_lc_rs::Ticketer::new()?)
 }
 
 fn shared(
     files: &[CertificateFiles],
     clients: Option<&Clients>,
     protocols: &[&[u8]],
-) -> Result<Arc<ServerConfig>, CertificateFault> {
+    tickets: Arc<dyn ProducesTickets>,
+) -> Result<Tls, CertificateFault> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let names = ByName::load(files, &provider)?;
+    let certificates = Arc::new(Certificates::load(files, provider.clone())?);
     let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
     let builder = match clients {
         Some(clients) => builder.with_client_cert_verifier(verifier(clients, provider)?),
         None => builder.with_no_client_auth(),
     };
-    let mut config = builder.with_cert_resolver(Arc::new(names));
+    let mut config = builder.with_cert_resolver(certificates.clone());
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-    // Tickets resume without any memory here; their keys rotate every six hours.
-    config.ticketer = aws_lc_rs::Ticketer::new()?;
+    config.ticketer = tickets;
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    Ok(Arc::new(config))
+    Ok(Tls { config: Arc::new(config), certificates })
 }
 
 fn verifier(
@@ -109,47 +119,11 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, CertificateFault> 
         .map_err(|source| CertificateFault::Pem { path: path.to_owned(), source })
 }
 
-/// Certificates by the names that they carry; the first one for whoever names none, or another.
-#[derive(Debug)]
-struct ByName {
-    exact: HashMap<String, Arc<CertifiedKey>>,
-    /// `*.example.mx` under `example.mx`
-    wildcard: HashMap<String, Arc<CertifiedKey>>,
-    first: Option<Arc<CertifiedKey>>,
-}
-
-impl ByName {
-    fn load(files: &[CertificateFiles], provider: &rustls::crypto::CryptoProvider) -> Result<ByName, CertificateFault> {
-        let mut names = ByName { exact: HashMap::new(), wildcard: HashMap::new(), first: None };
-        for pair in files {
-            let certified = Arc::new(load(pair, provider)?);
-            let end_entity = webpki::EndEntityCert::try_from(&certified.cert[0])
-                .map_err(|source| CertificateFault::Certificate { path: pair.chain.clone(), source })?;
-            for name in end_entity.valid_dns_names() {
-                let name = name.to_ascii_lowercase();
-                match name.strip_prefix("*.") {
-                    Some(parent) => names.wildcard.entry(parent.to_owned()).or_insert_with(|| certified.clone()),
-                    None => names.exact.entry(name).or_insert_with(|| certified.clone()),
-                };
-            }
-            names.first.get_or_insert(certified);
-        }
-        Ok(names)
-    }
-}
-
-impl ResolvesServerCert for ByName {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let named = hello.server_name().and_then(|name| {
-            // rustls hands the name out in lower case, without a final dot.
-            let parent = || name.split_once('.').map(|(_, parent)| parent);
-            self.exact.get(name).or_else(|| self.wildcard.get(parent()?))
-        });
-        named.or(self.first.as_ref()).cloned()
-    }
-}
-
-fn load(files: &CertificateFiles, provider: &rustls::crypto::CryptoProvider) -> Result<CertifiedKey, CertificateFault> {
+/// A chain and its key, which belong together.
+pub(super) fn load(
+    files: &CertificateFiles,
+    provider: &rustls::crypto::CryptoProvider,
+) -> Result<CertifiedKey, CertificateFault> {
     let (chain, key) = (certificates(&files.chain)?, private_key(&files.key)?);
     CertifiedKey::from_der(chain, key, provider).map_err(|source| CertificateFault::Pair {
         chain: files.chain.clone(),
@@ -158,6 +132,6 @@ fn load(files: &CertificateFiles, provider: &rustls::crypto::CryptoProvider) -> 
     })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, CertificateFault> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, CertificateFault> {
     fs::read(path).map_err(|source| CertificateFault::Read { path: path.to_owned(), source })
 }

@@ -25,7 +25,7 @@ fn service(site: &Arc<Site>) -> Service {
 }
 
 /// What comes back for `request` (and the end of input) from the plain path, or `None` where it hands over.
-async fn by_plain(site: &Arc<Site>, request: &[u8]) -> Option<Vec<u8>> {
+pub(super) async fn by_plain(site: &Arc<Site>, request: &[u8]) -> Option<Vec<u8>> {
     let (mut client, server) = duplex(1 << 20);
     client.write_all(request).await.unwrap();
     client.shutdown().await.unwrap();
@@ -37,7 +37,7 @@ async fn by_plain(site: &Arc<Site>, request: &[u8]) -> Option<Vec<u8>> {
     (!handed_over).then_some(answer)
 }
 
-async fn by_hyper(site: &Arc<Site>, request: &[u8]) -> Vec<u8> {
+pub(super) async fn by_hyper(site: &Arc<Site>, request: &[u8]) -> Vec<u8> {
     let (mut client, server) = duplex(1 << 20);
     client.write_all(request).await.unwrap();
     client.shutdown().await.unwrap();
@@ -49,7 +49,7 @@ async fn by_hyper(site: &Arc<Site>, request: &[u8]) -> Vec<u8> {
 
 /// Status line, then the other lines of the head in order of their names, then the body. `Date` is compared as a field
 /// that is there: the two answers may fall on both sides of a second.
-fn normal(answer: &[u8]) -> (Vec<String>, Vec<u8>) {
+pub(super) fn normal(answer: &[u8]) -> (Vec<String>, Vec<u8>) {
     let end = answer.windows(4).position(|w| w == b"\r\n\r\n").expect("a head") + 4;
     let mut head: Vec<String> = String::from_utf8(answer[..end].to_vec()).unwrap().lines().map(str::to_owned).collect();
     for line in &mut head {

@@ -47,7 +47,7 @@ pub async fn answer(corridor: Arc<Corridor>, route: Route, asked: Asked) -> Resu
     let Asked { request, client, corte } = asked;
     let (head, body) = request.into_parts();
     let plan = corridor.upstream(&route).plan();
-    let address = forward::address(&route, plan, &head.uri, &head.headers)
+    let address = forward::address(&route, plan.tls.is_some(), &plan.host, &head.uri, &head.headers)
         .ok_or_else(|| corridor.failed(&route, Failure::RequestMalformed, Forward::Bypass))?;
     let key = key::key(&route, &address, &head.headers, corte.as_deref());
     let said = request::Directives::read(&head.headers);
@@ -80,7 +80,7 @@ impl Asking {
         let why = match (&found, is_known) {
             (None, false) => Forward::UriMiss,
             (None, true) => Forward::VaryMiss,
-            (Some(stored), _) => match reuse::decide(&stored.kept, &self.said, contract, now) {
+            (Some(stored), _) => match reuse::decide(&stored.kept(), &self.said, contract, now) {
                 _ if stored.outdated => Forward::Stale,
                 Reuse::Fresh => return Some(Ok(self.stored(stored, Outcome::Hit, None, now))),
                 Reuse::MaxStale => return Some(Ok(self.stored(stored, Outcome::HitStale, Some("max-stale"), now))),
@@ -95,7 +95,8 @@ impl Asking {
         if self.said.only_if_cached {
             return Some(Err(corridor.failed(&self.route, Failure::NotStored, why)));
         }
-        let stale = found.clone().filter(|one| reuse::on_error(&one.kept, &self.said, contract, now) && !one.outdated);
+        let stale =
+            found.clone().filter(|one| reuse::on_error(&one.kept(), &self.said, contract, now) && !one.outdated);
         if let Some(stale) = stale.as_ref().filter(|_| corridor.store().is_spared(&self.key, now)) {
             return Some(Ok(self.stored(stale, Outcome::HitStale, Some("origin-failed"), now)));
         }
@@ -201,8 +202,7 @@ impl Asking {
 
     /// Validates behind the clients' backs, once for all.
     fn revalidate(&self, stored: &Arc<Stored>) {
-        let selecting = stored.selects.clone();
-        let name = [self.key.as_bytes(), b"\n\n", &selecting].concat();
+        let name = [self.key.as_bytes(), b"\n\n", stored.selects()].concat();
         let Boarded::Leads(lead, _) = self.corridor.flights.board(name) else { return };
         let (own, _) = oneshot::channel();
         let errand = Errand {
@@ -224,14 +224,14 @@ impl Asking {
     }
 
     fn stored(&self, stored: &Stored, outcome: Outcome, detail: Option<&'static str>, now: u64) -> Response<Passing> {
-        let status = Status { ttl: Some(stored.kept.left(now)), detail, ..Status::of(outcome) };
+        let status = Status { ttl: Some(stored.left(now)), detail, ..Status::of(outcome) };
         self.count(&status);
         reply::stored(stored, self.asked(), false, &status, self.corridor.name(), now).map(Passing::Whole)
     }
 
     fn landed(&self, stored: &Stored, how: How, why: Forward, collapsed: bool) -> Response<Passing> {
         let now = self.corridor.now();
-        let ttl = Some(stored.kept.left(now));
+        let ttl = Some(stored.left(now));
         let (status, is_validated) = match how {
             How::Validated => {
                 let forward_status = Some(StatusCode::NOT_MODIFIED);

@@ -9,13 +9,16 @@ use http::{Request, Response};
 
 use super::failure::Failure;
 use super::flight::Flights;
+use super::instant::{self, Beginning};
+use super::key::Key;
+use super::press::Press;
 use super::purge::Purge;
 use super::reply::{self, For};
 use super::request::{Use, use_of};
 use super::reuse::{self, Contract, Reuse};
 use super::route::{Route, ordered};
 use super::status::{Forward, Outcome, Status};
-use super::store::Store;
+use super::store::{Store, Stored};
 use super::tally::Tally;
 use super::upstream::{Arriving, Caller, Checks, Plan, Sent, Upstream};
 use super::{ask, forward, key, pass, request};
@@ -66,7 +69,11 @@ pub struct Corridor {
     routes: Vec<Route>,
     upstreams: Vec<Upstream>,
     object_bytes: usize,
-    store: Store,
+    store: Arc<Store>,
+    press: Press,
+    /// One an upstream.
+    beginnings: Vec<Beginning>,
+    signature: Box<[u8]>,
     /// One a route.
     tallies: Vec<Tally>,
     pub(super) flights: Arc<Flights>,
@@ -76,13 +83,18 @@ pub struct Corridor {
 impl Corridor {
     pub fn new(settings: Settings, clock: Clock, metrics: &Arc<Metrics>) -> Corridor {
         let routes = ordered(settings.routes);
+        let store = Arc::new(Store::new(settings.memory_bytes));
+        let beginning = |plan: &Plan| Beginning::of(plan.tls.is_some(), &plan.host);
         Corridor {
+            signature: instant::signature(&settings.name),
             name: settings.name,
+            beginnings: settings.upstreams.iter().map(beginning).collect(),
+            press: Press::start(store.clone()),
             tallies: routes.iter().map(|route| Tally::new(route, metrics, &clock)).collect(),
             routes,
             upstreams: settings.upstreams.into_iter().map(|plan| Upstream::new(plan, metrics)).collect(),
             object_bytes: usize::try_from(settings.object_bytes).unwrap_or(usize::MAX),
-            store: Store::new(settings.memory_bytes),
+            store,
             flights: Arc::default(),
             clock,
         }
@@ -100,15 +112,15 @@ impl Corridor {
             return None;
         }
         let plan = self.upstream(route).plan();
-        let address = forward::address(route, plan, request.uri(), request.headers())?;
+        let address = forward::address(route, plan.tls.is_some(), &plan.host, request.uri(), request.headers())?;
         let key = key::key(route, &address, request.headers(), corte);
         let found = self.store.find(&key, request.headers()).0.filter(|stored| !stored.outdated)?;
         let now = self.now();
         let said = request::Directives::read(request.headers());
-        if reuse::decide(&found.kept, &said, self.contract(route), now) != Reuse::Fresh {
+        if reuse::decide(&found.kept(), &said, self.contract(route), now) != Reuse::Fresh {
             return None;
         }
-        let status = Status { ttl: Some(found.kept.left(now)), ..Status::of(Outcome::Hit) };
+        let status = Status { ttl: Some(found.left(now)), ..Status::of(Outcome::Hit) };
         self.tally(route).count(&status);
         let asked = For { method: request.method(), fields: request.headers() };
         Some(reply::stored(&found, asked, false, &status, &self.name, now))
@@ -140,6 +152,11 @@ impl Corridor {
         self.store.purge(purge)
     }
 
+    /// See [`Store::held`].
+    pub fn held(&self) -> (u64, u64) {
+        self.store.held()
+    }
+
     pub(super) fn tally(&self, route: &Route) -> &Tally {
         &self.tallies[route.number]
     }
@@ -155,6 +172,21 @@ impl Corridor {
 
     pub(super) fn store(&self) -> &Store {
         &self.store
+    }
+
+    pub(super) fn beginning(&self, route: &Route) -> &Beginning {
+        &self.beginnings[route.upstream]
+    }
+
+    pub(super) fn signature(&self) -> &[u8] {
+        &self.signature
+    }
+
+    /// Has a stored body compressed soon, where its route wants that.
+    pub(super) fn press(&self, route: &Route, key: &Key, stored: &Arc<Stored>) {
+        if route.compress {
+            self.press.take(key, stored, self.now());
+        }
     }
 
     pub(super) fn object_bytes(&self) -> usize {

@@ -85,7 +85,8 @@ impl Directives {
         Directives::targeted(headers).unwrap_or_else(|| Directives::plain(headers))
     }
 
-    fn plain(headers: &HeaderMap) -> Self {
+    /// Of `Cache-Control` alone, whoever else it is for.
+    pub fn plain(headers: &HeaderMap) -> Self {
         let mut found = Directives::default();
         let lines = list::of(headers, CACHE_CONTROL);
         for member in &lines.members {

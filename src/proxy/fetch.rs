@@ -97,7 +97,7 @@ impl Errand {
         let mut fields = forward::fields(&self.asked, &self.route, upstream.plan(), client, self.corridor.name())?;
         forward::ask_for_all(&mut fields);
         if let Some(stored) = conditional {
-            validate::ask(&mut fields, &stored.fields);
+            validate::ask(&mut fields, &stored.fields());
         }
         let mut request = Request::new(empty());
         // HEAD too: the crowd behind it wants the rest.
@@ -110,20 +110,19 @@ impl Errand {
     /// What is stored, renewed by a 304 and stored again; `None` where the 304 is about something else (4.3.4).
     fn renewed(&self, stored: &Stored, new: &HeaderMap, begun: Begun) -> Option<Arc<Stored>> {
         // Without any validator too: nothing else was asked about.
-        let is_about_it = update::selected(&[&stored.fields], new) == [0]
+        let mut fields = stored.fields();
+        let is_about_it = update::selected(&[&fields], new) == [0]
             || (validate::etag(new).is_none() && !new.contains_key(http::header::LAST_MODIFIED));
         if !is_about_it {
             return None;
         }
-        let mut fields = stored.fields.clone();
         update::renew(&mut fields, new).ok()?;
         let now = self.corridor.now();
         let kept = Kept::of(stored.status, &fields, begun.at, now, self.negative(stored.status));
         let vary = Vary::read(&fields);
         let selects = vary.key(&self.asked.headers)?;
-        let renewed = Stored { fields, kept, vary, selects, outdated: false, ..stored.clone() };
-        let renewed = Arc::new(renewed);
-        let is_kept = storable::judge(&Method::GET, &self.asked.headers, stored.status, &renewed.fields, false).is_ok();
+        let is_kept = storable::judge(&Method::GET, &self.asked.headers, stored.status, &fields, false).is_ok();
+        let renewed = Arc::new(stored.renewed(fields, &kept, vary, selects));
         if is_kept {
             self.corridor.store().put(&self.key, renewed.clone(), begun.purges);
         }
@@ -133,7 +132,7 @@ impl Errand {
     fn may_be_stale(&self) -> bool {
         let said = request::Directives::read(&self.asked.headers);
         self.stored.as_ref().filter(|stored| !stored.outdated).is_some_and(|stored| {
-            reuse::on_error(&stored.kept, &said, self.corridor.contract(&self.route), self.corridor.now())
+            reuse::on_error(&stored.kept(), &said, self.corridor.contract(&self.route), self.corridor.now())
         })
     }
 
@@ -205,8 +204,9 @@ impl Errand {
                 fields.insert(CONTENT_LENGTH, whole.len().into());
             }
             let (vary, selects) = kept_vary;
-            let stored = Stored { status, fields, body: whole, kept, vary, selects, outdated: false };
-            self.corridor.store().put(&self.key, Arc::new(stored), begun.purges);
+            let stored = Arc::new(Stored::new(status, fields, whole, &kept, vary, selects));
+            self.corridor.store().put(&self.key, stored.clone(), begun.purges);
+            self.corridor.press(&self.route, &self.key, &stored);
         }
         // After it is stored, so that whoever has read the end finds it there.
         body.end(read);

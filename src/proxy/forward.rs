@@ -31,9 +31,9 @@ const OURS: [HeaderName; 6] = [
 const CONDITIONS: [HeaderName; 6] = [IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE, IF_RANGE, RANGE];
 
 /// Where a request goes: the origin's scheme, the host that it is told, and what the route leaves of path and query.
-pub fn address(route: &Route, plan: &Plan, asked: &Uri, fields: &HeaderMap) -> Option<Uri> {
-    let scheme = if plan.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
-    let host = match &plan.host {
+pub fn address(route: &Route, is_secure: bool, host: &HostOut, asked: &Uri, fields: &HeaderMap) -> Option<Uri> {
+    let scheme = if is_secure { Scheme::HTTPS } else { Scheme::HTTP };
+    let host = match host {
         HostOut::Named(name) => name.to_ascii_lowercase(),
         HostOut::Client => match asked.authority() {
             Some(authority) => authority.as_str().to_ascii_lowercase(),

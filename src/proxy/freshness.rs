@@ -39,13 +39,18 @@ impl Kept {
 
     /// current_age (4.2.3). A clock that was set back makes nothing younger than it came.
     pub fn age(&self, now: u64) -> u32 {
-        bounded(u64::from(self.initial_age).saturating_add(now.saturating_sub(self.received)))
+        age(self.initial_age, self.received, now)
     }
 
     /// Seconds that it stays fresh; negative where it is stale: what `ttl` of RFC 9211 tells.
     pub fn left(&self, now: u64) -> i64 {
         i64::from(self.lifetime) - i64::from(self.age(now))
     }
+}
+
+/// See [`Kept::age`].
+pub fn age(initial: u32, received: u64, now: u64) -> u32 {
+    bounded(u64::from(initial).saturating_add(now.saturating_sub(received)))
 }
 
 fn bounded(seconds: u64) -> u32 {

@@ -76,18 +76,16 @@ impl Growing {
         inner.wake();
     }
 
-    /// All of it, in one piece; `None` where it was let go in part.
+    /// All of it, in one piece of memory that holds nothing else: a piece that came alone is part of the buffer that it was
+    /// read into. `None` where it was let go in part.
     pub fn whole(&self) -> Option<Bytes> {
         let inner = self.lock();
-        match (inner.gone, inner.pieces.len()) {
-            (0, 1) => inner.pieces.front().cloned(),
-            (0, _) => {
-                let mut all = BytesMut::with_capacity(inner.held);
-                inner.pieces.iter().for_each(|piece| all.extend_from_slice(piece));
-                Some(all.freeze())
-            }
-            _ => None,
+        if inner.gone > 0 {
+            return None;
         }
+        let mut all = BytesMut::with_capacity(inner.held);
+        inner.pieces.iter().for_each(|piece| all.extend_from_slice(piece));
+        Some(all.freeze())
     }
 
     /// Resolves once a window's fastest reader comes near; at once where the body is kept whole. `Err` where nobody reads a

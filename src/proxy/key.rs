@@ -12,6 +12,9 @@ use super::route::{Query, Route};
 /// can hold one.
 pub type Key = Arc<str>;
 
+/// Before the corte's ID.
+pub const BY_CORTE: &str = "\ncorte ";
+
 /// Path and query as they go upstream: what the route drops is in neither.
 pub fn target(route: &Route, uri: &Uri) -> Option<PathAndQuery> {
     let query = uri.query().unwrap_or_default();
@@ -52,7 +55,7 @@ pub fn key(route: &Route, address: &Uri, fields: &HeaderMap, corte: Option<&str>
         }
     }
     if route.by_corte {
-        text.push_str("\ncorte ");
+        text.push_str(BY_CORTE);
         text.push_str(corte.unwrap_or_default());
     }
     text.into()

@@ -7,6 +7,7 @@
 //! the answer to HEAD goes through [`update`]. What happened is told by [`status`]. Times are seconds since 1970 by the clock of this machine, ages and lifetimes seconds.
 
 mod ask;
+mod coded;
 pub mod corridor;
 pub mod directives;
 pub mod failure;
@@ -17,10 +18,13 @@ pub mod freshness;
 pub mod fuzz;
 pub mod growing;
 pub mod hops;
+pub mod instant;
 pub mod invalidate;
 pub mod key;
+mod lines;
 pub mod list;
 mod pass;
+mod press;
 #[cfg(test)]
 mod properties;
 pub mod purge;
@@ -31,6 +35,7 @@ pub mod route;
 pub mod status;
 pub mod storable;
 pub mod store;
+mod stored;
 pub mod structured;
 mod tally;
 pub mod update;

@@ -24,8 +24,8 @@ pub async fn pass(
     let upstream = corridor.upstream(route);
     let failed = |failure| corridor.failed(route, failure, why);
     let plan = upstream.plan();
-    let address =
-        forward::address(route, plan, &head.uri, &head.headers).ok_or_else(|| failed(Failure::RequestMalformed))?;
+    let address = forward::address(route, plan.tls.is_some(), &plan.host, &head.uri, &head.headers)
+        .ok_or_else(|| failed(Failure::RequestMalformed))?;
     let fields = forward::fields(&head, route, plan, asked.client.from.ip(), corridor.name()).map_err(failed)?;
     let mut request = Request::new(body);
     *request.method_mut() = head.method.clone();

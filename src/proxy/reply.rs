@@ -2,19 +2,24 @@
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_RANGES, AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, DATE, ETAG, EXPIRES, HeaderMap,
-    HeaderName, HeaderValue, IF_MATCH, IF_UNMODIFIED_SINCE, RANGE, VARY,
+    ACCEPT_ENCODING, AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, DATE, ETAG, EXPIRES,
+    HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_UNMODIFIED_SINCE, RANGE, VARY,
 };
 use http::{Method, Response, StatusCode, Version};
 
+use super::coded::{self, Coded};
 use super::directives::CDN_CACHE_CONTROL;
 use super::status::Status;
 use super::store::Stored;
-use super::{hops, update, validate};
+use super::{hops, request, update, validate};
 use crate::base::range::{self, Wanted};
+use crate::snapshot::negotiate::Accepted;
+
+/// What an answer that we have in several codings varies by.
+pub const ENCODING: HeaderValue = HeaderValue::from_static("accept-encoding");
 
 /// What 304 says again (RFC 9110, 15.4.5).
-const BRIEF: [HeaderName; 8] = [CACHE_CONTROL, CDN_CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, EXPIRES, VARY, AGE];
+pub const BRIEF: [HeaderName; 8] = [CACHE_CONTROL, CDN_CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, EXPIRES, VARY, AGE];
 
 /// What a client asked, as far as a reply depends on it.
 #[derive(Clone, Copy)]
@@ -32,15 +37,31 @@ pub fn stored(
     name: &str,
     now: u64,
 ) -> Response<Bytes> {
-    let mut fields = if is_validated { stored.fields.clone() } else { update::unvalidated(&stored.fields) };
-    fields.insert(AGE, stored.kept.age(now).into());
-    let (status_code, body) = part(stored.status, &mut fields, &stored.body, stored.kept.received, asked);
+    let coded = chosen(stored, asked.fields);
+    let lines = coded.map_or(stored.lines(), |coded| &coded.lines);
+    let mut fields = if is_validated { lines.to_map() } else { update::unvalidated(&lines.to_map()) };
+    fields.insert(AGE, stored.age(now).into());
+    if stored.coded.is_some() {
+        fields.append(VARY, ENCODING);
+    }
+    let body = coded.map_or(&stored.body, |coded| &coded.body);
+    let (status_code, body) = part(stored.status, &mut fields, body, stored.received(), asked);
     finish(&mut fields, status, name);
     let body = if *asked.method == Method::HEAD { Bytes::new() } else { body };
     let mut response = Response::new(body);
     *response.status_mut() = status_code;
     *response.headers_mut() = fields;
     response
+}
+
+/// The body in the coding that the client likes best, if that is one of our making. A part is cut from what the origin sent.
+fn chosen<'s>(stored: &'s Stored, asked: &HeaderMap) -> Option<&'s Coded> {
+    let coded = stored.coded.as_deref().filter(|_| !asked.contains_key(RANGE))?;
+    if request::Directives::read(asked).no_transform {
+        return None;
+    }
+    let accepted = Accepted::read(asked.get_all(ACCEPT_ENCODING).iter().map(HeaderValue::as_bytes));
+    coded::best(coded, stored.body.len(), &accepted)
 }
 
 /// 200, or what conditions and ranges make of it.
@@ -52,7 +73,6 @@ fn part(status: StatusCode, fields: &mut HeaderMap, body: &Bytes, received: u64,
         brief(fields);
         return (StatusCode::NOT_MODIFIED, Bytes::new());
     }
-    fields.entry(ACCEPT_RANGES).or_insert(HeaderValue::from_static("bytes"));
     let mut ranges = asked.fields.get_all(RANGE).iter();
     if let (Some(wanted), None) = (ranges.next(), ranges.next())
         && *asked.method == Method::GET
@@ -125,7 +145,7 @@ mod tests {
         ]);
         let kept = Kept::of(StatusCode::OK, &fields, 100, 100, None);
         let (vary, selects, body) = (Vary::read(&fields), Vec::new(), "0123456789".into());
-        let one = Stored { status: StatusCode::OK, fields, body, kept, vary, selects, outdated: false };
+        let one = Stored::new(StatusCode::OK, fields, body, &kept, vary, selects);
         let asked = head(asked);
         let asked = For { method: &method, fields: &asked };
         stored(&one, asked, false, &Status::of(Outcome::Hit), "difusor", 107)

@@ -33,6 +33,8 @@ pub struct Route {
     /// True: asked before the package; false: only for what is not in it.
     pub before_package: bool,
     pub cache: bool,
+    /// What is stored is compressed, where that pays and its origin lets it be transformed.
+    pub compress: bool,
     pub query: Query,
     /// Fields of the request that are part of the key, whatever `Vary` says.
     pub headers: Vec<HeaderName>,
@@ -86,6 +88,7 @@ pub(crate) fn specimen(prefix: &str) -> Route {
         upstream: 0,
         before_package: false,
         cache: true,
+        compress: true,
         query: Query::Keep,
         headers: Vec::new(),
         by_corte: false,

@@ -6,62 +6,74 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use moka::ops::compute::Op;
 use moka::sync::Cache;
 
 use super::failure::Failure;
-use super::freshness::Kept;
 use super::key::Key;
 use super::purge::Purge;
-use super::vary::Vary;
+pub use super::stored::Stored;
 
 /// Responses of one key. More are of an origin that varies by what differs with every reader: the oldest go.
 const VARIANTS_MAX: usize = 16;
-/// What moka and the allocator need besides the bytes, for each key; measured with keys of 60 bytes.
-const OVERHEAD_BYTES: usize = 250;
-/// And for each field of a head.
-const FIELD_BYTES: usize = 32;
-
-/// A response as it is kept.
-#[derive(Debug, Clone)]
-pub struct Stored {
-    pub status: StatusCode,
-    /// As they came, without those of the connection, with the length of the body.
-    pub fields: HeaderMap,
-    pub body: Bytes,
-    pub kept: Kept,
-    pub vary: Vary,
-    /// What the request that it answers had in the fields of `vary`.
-    pub selects: Vec<u8>,
-    /// A write, a purge or a HEAD has told that it is out of date: the origin is asked before it is sent again.
-    pub outdated: bool,
-}
-
-impl Stored {
-    /// True where `request` selects it.
-    pub fn is_for(&self, request: &HeaderMap) -> bool {
-        self.vary.key(request).is_some_and(|key| key == self.selects)
-    }
-
-    fn bytes(&self) -> usize {
-        let fields = self.fields.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD_BYTES);
-        size_of::<Stored>() + self.body.len() + self.selects.len() + fields.sum::<usize>()
-    }
-}
+/// What moka and the allocator need besides the bytes, for each key: measured with keys of 60 bytes (`benches/README.md`).
+const OVERHEAD_BYTES: usize = 400;
 
 /// What is known of a key.
 #[derive(Debug, Clone, Default)]
 struct Known {
+    newest: Option<Arc<Stored>>,
+    /// Few keys have any of it.
+    rest: Option<Box<Rest>>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Rest {
     /// Newest first.
-    variants: Vec<Arc<Stored>>,
+    older: Vec<Arc<Stored>>,
     /// Until then (seconds since 1970) its answers are taken for ones that nobody can share: nobody waits for another's.
     alone_until: u64,
     /// Until then the origin, which has failed, is not asked again where something stale may be sent.
     spared_until: u64,
     /// And until then nobody is let through to an origin that has just failed, who has nothing stored either.
     failed: Option<(Failure, u64)>,
+}
+
+impl Known {
+    /// Newest first.
+    fn variants(&self) -> impl Iterator<Item = &Arc<Stored>> {
+        self.newest.iter().chain(self.rest.iter().flat_map(|rest| &rest.older))
+    }
+
+    fn variants_mut(&mut self) -> impl Iterator<Item = &mut Arc<Stored>> {
+        self.newest.iter_mut().chain(self.rest.iter_mut().flat_map(|rest| &mut rest.older))
+    }
+
+    fn rest(&mut self) -> &mut Rest {
+        self.rest.get_or_insert_default()
+    }
+
+    /// Leaves these of the variants.
+    fn keep(&mut self, is_kept: impl Fn(&Stored) -> bool) {
+        let mut left = self.variants().filter(|one| is_kept(one)).cloned().collect::<Vec<_>>().into_iter();
+        self.newest = left.next();
+        if let Some(rest) = &mut self.rest {
+            rest.older = left.collect();
+        }
+    }
+
+    /// In the place of the one that the same requests select; whatever was held against the key is over.
+    fn put(&mut self, stored: Arc<Stored>) {
+        self.keep(|one| !one.is_instead_of(&stored));
+        let older: Vec<Arc<Stored>> = self.variants().take(VARIANTS_MAX - 1).cloned().collect();
+        self.rest = (!older.is_empty()).then(|| Box::new(Rest { older, ..Rest::default() }));
+        self.newest = Some(stored);
+    }
+
+    fn bytes(&self) -> usize {
+        self.variants().map(|one| one.bytes()).sum::<usize>() + self.rest.as_ref().map_or(0, |_| size_of::<Rest>())
+    }
 }
 
 /// See above.
@@ -74,8 +86,7 @@ pub struct Store {
 impl Store {
     pub fn new(memory_bytes: u64) -> Store {
         let weigh = |key: &Key, known: &Arc<Known>| {
-            let bytes: usize = known.variants.iter().map(|one| one.bytes()).sum();
-            u32::try_from(OVERHEAD_BYTES + key.len() + bytes).unwrap_or(u32::MAX)
+            u32::try_from(OVERHEAD_BYTES + key.len() + known.bytes()).unwrap_or(u32::MAX)
         };
         let held = Cache::builder().max_capacity(memory_bytes).weigher(weigh).support_invalidation_closures().build();
         Store { held, purges: AtomicU64::new(0) }
@@ -84,17 +95,23 @@ impl Store {
     /// What the request selects, and whether the key is known at all.
     pub fn find(&self, key: &Key, request: &HeaderMap) -> (Option<Arc<Stored>>, bool) {
         let Some(known) = self.held.get(key) else { return (None, false) };
-        (known.variants.iter().find(|one| one.is_for(request)).cloned(), !known.variants.is_empty())
+        (known.variants().find(|one| one.is_for(request)).cloned(), known.newest.is_some())
+    }
+
+    /// The newest response of a key, where there is no other: without regard to whom it is for.
+    pub fn only(&self, key: &str) -> Option<Arc<Stored>> {
+        let known = self.held.get(key)?;
+        if known.rest.as_ref().is_some_and(|rest| !rest.older.is_empty()) { None } else { known.newest.clone() }
     }
 
     /// What the newest response says of who shares its answer: requests that differ in it must not wait for each other.
     pub fn selecting(&self, key: &Key, request: &HeaderMap) -> Vec<u8> {
-        let newest = self.held.get(key).and_then(|known| known.variants.first().cloned());
-        newest.and_then(|one| one.vary.key(request)).unwrap_or_default()
+        let newest = self.held.get(key).and_then(|known| known.newest.clone());
+        newest.and_then(|one| one.key_of(request)).unwrap_or_default()
     }
 
     pub fn is_alone(&self, key: &Key, now: u64) -> bool {
-        self.held.get(key).is_some_and(|known| known.alone_until > now)
+        self.rest_of(key, |rest| rest.alone_until > now)
     }
 
     /// How many purges there have been: noted before an origin is asked, and given to [`Store::put`].
@@ -106,36 +123,47 @@ impl Store {
     pub fn put(&self, key: &Key, mut stored: Arc<Stored>, purges: u64) {
         self.change(key, |known| {
             if self.purges() != purges {
-                stored = Arc::new(Stored { outdated: true, ..Stored::clone(&stored) });
+                outdate(&mut stored);
             }
-            (known.alone_until, known.spared_until, known.failed) = (0, 0, None);
-            known.variants.retain(|one| one.vary != stored.vary || one.selects != stored.selects);
-            known.variants.insert(0, stored.clone());
-            known.variants.truncate(VARIANTS_MAX);
+            known.put(stored.clone());
         });
+    }
+
+    /// `new` in the place of `old`, unless that is gone meanwhile: the same answer, worked over.
+    pub fn replace(&self, key: &Key, old: &Arc<Stored>, new: Arc<Stored>) {
+        self.change(key, |known| {
+            if let Some(one) = known.variants_mut().find(|one| Arc::ptr_eq(one, old)) {
+                *one = new;
+            }
+        });
+    }
+
+    fn rest_of(&self, key: &Key, says: impl Fn(&Rest) -> bool) -> bool {
+        self.held.get(key).is_some_and(|known| known.rest.as_ref().is_some_and(|rest| says(rest)))
     }
 
     /// Nobody waits for another's answer until then.
     pub fn leave_alone(&self, key: &Key, until: u64) {
-        self.change(key, |known| known.alone_until = until);
+        self.change(key, |known| known.rest().alone_until = until);
     }
 
     /// The origin is not asked until then where something stale may be sent.
     pub fn spare(&self, key: &Key, until: u64) {
-        self.change(key, |known| known.spared_until = until);
+        self.change(key, |known| known.rest().spared_until = until);
     }
 
     pub fn is_spared(&self, key: &Key, now: u64) -> bool {
-        self.held.get(key).is_some_and(|known| known.spared_until > now)
+        self.rest_of(key, |rest| rest.spared_until > now)
     }
 
     /// Who asks until then is told the same.
     pub fn fail(&self, key: &Key, failure: Failure, until: u64) {
-        self.change(key, |known| known.failed = Some((failure, until)));
+        self.change(key, |known| known.rest().failed = Some((failure, until)));
     }
 
     pub fn failed(&self, key: &Key, now: u64) -> Option<Failure> {
-        self.held.get(key)?.failed.filter(|(_, until)| *until > now).map(|(failure, _)| failure)
+        let (failure, until) = self.held.get(key)?.rest.as_ref()?.failed?;
+        (until > now).then_some(failure)
     }
 
     /// What is stored under the address, whatever else its keys have, counts no longer without the origin's word (RFC 9111,
@@ -143,7 +171,7 @@ impl Store {
     pub fn outdate(&self, address: &str, has_more: bool) {
         let plain: Key = address.into();
         if self.held.contains_key(&plain) {
-            self.change(&plain, |known| known.variants.iter_mut().for_each(outdate));
+            self.change(&plain, |known| known.variants_mut().for_each(outdate));
         }
         if !has_more {
             return;
@@ -168,14 +196,14 @@ impl Store {
         let mut count = 0;
         for (key, known) in &self.held {
             let by_address = purge.which.has(super::key::address(&key));
-            let is_meant = |one: &Stored| by_address.unwrap_or_else(|| purge.which.tags(&one.fields));
-            if !known.variants.iter().any(|one| is_meant(one)) {
+            let is_meant = |one: &Stored| by_address.unwrap_or_else(|| purge.which.tags(&one.fields()));
+            if !known.variants().any(|one| is_meant(one)) {
                 continue;
             }
             count += 1;
             self.change(&key, |known| match purge.soft {
-                true => known.variants.iter_mut().filter(|one| is_meant(one)).for_each(outdate),
-                false => known.variants.retain(|one| !is_meant(one)),
+                true => known.variants_mut().filter(|one| is_meant(one)).for_each(outdate),
+                false => known.keep(|one| !is_meant(one)),
             });
         }
         count
@@ -189,12 +217,17 @@ impl Store {
 }
 
 fn outdate(one: &mut Arc<Stored>) {
-    *one = Arc::new(Stored { outdated: true, ..Stored::clone(one) });
+    Arc::make_mut(one).outdated = true;
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use http::StatusCode;
+
+    use super::super::freshness::Kept;
     use super::super::purge::Which;
+    use super::super::vary::Vary;
     use super::*;
 
     fn head(lines: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -206,7 +239,7 @@ mod tests {
         let vary = Vary::read(&fields);
         let selects = vary.key(asked).unwrap();
         let kept = Kept::of(StatusCode::OK, &fields, 0, 0, None);
-        Arc::new(Stored { status: StatusCode::OK, fields, body: body.into(), kept, vary, selects, outdated: false })
+        Arc::new(Stored::new(StatusCode::OK, fields, body.into(), &kept, vary, selects))
     }
 
     fn body(found: (Option<Arc<Stored>>, bool)) -> Option<Bytes> {

@@ -36,7 +36,7 @@ pub fn is_not_modified(request: &HeaderMap, stored: &HeaderMap, received: u64) -
 }
 
 /// True where a line of `If-None-Match` is `*` or has the tag.
-fn names(line: &[u8], held: Option<&[u8]>) -> bool {
+pub fn names(line: &[u8], held: Option<&[u8]>) -> bool {
     let mut rest = list::trim(line);
     if rest == b"*" {
         return true;

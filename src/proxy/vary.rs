@@ -63,6 +63,37 @@ fn value(request: &HeaderMap, name: &HeaderName) -> Vec<u8> {
     codings.join(&b","[..])
 }
 
+/// Members of `Accept-Encoding` that browsers send, and some more.
+const CODINGS_MOST: usize = 8;
+
+/// Whether a request with this line of `Accept-Encoding`, or none, has the secondary key `key` of `Vary: accept-encoding`;
+/// `None` where the line is not written as plainly as browsers write it. The same as [`Vary::key`], without allocating.
+pub fn is_same(key: &[u8], line: Option<&[u8]>) -> Option<bool> {
+    let name = ACCEPT_ENCODING.as_str().as_bytes();
+    let rest = key.strip_prefix(name)?;
+    let Some(line) = line else { return Some(rest == b"\n") };
+    let Some(mut rest) = rest.strip_prefix(b":") else { return Some(false) };
+    let (mut members, mut count) = ([&b""[..]; CODINGS_MOST], 0);
+    for member in line.split(|byte| *byte == b',').map(list::trim).filter(|member| !member.is_empty()) {
+        if !member.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-;=.*".contains(byte)) {
+            return None;
+        }
+        *members.get_mut(count)? = member;
+        count += 1;
+    }
+    let members = &mut members[..count];
+    members.sort_unstable();
+    let mut last = None;
+    for (n, member) in members.iter().filter(|member| last.replace(**member) != Some(**member)).enumerate() {
+        let begun = if n == 0 { Some(rest) } else { rest.strip_prefix(b",") };
+        match begun.and_then(|begun| begun.strip_prefix(*member)) {
+            Some(left) => rest = left,
+            None => return Some(false),
+        }
+    }
+    Some(rest == b"\n")
+}
+
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
@@ -113,5 +144,22 @@ mod tests {
             assert_eq!(vary.key(&head(name, &a)) == vary.key(&head(name, &b)), same, "{name} {a:?} {b:?}");
         }
         assert_eq!(Vary::Star.key(&HeaderMap::new()), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn codings_are_compared_as_their_keys_are(
+            held in proptest::option::of("(gzip|br|zstd|GZIP|\\*|q|;q=0[.]5|, ?| |\"){0,6}"),
+            asked in proptest::option::of("(gzip|br|zstd|BR|\\*|q|;q=0[.]5|, ?| |\"){0,6}"),
+        ) {
+            let vary = Vary::Fields(vec![ACCEPT_ENCODING]);
+            let map = |line: &Option<String>| {
+                HeaderMap::from_iter(line.iter().map(|line| (ACCEPT_ENCODING, HeaderValue::from_str(line).unwrap())))
+            };
+            let key = vary.key(&map(&held)).unwrap();
+            if let Some(told) = is_same(&key, asked.as_deref().map(str::as_bytes)) {
+                proptest::prop_assert_eq!(told, vary.key(&map(&asked)).unwrap() == key);
+            }
+        }
     }
 }

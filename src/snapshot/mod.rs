@@ -8,13 +8,14 @@ mod compress;
 mod content;
 mod edition;
 pub mod media;
+pub mod negotiate;
 mod own;
 mod showing;
 #[cfg(test)]
 pub mod specimen;
 
 pub use build::{CorteFields, Entry, Known, Making, OWN, Snapshot};
-pub use compress::Level;
+pub use compress::{Level, compress};
 pub use content::{CODINGS, Coding, Content, Representation, TAG_CONTENT_LEN};
 pub use edition::{Edition, Live};
 pub use own::{Accepted, Decision, Occasion};

@@ -104,6 +104,12 @@ impl Setup {
         self
     }
 
+    /// One more certificate, from these files.
+    pub fn certificate_of(mut self, chain: &str, key: &str) -> Setup {
+        let _ = write!(self.several, "[[certificate]]\nchain = \"{chain}\"\nkey = \"{key}\"\n");
+        self
+    }
+
     /// A time in which results are public.
     pub fn window(mut self, lines: &str) -> Setup {
         let _ = write!(self.windows, "[[window]]\n{lines}\n");

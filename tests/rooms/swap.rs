@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use difusor::base::clock::{Clock, Monotonic};
+use difusor::http::tickets::Tickets;
 use difusor::http::{Listen, Rhythm, Server, Settings, Site};
 use difusor::snapshot::{Edition, Live, Snapshot};
 
@@ -167,7 +168,8 @@ fn a_million_requests_through_a_thousand_swaps() {
         connections_max: 100,
         grace: Duration::from_secs(10),
     };
-    let server = Server::start(&settings, Arc::new(Site { public: gate.public(), rhythm, corridor: None })).unwrap();
+    let site = Site { public: gate.public(), rhythm, corridor: None };
+    let server = Server::start(&settings, Arc::new(site), Arc::new(Tickets::of(b"", 0))).unwrap();
     let stage = Stage {
         night,
         address: server.addresses()[0].address,

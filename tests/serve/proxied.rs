@@ -207,6 +207,40 @@ fn stale_is_better_than_nothing_where_it_is_allowed() {
     assert_eq!(site.get("/y").status, 500, "nothing is stored, so the origin's own word counts");
 }
 
+#[test]
+fn text_that_came_without_a_coding_is_compressed_once_for_all() {
+    let text = "casilla,votos\n".repeat(1000);
+    let body = text.clone();
+    let fields = "Cache-Control: max-age=600\r\nETag: \"a\"\r\nContent-Type: text/csv\r\n";
+    let origin = Origin::start(move |_, to| answer(to, "200 OK", fields, Some(body.len()), body.as_bytes()));
+    let kept = "[[route]]\nupstream = \"origen\"\npath = \"/tal-cual\"\ncompress = false";
+    let site = Setup::both(&["prep.example"]).origin(origin.address, "", &format!("path = \"/\"\n{kept}")).start();
+    deliver(&site, 1);
+    for way in ways(&site, "prep.example") {
+        for coding in ["gzip", "br", "zstd"] {
+            let accept = format!("Accept-Encoding: {coding}");
+            let coded = until(|| {
+                let coded = way.get("/votos.csv", &[&accept]);
+                (coded.field("content-encoding") == Some(coding)).then_some(coded)
+            });
+            let coded = coded.unwrap_or_else(|| panic!("{coding} {way:?}"));
+            assert!(coded.body.len() < text.len() / 20, "{coding} {}", coded.head);
+            assert_eq!(
+                (coded.field("etag"), coded.field("vary")),
+                (Some("W/\"a\""), Some("accept-encoding")),
+                "{way:?}"
+            );
+            assert!(way.get("/tal-cual", &[&accept]).body == text.as_bytes());
+        }
+        // As curl decodes it.
+        assert!(way.curl("/votos.csv", &["--compressed"]).body == text.as_bytes(), "{way:?}");
+        assert!(way.get("/votos.csv", &[]).body == text.as_bytes(), "{way:?}");
+        let part = way.get("/votos.csv", &["Accept-Encoding: gzip", "Range: bytes=0-6", "If-Range: \"a\""]);
+        assert_eq!((part.status, &part.body[..]), (206, &b"casilla"[..]), "{way:?}");
+    }
+    assert_eq!(origin.heard().len(), 2, "each address is asked for once");
+}
+
 type Script = fn(&Heard, &mut dyn Stream);
 
 #[test]

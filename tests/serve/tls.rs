@@ -1,9 +1,16 @@
 //! TLS, as openssl sees it: versions, names, protocols, resumption; and the clear port that sends everybody there.
 
+use std::io::{BufReader, Write};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::common::server::{Setup, Site};
-use crate::common::wire::raw;
+use crate::common::wire::{Response, connect, raw};
 use crate::common::{Tree, corte, sh, tool};
 
 const ID: &str = "20240602_2010";
@@ -79,6 +86,27 @@ fn sessions_are_resumed_by_tickets() {
 }
 
 #[test]
+fn sessions_outlive_a_restart() {
+    let Some(_) = tool("openssl") else { return };
+    let mut site = published(Setup::both(&["a.example"]).start());
+    for version in ["-tls1_2", "-tls1_3"] {
+        assert!(s_client(&site, &format!("{version} -sess_out session{version}")).contains("New, TLSv1"));
+    }
+    let keys = site.path("state/tickets");
+    let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&keys).unwrap());
+    assert_eq!(mode & 0o777, 0o600, "nobody else's");
+    site.kill_and_start();
+    for version in ["-tls1_2", "-tls1_3"] {
+        let said = s_client(&site, &format!("{version} -sess_in session{version}"));
+        assert!(said.contains("Reused, TLSv1") && said.contains("<p>hola"), "{said}");
+    }
+    // With keys that are none, everybody starts anew.
+    std::fs::write(&keys, "roto").unwrap();
+    site.kill_and_start();
+    assert!(s_client(&site, "-tls1_3 -sess_in session-tls1_3").contains("New, TLSv1"));
+}
+
+#[test]
 fn the_clear_port_sends_everybody_to_tls() {
     let setup = Setup::new().with("listen", "http = [\"127.0.0.1:0\"]\nhttps = [\"127.0.0.1:0\"]");
     let site = published(setup.certificate("a.example").start());
@@ -132,4 +160,87 @@ fn raw_bytes(site: &Site, bytes: &[u8]) -> Vec<u8> {
     let mut got = Vec::new();
     let _ = stream.read_to_end(&mut got);
     got
+}
+
+/// The serial number that a client is shown.
+fn serial(site: &Site, args: &str) -> String {
+    let line = format!(
+        "openssl s_client -connect {} {args} </dev/null 2>/dev/null | openssl x509 -noout -serial",
+        site.https()
+    );
+    sh(site.dir.path(), &line)
+}
+
+type Secure = BufReader<StreamOwned<ClientConnection, TcpStream>>;
+
+/// A connection over TLS that trusts the site's own certificate.
+fn secure(site: &Site) -> Secure {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(site.path("a.example.pem")).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into());
+    let config = config.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots);
+    let config = Arc::new(config.with_no_client_auth());
+    let client = ClientConnection::new(config, "a.example".try_into().unwrap()).unwrap();
+    BufReader::new(StreamOwned::new(client, connect(site.https())))
+}
+
+fn get(connected: &mut Secure) -> Response {
+    connected.get_mut().write_all(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n").unwrap();
+    Response::read(connected, false).unwrap()
+}
+
+#[test]
+fn certificates_are_renewed_while_connections_go_on() {
+    let Some(_) = tool("openssl") else { return };
+    let site = published(Setup::both(&["a.example"]).start());
+    let (chain, key) = (site.path("a.example.pem"), site.path("a.example.key"));
+    let first = serial(&site, "");
+    let mut connected = secure(&site);
+    assert_eq!(get(&mut connected).status, 200);
+    let make = |called: &str, extra: &str| {
+        let line = format!(
+            "openssl req -x509 -newkey {extra} -nodes -keyout {called}.key -out {called}.pem -days 2 -subj /CN=a \\
+             -addext subjectAltName=DNS:a.example 2>/dev/null"
+        );
+        sh(site.dir.path(), &line);
+        (site.path(&format!("{called}.pem")), site.path(&format!("{called}.key")))
+    };
+    let hangup = || rustix::process::kill_process(site.pid(), rustix::process::Signal::HUP).unwrap();
+    let (new_chain, new_key) = make("nuevo", "ec -pkeyopt ec_paramgen_curve:P-256");
+    std::fs::rename(new_chain, &chain).unwrap();
+    std::fs::rename(new_key, &key).unwrap();
+    hangup();
+    site.log_line(&["new certificates are in use", "public"]);
+    let second = serial(&site, "");
+    assert!(first != second && second.starts_with("serial="), "{first} {second}");
+    // Without a signal they are found too, and broken ones change nothing.
+    std::fs::write(&key, "no es una llave").unwrap();
+    site.log_line(&["the old ones stay", "a.example.key"]);
+    assert_eq!(serial(&site, ""), second);
+    assert_eq!(get(&mut connected).status, 200, "who was connected stays so");
+    let told = std::fs::read_to_string(site.path("state/incidents.jsonl")).unwrap();
+    assert!(told.contains("\"T001\"") && told.contains("\"T002\""), "{told}");
+}
+
+#[test]
+fn old_clients_get_the_rsa_certificate_of_the_same_name() {
+    let Some(_) = tool("openssl") else { return };
+    let site = Setup::both(&["a.example"]);
+    let made = tempfile::tempdir().unwrap();
+    let line = "openssl req -x509 -newkey rsa:2048 -nodes -keyout rsa.key -out rsa.pem -days 2 -subj /CN=a \
+                -addext subjectAltName=DNS:a.example 2>/dev/null";
+    sh(made.path(), line);
+    let at = |name: &str| made.path().join(name).display().to_string();
+    let site = published(site.certificate_of(&at("rsa.pem"), &at("rsa.key")).start());
+    let kind = |args: &str| {
+        let line = format!(
+            "openssl s_client -connect {} -servername a.example {args} </dev/null 2>/dev/null | openssl x509 -noout -text \
+             | grep 'Public Key Algorithm'",
+            site.https()
+        );
+        sh(site.dir.path(), &line)
+    };
+    assert!(kind("").contains("id-ecPublicKey"));
+    assert!(kind("-sigalgs RSA-PSS+SHA256").contains("rsaEncryption"));
+    assert!(kind("-tls1_2 -cipher ECDHE-RSA-AES128-GCM-SHA256").contains("rsaEncryption"));
 }

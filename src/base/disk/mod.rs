@@ -52,6 +52,8 @@ pub struct Lock {
 
 /// Files that hold nobody else's secrets, but some of ours.
 const MODE: u32 = 0o640;
+/// Keys.
+const MODE_SECRET: u32 = 0o600;
 
 impl Disk {
     pub fn machine() -> Disk {
@@ -132,9 +134,18 @@ impl Disk {
 
     /// A new file; what is there already is an error.
     pub fn create(&self, path: &Path) -> io::Result<Writer> {
+        self.create_with(path, MODE)
+    }
+
+    /// The same, for nobody but this user.
+    pub fn create_secret(&self, path: &Path) -> io::Result<Writer> {
+        self.create_with(path, MODE_SECRET)
+    }
+
+    fn create_with(&self, path: &Path, mode: u32) -> io::Result<Writer> {
         match &self.0 {
             None => {
-                let file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(path)?;
+                let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
                 Ok(Writer::Machine(file))
             }
             Some(model) => Ok(Writer::Twin(model.clone(), model.create(path)?)),

@@ -37,7 +37,7 @@ fn rest(section: &Section, number: usize, upstream: Option<usize>) -> Option<Rou
     let (prefix, host) = (section.text("path", prefix), section.text_if_given("host", host));
     let name = section.text_if_given("name", name);
     let first = section.truth("first");
-    let cache = section.truth("cache");
+    let (cache, compress) = (section.truth("cache"), section.truth("compress"));
     let query = query(section);
     let headers = once(section, "headers", section.list("headers", field));
     let (by_corte, results) = (section.truth("by_corte"), section.truth("results"));
@@ -57,6 +57,7 @@ fn rest(section: &Section, number: usize, upstream: Option<usize>) -> Option<Rou
         upstream: upstream?,
         before_package: first,
         cache: cache?,
+        compress: compress?,
         query: query?,
         headers: headers?,
         by_corte: by_corte?,

@@ -1,6 +1,6 @@
 //! Which coding to send (RFC 9110, 12.5.3).
 
-use crate::snapshot::{CODINGS, Coding, Content};
+use super::{CODINGS, Coding, Content};
 
 /// A weight in thousandths (RFC 9110, 12.4.2): 1000 is `q=1`.
 type Weight = u16;
@@ -54,18 +54,19 @@ impl Accepted {
         !self.said || self.weight(coding).is_some()
     }
 
-    /// The best coding that `content` has: the heaviest weight, then the fewest bytes. `None` where the client refuses
-    /// all of them, identity included.
+    /// The best coding that `content` has, see [`Accepted::among`].
     pub fn choose(&self, content: &Content) -> Option<Coding> {
+        self.among(CODINGS.into_iter().filter_map(|coding| Some((coding, content.get(coding)?.body.len()))))
+    }
+
+    /// The best of these codings, each with the bytes that it takes: the heaviest weight, then the fewest bytes. `None` where
+    /// the client refuses all of them.
+    pub fn among(&self, codings: impl IntoIterator<Item = (Coding, usize)>) -> Option<Coding> {
         if !self.said {
             return Some(Coding::Identity);
         }
-        let rated = |coding: Coding| {
-            let weight = self.weight(coding)?;
-            let len = content.get(coding)?.body.len();
-            Some(((weight, std::cmp::Reverse(len)), coding))
-        };
-        CODINGS.into_iter().filter_map(rated).max_by_key(|(rate, _)| *rate).map(|(_, coding)| coding)
+        let rated = |(coding, len)| Some(((self.weight(coding)?, std::cmp::Reverse(len)), coding));
+        codings.into_iter().filter_map(rated).max_by_key(|(rate, _)| *rate).map(|(_, coding)| coding)
     }
 }
 

@@ -1,0 +1,234 @@
+//! Who is connected how often, and asks how much: limits for each client, by his address.
+//!
+//! A client is an IPv4 address or an IPv6 network of 64 bits, which is what one household or one phone has. Thousands of phones
+//! may share an address behind their carrier's NAT: the limits are for who takes everything, not for who shares.
+
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// So that cores seldom wait for each other.
+const SHARDS: usize = 16;
+/// Clients that are remembered after they have gone, in each shard: an attacker with many addresses gains nothing but that.
+const REMEMBERED_MAX: usize = 4_096;
+
+/// What one client may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once.
+    pub connections: u32,
+    /// Requests a second, on average; 0 is no limit.
+    pub requests: u32,
+    /// Requests at once beyond that, which fill up again at that pace.
+    pub burst: u32,
+}
+
+/// All clients that are here, or were a moment ago.
+pub struct Clients {
+    limits: Limits,
+    /// Seconds of any beginning, the same for all cores.
+    now: AtomicU32,
+    hasher: RandomState,
+    shards: [Mutex<HashMap<Network, Known>>; SHARDS],
+}
+
+/// The part of an address that is one client.
+type Network = [u8; 8];
+
+struct Known {
+    connections: u32,
+    bucket: Arc<Bucket>,
+}
+
+/// Requests that may be asked now: the second of the last look in the upper half, what was left then in the lower.
+struct Bucket(AtomicU64);
+
+impl Bucket {
+    fn full(limits: Limits, now: u32) -> Bucket {
+        Bucket(AtomicU64::new(packed(now, limits.burst)))
+    }
+
+    fn left(limits: Limits, state: u64, now: u32) -> u32 {
+        let (then, left) = ((state >> 32) as u32, state as u32);
+        let gained = now.saturating_sub(then).saturating_mul(limits.requests);
+        left.saturating_add(gained).min(limits.burst)
+    }
+
+    fn take(&self, limits: Limits, now: u32) -> bool {
+        let took = self.0.fetch_update(Relaxed, Relaxed, |state| {
+            let left = Bucket::left(limits, state, now).checked_sub(1)?;
+            Some(packed(now.max((state >> 32) as u32), left))
+        });
+        took.is_ok()
+    }
+
+    fn is_full(&self, limits: Limits, now: u32) -> bool {
+        Bucket::left(limits, self.0.load(Relaxed), now) == limits.burst
+    }
+}
+
+fn packed(second: u32, left: u32) -> u64 {
+    u64::from(second) << 32 | u64::from(left)
+}
+
+/// One connection of a client; gives its place back when it is dropped.
+pub struct Guest {
+    clients: Arc<Clients>,
+    network: Network,
+    bucket: Arc<Bucket>,
+}
+
+impl Clients {
+    pub fn new(limits: Limits) -> Clients {
+        Clients { limits, now: AtomicU32::new(0), hasher: RandomState::new(), shards: Default::default() }
+    }
+
+    /// Lets one more connection in, if its client has room.
+    pub fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Guest> {
+        let (network, now) = (network(address), self.now.load(Relaxed));
+        let mut shard = self.shard(&network);
+        let new = || Known { connections: 0, bucket: Arc::new(Bucket::full(self.limits, now)) };
+        let known = shard.entry(network).or_insert_with(new);
+        if known.connections >= self.limits.connections {
+            return None;
+        }
+        known.connections += 1;
+        Some(Guest { clients: self.clone(), network, bucket: known.bucket.clone() })
+    }
+
+    /// It is this second now, whichever core finds that first; who has gone and owes nothing is forgotten.
+    pub fn sweep(&self, now: u32) {
+        if self.now.fetch_max(now, Relaxed) >= now {
+            return;
+        }
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.retain(|_, known| known.connections > 0 || !known.bucket.is_full(self.limits, now));
+        }
+    }
+
+    fn shard(&self, network: &Network) -> MutexGuard<'_, HashMap<Network, Known>> {
+        let at = self.hasher.hash_one(network) as usize % SHARDS;
+        self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().unwrap().len()).sum()
+    }
+}
+
+impl Guest {
+    /// Whether the client may ask one more request.
+    pub fn may_ask(&self) -> bool {
+        let Clients { limits, now, .. } = &*self.clients;
+        limits.requests == 0 || self.bucket.take(*limits, now.load(Relaxed))
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let mut shard = self.clients.shard(&self.network);
+        let is_crowded = shard.len() > REMEMBERED_MAX;
+        if let Some(known) = shard.get_mut(&self.network) {
+            known.connections -= 1;
+            if known.connections == 0 && (is_crowded || self.clients.limits.requests == 0) {
+                shard.remove(&self.network);
+            }
+        }
+    }
+}
+
+/// An IPv4 address is kept apart from all networks that are routed, in ::/64.
+fn network(address: IpAddr) -> Network {
+    match address.to_canonical() {
+        IpAddr::V4(four) => {
+            let [a, b, c, d] = four.octets();
+            [0, 0, 0, 0, a, b, c, d]
+        }
+        IpAddr::V6(six) => first_half(six),
+    }
+}
+
+fn first_half(address: Ipv6Addr) -> Network {
+    let [a, b, c, d, e, f, g, h, ..] = address.octets();
+    [a, b, c, d, e, f, g, h]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits { connections: 2, requests: 3, burst: 5 };
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn connections_are_counted_by_client() {
+        let clients = Arc::new(Clients::new(LIMITS));
+        let first = clients.admit(ip("192.0.2.1")).unwrap();
+        let _second = clients.admit(ip("::ffff:192.0.2.1")).unwrap();
+        assert!(clients.admit(ip("192.0.2.1")).is_none());
+        let _other = clients.admit(ip("192.0.2.2")).unwrap();
+        drop(first);
+        assert!(clients.admit(ip("192.0.2.1")).is_some());
+        // A household has 2^64 addresses.
+        let _six: Vec<Guest> = (1..3).map(|n| clients.admit(ip(&format!("2001:db8::{n}"))).unwrap()).collect();
+        assert!(clients.admit(ip("2001:db8::ffff")).is_none());
+        assert!(clients.admit(ip("2001:db8:0:1::1")).is_some());
+    }
+
+    #[test]
+    fn requests_come_at_a_pace_whatever_the_connection() {
+        let clients = Arc::new(Clients::new(LIMITS));
+        let asks = |now: u32| {
+            clients.sweep(now);
+            (0..10).filter(|_| clients.admit(ip("192.0.2.1")).unwrap().may_ask()).count()
+        };
+        assert_eq!([asks(0), asks(0), asks(1), asks(2), asks(9)], [5, 0, 3, 3, 5]);
+        clients.sweep(10);
+        assert_eq!(clients.len(), 1, "he would begin anew");
+        clients.sweep(11);
+        assert_eq!(clients.len(), 0);
+        let unlimited = Arc::new(Clients::new(Limits { requests: 0, ..LIMITS }));
+        let guest = unlimited.admit(ip("192.0.2.1")).unwrap();
+        assert!((0..100).all(|_| guest.may_ask()));
+        drop(guest);
+        assert_eq!(unlimited.len(), 0);
+    }
+
+    #[test]
+    fn many_addresses_are_not_remembered_for_ever() {
+        let clients = Arc::new(Clients::new(LIMITS));
+        for n in 0..200_000_u32 {
+            assert!(clients.admit(IpAddr::from(n.to_be_bytes())).unwrap().may_ask());
+        }
+        assert!(clients.len() <= SHARDS * (REMEMBERED_MAX + 1), "{}", clients.len());
+    }
+
+    proptest! {
+        /// A plain count of what may be asked, second by second.
+        #[test]
+        fn a_bucket_is_a_bucket(steps in proptest::collection::vec((0..3u32, 0..8u32), 0..40)) {
+            let clients = Arc::new(Clients::new(LIMITS));
+            let guest = clients.admit(ip("192.0.2.1")).unwrap();
+            let (mut now, mut left) = (0, LIMITS.burst);
+            for (later, asks) in steps {
+                now += later;
+                clients.sweep(now);
+                left = (left + later * LIMITS.requests).min(LIMITS.burst);
+                for _ in 0..asks {
+                    prop_assert_eq!(guest.may_ask(), left > 0);
+                    left = left.saturating_sub(1);
+                }
+            }
+        }
+    }
+}

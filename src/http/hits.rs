@@ -1,0 +1,174 @@
+//! Tests of what lies ready in the corridor: by the plain path as by hyper's, byte for byte.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+use super::passing::site_before;
+use super::service::Site;
+use super::twins::{by_hyper, by_plain, normal};
+use crate::proxy::route::{self, Route};
+
+const PATHS: [&str; 7] = ["/texto", "/codificado", "/secretos", "/foto", "/no-hay", "/movido", "/breve"];
+/// A body that compresses.
+fn text() -> String {
+    "casilla,votos\n".repeat(100)
+}
+
+/// What an origin answers.
+fn answer(path: &str) -> (&'static str, &'static str, String) {
+    match path {
+        "/texto" => ("200 OK", "Content-Type: text/csv\r\nETag: \"a\"\r\nAge: 3\r\nX-A: 1\r\nX-A: 2\r\n", text()),
+        "/codificado" => {
+            ("200 OK", "Content-Encoding: gzip\r\nVary: Accept-Encoding\r\nETag: \"b\"\r\n", "no es gzip".into())
+        }
+        "/secretos" => {
+            ("200 OK", "Cache-Control: max-age=600, no-cache=\"x-secreto\"\r\nX-Secreto: 1\r\n", "secreto".into())
+        }
+        "/foto" => ("200 OK", "Content-Type: image/jpeg\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n", text()),
+        "/no-hay" => ("404 Not Found", "", "no hay".into()),
+        "/movido" => ("301 Moved Permanently", "Location: /texto\r\n", String::new()),
+        _ => (
+            "200 OK",
+            "Via: 1.0 otro\r\nCache-Status: otro; hit\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+                   Cache-Control: s-maxage=2147483647\r\n",
+            "x".into(),
+        ),
+    }
+}
+
+/// A site before an origin that is reached from `runtime` alone.
+fn site(runtime: &Runtime, compress: bool) -> Arc<Site> {
+    runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut stream = BufReader::new(stream);
+                    let mut head = String::new();
+                    while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).await.is_ok_and(|n| n > 0) {}
+                    let path = head.split(' ').nth(1).unwrap_or_default().split('?').next().unwrap_or_default();
+                    let (status, fields, body) = answer(path);
+                    let length = body.len();
+                    let fresh = "Cache-Control: max-age=600\r\nConnection: close";
+                    let whole =
+                        format!("HTTP/1.1 {status}\r\n{fields}{fresh}\r\nContent-Length: {length}\r\n\r\n{body}");
+                    stream.write_all(whole.as_bytes()).await.unwrap();
+                });
+            }
+        });
+        site_before(port, vec![Route { before_package: true, compress, ..route::specimen("/") }])
+    })
+}
+
+fn get(path: &str, fields: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n")
+}
+
+fn requests() -> impl Strategy<Value = String> {
+    let method = prop::sample::select(vec!["GET", "GET", "HEAD"]);
+    let path = (prop::sample::select(PATHS.to_vec()), prop::sample::select(vec!["", "?x=1"]));
+    let fields = prop::sample::subsequence(
+        vec![
+            "If-None-Match: \"a\"",
+            "Accept-Encoding: gzip",
+            "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT",
+            "Cache-Control: max-age=0",
+            "Cache-Control: no-transform",
+            "Pragma: no-cache",
+            "Range: bytes=0-3",
+            "Cookie: a=b",
+        ],
+        0..3,
+    );
+    (method, path, fields).prop_map(|(method, (path, query), fields)| {
+        let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
+        format!("{method} {path}{query} HTTP/1.1\r\nHost: a\r\n{fields}\r\n")
+    })
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+#[test]
+fn both_paths_answer_the_same() {
+    let runtime = runtime();
+    let site = site(&runtime, false);
+    for path in PATHS.iter().flat_map(|path| [(*path).to_owned(), format!("{path}?x=1")]) {
+        for codings in ["", "Accept-Encoding: gzip\r\n"] {
+            runtime.block_on(by_hyper(&site, get(&path, codings).as_bytes()));
+        }
+    }
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(500));
+    let outcome = runner.run(&requests(), |request| {
+        runtime.block_on(async {
+            if let Some(plain) = by_plain(&site, request.as_bytes()).await {
+                let hyper = by_hyper(&site, request.as_bytes()).await;
+                prop_assert_eq!(normal(&plain), normal(&hyper), "{}", request);
+            }
+            Ok(())
+        })
+    });
+    outcome.unwrap();
+    // The usual ones do not need hyper, once they are stored.
+    for path in PATHS {
+        let plain = runtime.block_on(by_plain(&site, get(path, "Accept-Encoding: gzip\r\n").as_bytes()));
+        let plain = String::from_utf8(plain.unwrap_or_else(|| panic!("{path} is no hit"))).unwrap();
+        assert!(plain.contains("\r\ncache-status: ") && plain.contains("; hit; ttl="), "{plain}");
+    }
+    let known = runtime.block_on(by_plain(&site, get("/texto", "If-None-Match: \"a\"\r\n").as_bytes())).unwrap();
+    assert!(known.starts_with(b"HTTP/1.1 304 Not Modified\r\n"));
+}
+
+#[test]
+fn what_is_stored_is_compressed_once_for_all() {
+    let runtime = runtime();
+    let site = site(&runtime, true);
+    let ask = |fields: &str| {
+        let request = get("/texto", fields);
+        let (plain, hyper) = runtime
+            .block_on(async { (by_plain(&site, request.as_bytes()).await, by_hyper(&site, request.as_bytes()).await) });
+        // It may be compressed between the two.
+        (plain.map(|plain| normal(&plain)), normal(&hyper))
+    };
+    let has = |head: &[String], line: &str| head.iter().any(|known| known == line);
+    let coded = |coding: &str| {
+        (0..1000).find_map(|_| {
+            let (plain, hyper) = ask(&format!("Accept-Encoding: {coding}\r\n"));
+            let is_coded = has(&hyper.0, &format!("content-encoding: {coding}"));
+            // Somebody else's turn, if there is but one core.
+            std::thread::yield_now();
+            (is_coded && plain.as_ref() == Some(&hyper)).then_some(hyper)
+        })
+    };
+    for coding in ["gzip", "br", "zstd"] {
+        let (head, body) = coded(coding).expect("compressed soon");
+        assert!(body.len() < text().len() / 2, "{coding}");
+        for line in ["etag: W/\"a\"", "vary: accept-encoding", "x-a: 1", "x-a: 2"] {
+            assert!(has(&head, line), "{line}: {head:?}");
+        }
+        assert!(!head.iter().any(|line| line.starts_with("accept-ranges")), "{head:?}");
+    }
+    let (_, gzip) = coded("gzip").unwrap();
+    let mut decoded = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&gzip[..]), &mut decoded).unwrap();
+    assert_eq!(decoded, text());
+    for (fields, status, is_whole) in [
+        ("", "200 OK", true),
+        ("Accept-Encoding: gzip;q=0\r\n", "200 OK", true),
+        ("Accept-Encoding: gzip\r\nCache-Control: no-transform\r\n", "200 OK", true),
+        ("Accept-Encoding: gzip\r\nIf-None-Match: W/\"a\"\r\n", "304 Not Modified", false),
+        // A part of what the origin sent, and only where its own tag is named.
+        ("Accept-Encoding: gzip\r\nRange: bytes=0-6\r\nIf-Range: \"a\"\r\n", "206 Partial Content", false),
+        ("Accept-Encoding: gzip\r\nRange: bytes=0-6\r\nIf-Range: W/\"a\"\r\n", "200 OK", true),
+    ] {
+        let (_, (head, body)) = ask(fields);
+        assert_eq!((head[0].as_str(), body == text().as_bytes()), (format!("HTTP/1.1 {status}").as_str(), is_whole));
+        assert!(!has(&head, "content-encoding: gzip"), "{fields}: {head:?}");
+    }
+}

@@ -1,0 +1,207 @@
+//! A hit on the plain path: what lies ready, found without building a request and written without building a response.
+//!
+//! It answers what [`Corridor::ready`] would, with the same fields; where it cannot tell at a glance it leaves the request to
+//! that.
+
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::ETAG;
+
+use super::coded;
+use super::corridor::Corridor;
+use super::lines::Lines;
+use super::reply::BRIEF;
+use super::route::{Query, Route};
+use super::status::{CACHE_STATUS, Outcome, Status};
+use super::upstream::HostOut;
+use super::validate;
+use crate::snapshot::negotiate::Accepted;
+
+/// A GET or HEAD without a body, a range or a word to caches, whose fields are these.
+pub struct Glance<'r> {
+    /// As it was sent.
+    pub host: &'r str,
+    pub path: &'r str,
+    pub query: Option<&'r str>,
+    pub accept_encoding: Option<&'r [u8]>,
+    pub if_none_match: Option<&'r [u8]>,
+    /// The ID of the corte that is shown.
+    pub corte: Option<&'r str>,
+}
+
+/// What the key of a route's requests begins with.
+pub struct Beginning {
+    scheme: &'static str,
+    /// `None`: the host that was asked for.
+    host: Option<String>,
+}
+
+impl Beginning {
+    pub fn of(is_secure: bool, host: &HostOut) -> Beginning {
+        let host = match host {
+            HostOut::Named(name) => Some(name.to_ascii_lowercase()),
+            HostOut::Client => None,
+        };
+        Beginning { scheme: if is_secure { "https://" } else { "http://" }, host }
+    }
+
+    /// The key of a request, as [`super::key::key`] makes it; `None` where the route changes its query.
+    fn write(&self, route: &Route, asked: &Glance, key: &mut String) -> Option<()> {
+        if asked.query.is_some() && route.query != Query::Keep {
+            return None;
+        }
+        key.clear();
+        key.push_str(self.scheme);
+        match &self.host {
+            Some(host) => key.push_str(host),
+            None => key.extend(asked.host.chars().map(|c| c.to_ascii_lowercase())),
+        }
+        key.push_str(asked.path);
+        if let Some(query) = asked.query {
+            key.push('?');
+            key.push_str(query);
+        }
+        if route.by_corte {
+            key.push_str(super::key::BY_CORTE);
+            key.push_str(asked.corte.unwrap_or_default());
+        }
+        Some(())
+    }
+}
+
+impl Corridor {
+    /// Writes status line and fields of the answer behind `out`, without the empty line, and returns the body; `None`, and
+    /// nothing is written, where [`Corridor::ready`] has to be asked. `room` is for the key.
+    pub fn glance(&self, route: &Route, asked: &Glance, room: &mut String, out: &mut Vec<u8>) -> Option<Bytes> {
+        if !route.cache || !route.headers.is_empty() || !is_plain(asked.host) {
+            return None;
+        }
+        self.beginning(route).write(route, asked, room)?;
+        let (stored, now) = (self.store().only(room)?, self.now());
+        if !stored.is_ready(now) || !stored.is_for_codings(asked.accept_encoding)? {
+            return None;
+        }
+        let accepted = || Accepted::read(asked.accept_encoding);
+        let coded = stored.coded.as_deref().and_then(|coded| coded::best(coded, stored.body.len(), &accepted()));
+        let (lines, body) = coded.map_or((stored.lines(), &stored.body), |coded| (&coded.lines, &coded.body));
+        let is_known = stored.status == StatusCode::OK && is_known(asked, lines);
+        out.extend_from_slice(if is_known { b"HTTP/1.1 304 Not Modified\r\n" } else { status_line(stored.status)? });
+        let ttl = stored.left(now);
+        self.tally(route).count(&Status { ttl: Some(ttl), ..Status::of(Outcome::Hit) });
+        match is_known {
+            true => brief(lines, out),
+            false => out.extend_from_slice(lines.as_bytes()),
+        }
+        if stored.coded.is_some() {
+            out.extend_from_slice(b"vary: accept-encoding\r\n");
+        }
+        out.extend_from_slice(b"age: ");
+        number(stored.age(now), out);
+        out.extend_from_slice(self.signature());
+        // What is ready is fresh.
+        number(u32::try_from(ttl).unwrap_or(0), out);
+        out.extend_from_slice(b"\r\n");
+        Some(if is_known { Bytes::new() } else { body.clone() })
+    }
+}
+
+/// What stands between the age and the time that is left.
+pub fn signature(name: &str) -> Box<[u8]> {
+    format!("\r\nvia: 1.1 {name}\r\n{CACHE_STATUS}: {name}; hit; ttl=").into_bytes().into()
+}
+
+/// A host that every parser takes as it is.
+fn is_plain(host: &str) -> bool {
+    !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.:".contains(&byte))
+}
+
+/// The statuses that caches see.
+fn status_line(status: StatusCode) -> Option<&'static [u8]> {
+    Some(match status.as_u16() {
+        200 => b"HTTP/1.1 200 OK\r\n",
+        301 => b"HTTP/1.1 301 Moved Permanently\r\n",
+        302 => b"HTTP/1.1 302 Found\r\n",
+        404 => b"HTTP/1.1 404 Not Found\r\n",
+        410 => b"HTTP/1.1 410 Gone\r\n",
+        _ => return None,
+    })
+}
+
+fn is_known(asked: &Glance, lines: &Lines) -> bool {
+    let tag = || lines.get(&ETAG).and_then(validate::tag).map(|(_, opaque)| opaque);
+    asked.if_none_match.is_some_and(|line| validate::names(line, tag()))
+}
+
+/// The lines that 304 says again.
+fn brief(lines: &Lines, out: &mut Vec<u8>) {
+    for (name, _, line) in lines.iter() {
+        if BRIEF.iter().any(|known| known.as_str().as_bytes() == name) {
+            out.extend_from_slice(line);
+        }
+    }
+}
+
+fn number(mut n: u32, out: &mut Vec<u8>) {
+    let (mut digits, mut at) = ([0; 10], 10);
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (n % 10) as u8;
+        n /= 10;
+        if n == 0 {
+            break out.extend_from_slice(&digits[at..]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, Uri};
+
+    use super::super::route::specimen;
+    use super::super::{forward, key};
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_they_are_read() {
+        for n in [0, 7, 10, 4_294_967_295] {
+            let mut out = Vec::new();
+            number(n, &mut out);
+            assert_eq!(out, n.to_string().as_bytes());
+        }
+    }
+
+    proptest::proptest! {
+        /// Else a hit would never be found, or another's would.
+        #[test]
+        fn keys_are_those_of_the_general_path(
+            path in "(/[a-zA-Z0-9._~%!$&'()*+,;=:@-]{0,8}){1,4}",
+            query in proptest::option::of("[a-z0-9=&%?/]{0,12}"),
+            host in "[a-zA-Z0-9.-]{1,9}(:[0-9]{1,4})?",
+            (named, secure, by_corte) in proptest::prelude::any::<(bool, bool, bool)>(),
+            kind in 0..4,
+        ) {
+            let query_rule = match kind {
+                0 => Query::Keep,
+                1 => Query::Drop,
+                2 => Query::Sort,
+                _ => Query::Only(vec!["a".into()]),
+            };
+            let route = Route { query: query_rule, by_corte, ..specimen("/") };
+            let host_out = if named { HostOut::Named("Origen.Example:80".into()) } else { HostOut::Client };
+            let asked = Glance {
+                host: &host, path: &path, query: query.as_deref(),
+                accept_encoding: None, if_none_match: None, corte: Some("20260607_2010"),
+            };
+            let mut glanced = String::new();
+            let target = format!("http://{host}{path}{}", query.as_ref().map(|q| format!("?{q}")).unwrap_or_default());
+            let told = Beginning::of(secure, &host_out).write(&route, &asked, &mut glanced);
+            let address = target.parse::<Uri>().ok().and_then(|uri| {
+                forward::address(&route, secure, &host_out, &uri, &HeaderMap::new())
+            });
+            if let (Some(()), Some(address)) = (told, address) {
+                let general = key::key(&route, &address, &HeaderMap::new(), Some("20260607_2010"));
+                proptest::prop_assert_eq!(&*general, glanced.as_str());
+            }
+        }
+    }
+}
