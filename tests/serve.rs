@@ -27,6 +27,8 @@ mod kill;
 mod misbehaving;
 #[path = "serve/operators.rs"]
 mod operators;
+#[path = "serve/origins.rs"]
+mod origins;
 #[path = "serve/own_files.rs"]
 mod own_files;
 #[path = "serve/pages.rs"]

@@ -1,6 +1,6 @@
 //! A corridor to an origin, without a server around it. `inner.rs` has this too.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use difusor::base::clock::Clock;
 use difusor::proxy::corridor::{Asked, Corridor, Passing, Settings};
 use difusor::proxy::route::{Query, Route};
-use difusor::proxy::upstream::{HostOut, Origin, Plan};
+use difusor::proxy::upstream::{Caller, HostOut, Origin, Plan, Preface};
 use difusor::record::Metrics;
 use http::{Request, Uri};
 use http_body_util::{BodyExt, Empty};
@@ -27,6 +27,10 @@ pub fn open(origin: SocketAddr) -> Arc<Corridor> {
         http2: false,
         host: HostOut::Named(origin.to_string()),
         forwarded: true,
+        x_forwarded: true,
+        preface: Preface::Off,
+        health: None,
+        slow_start: Duration::ZERO,
         connect: PATIENCE,
         first_byte: PATIENCE,
         idle: PATIENCE,
@@ -76,7 +80,7 @@ pub async fn fetch(corridor: &Arc<Corridor>, request: &Request<()>) -> usize {
     let route = corridor.route(Some(HOST), request.uri().path()).expect("a route that has all").clone();
     let asked = Asked {
         request: request.clone().map(|()| body),
-        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        client: Caller::of(Ipv4Addr::LOCALHOST.into()),
         corte: None,
         early: None,
     };

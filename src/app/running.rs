@@ -15,6 +15,7 @@ use crate::http::{Listen, Rhythm, Server, Site, StartError};
 use crate::ingest::source::proxy::Proxies;
 use crate::ingest::{self, Gate, Operator, Plan, Reporter, Sources, Staging, Waiting};
 use crate::proxy::corridor::Corridor;
+use crate::proxy::upstream::Checks;
 use crate::record::{Journal, Metrics};
 use crate::snapshot::Live;
 
@@ -29,6 +30,8 @@ pub enum StartFault {
     Admin(#[from] admin::StartFault),
     #[error("a source cannot be started: {0}")]
     Source(io::Error),
+    #[error("the health checks of origins cannot be started: {0}")]
+    Checks(io::Error),
     #[error("the election's clock cannot be started: {0}")]
     Gate(io::Error),
     #[error("certificates cannot be looked after: {0}")]
@@ -43,6 +46,7 @@ pub struct Running {
     admin: Admin,
     journal: Arc<Journal>,
     sources: Sources,
+    checks: Option<Checks>,
     renewal: Renewal,
 }
 
@@ -68,6 +72,7 @@ impl Running {
         http.connections_max = limits::connections(http.connections_max);
         let kept = Kept::read(&disk, &state, &clock);
         let server = Server::start(&http, Arc::new(site), kept.tickets.clone())?;
+        let checks = corridor.as_ref().map_or(Ok(None), |corridor| corridor.check()).map_err(StartFault::Checks)?;
         // The operator first: he makes the state folder, and holds its lock. What is wrong with the machine's clock is for
         // the journal there.
         let operator = Operator::start(settings.intake, live.clone(), clock.clone(), report.clone())?;
@@ -83,7 +88,7 @@ impl Running {
         let operators = admin.certificates().map(|certificates| ("operators", certificates.clone()));
         let renewal = Renewal::start(public.into_iter().chain(operators).collect(), kept, journal.clone());
         let (sources, renewal) = (fetched.map_err(StartFault::Source)?, renewal.map_err(StartFault::Renewal)?);
-        Ok(Running { server, gate: waiting, operator, sources, admin, journal, renewal })
+        Ok(Running { server, gate: waiting, operator, sources, admin, journal, checks, renewal })
     }
 
     /// Where the operators' side listens with HTTPS.
@@ -138,5 +143,7 @@ impl Running {
         self.journal.close();
         self.server.stop();
         self.gate.stop();
+        // Readers who finish still want to know who is well.
+        self.checks.into_iter().for_each(Checks::stop);
     }
 }

@@ -18,6 +18,7 @@ use super::connection;
 use super::service::{Service, Site};
 use super::tunnel::Ends;
 use super::watch::Seats;
+use crate::proxy::upstream::Caller;
 
 /// How often the sweep runs; its limits are counted in it.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -148,6 +149,12 @@ fn is_the_clients(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
 }
 
+/// Where it has come is for origins alone: without them, nobody asks the kernel.
+fn caller(stream: &TcpStream, from: SocketAddr, site: &Site) -> Caller {
+    let to = site.corridor.as_ref().and_then(|_| stream.local_addr().ok());
+    to.map_or_else(|| Caller::of(from.ip()), |to| Caller::new(from, to))
+}
+
 /// Starts a connection's task; it gives its room back when it ends, however it ends.
 fn seat(
     (stream, from): (TcpStream, SocketAddr),
@@ -163,8 +170,7 @@ fn seat(
         site: shared.site.clone(),
         seat: seat.clone(),
         https_port,
-        // A socket for both versions gives the fourth's as one of the sixth's.
-        client: from.ip().to_canonical(),
+        client: caller(&stream, from, &shared.site),
         is_tls: acceptor.is_some(),
         ends: Ends::default(),
         words: None,

@@ -1,7 +1,6 @@
 //! A request on its way through the corridor, whichever protocol it came by: what the corridor is asked, and what the
 //! client is sent of its answer. Knows neither sockets nor streams.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -25,7 +24,7 @@ use crate::proxy::corridor::{Asked, Corridor, Failed, Passing};
 use crate::proxy::failure::Failure;
 use crate::proxy::interim::Early;
 use crate::proxy::route::Route;
-use crate::proxy::upstream::Sent;
+use crate::proxy::upstream::{Caller, Sent};
 use crate::snapshot::CorteFields;
 
 /// How an answer was come by (RFC 9211).
@@ -43,7 +42,7 @@ pub struct Onward {
     pub site: Arc<Site>,
     pub corridor: Arc<Corridor>,
     pub route: Route,
-    pub client: IpAddr,
+    pub client: Caller,
     pub scheme: Scheme,
     pub authority: Authority,
     pub method: Method,

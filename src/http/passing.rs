@@ -22,7 +22,7 @@ use crate::proxy::corridor::{Corridor, Settings};
 use crate::proxy::failure::Failure;
 use crate::proxy::interim::Early;
 use crate::proxy::route::{self, Route};
-use crate::proxy::upstream::{HostOut, Origin, Plan};
+use crate::proxy::upstream::{HostOut, Origin, Plan, Preface};
 use crate::snapshot::Public;
 use crate::snapshot::specimen::{STAMP, showing, snapshot};
 
@@ -58,6 +58,10 @@ pub(super) fn site_before(port: u16, routes: Vec<Route>) -> Arc<Site> {
         http2: false,
         host: HostOut::Client,
         forwarded: true,
+        x_forwarded: true,
+        preface: Preface::Off,
+        health: None,
+        slow_start: Duration::ZERO,
         connect: brief,
         first_byte: brief,
         idle: brief,

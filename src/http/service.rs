@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::Ipv6Addr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -26,6 +26,7 @@ use crate::portal::Notice;
 use crate::proxy::corridor::Corridor;
 use crate::proxy::interim::Early;
 use crate::proxy::route::Route;
+use crate::proxy::upstream::Caller;
 use crate::snapshot::{Public, Showing};
 
 /// Everything that answering needs; one for all threads.
@@ -43,7 +44,7 @@ pub struct Service {
     pub seat: Arc<Seat>,
     /// Set on a clear port that sends everybody to this HTTPS port.
     pub https_port: Option<u16>,
-    pub client: IpAddr,
+    pub client: Caller,
     pub is_tls: bool,
     /// What a connection by hyper leaves when it becomes something else.
     pub ends: Ends,
@@ -180,7 +181,7 @@ impl Service {
             site: site.clone(),
             seat: super::watch::Seats::new().take(),
             https_port: None,
-            client: IpAddr::from([127, 0, 0, 1]),
+            client: Caller::of([127, 0, 0, 1].into()),
             is_tls: false,
             ends: Ends::default(),
             words: None,

@@ -18,7 +18,7 @@ use super::reuse::{self, Reuse, Why};
 use super::route::Route;
 use super::status::{Forward, Outcome};
 use super::store::Stored;
-use super::upstream::Arriving;
+use super::upstream::{Arriving, Caller};
 use super::{forward, key, request};
 
 /// How often one who waited finds that the answer is for others (`Vary`) before he asks alone.
@@ -33,7 +33,7 @@ pub(super) struct Asking {
     pub(super) corridor: Arc<Corridor>,
     pub(super) route: Route,
     pub(super) head: Parts,
-    client: std::net::IpAddr,
+    client: Caller,
     address: Uri,
     key: Key,
     pub(super) said: request::Directives,

@@ -1,6 +1,6 @@
 //! What the counter asks for everything that is not in the package. One for all threads.
 
-use std::net::IpAddr;
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -22,7 +22,7 @@ use super::route::{Route, ordered};
 use super::status::{Forward, Outcome, Status};
 use super::store::{Store, Stored};
 use super::tally::Tally;
-use super::upstream::{Arriving, Plan, Sent, Upstream};
+use super::upstream::{Arriving, Caller, Checks, Plan, Sent, Upstream};
 use super::{ask, forward, key, pass, request};
 use crate::base::clock::Clock;
 use crate::record::Metrics;
@@ -45,7 +45,7 @@ pub struct Settings {
 pub struct Asked {
     /// Its target in absolute form: the scheme of the connection, the host that was asked for.
     pub request: Request<Sent>,
-    pub client: IpAddr,
+    pub client: Caller,
     /// The ID of the corte that is shown.
     pub corte: Option<Arc<str>>,
     /// Where interim responses go, if anywhere.
@@ -96,7 +96,7 @@ impl Corridor {
             press: Press::start(store.clone()),
             tallies: routes.iter().map(|route| Tally::new(route, metrics, &clock)).collect(),
             routes,
-            upstreams: settings.upstreams.into_iter().map(Upstream::new).collect(),
+            upstreams: settings.upstreams.into_iter().map(|plan| Upstream::new(plan, metrics)).collect(),
             object_bytes: usize::try_from(settings.object_bytes).unwrap_or(usize::MAX),
             store,
             flights: Arc::default(),
@@ -148,6 +148,11 @@ impl Corridor {
     /// In the order in which they are tried.
     pub(super) fn routes(&self) -> &[Route] {
         &self.routes
+    }
+
+    /// Begins to ask those origins that are to be asked whether they are well; `None` where none is.
+    pub fn check(&self) -> io::Result<Option<Checks>> {
+        Checks::start(&self.upstreams)
     }
 
     /// See [`Store::purge`].

@@ -1,7 +1,6 @@
 //! One errand to an origin for all who wait: what it asks, and who hears of what it comes to. A response that comes is
 //! [`come`](super::come)'s.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,7 +20,7 @@ use super::renew::Said;
 use super::reuse;
 use super::route::Route;
 use super::store::Stored;
-use super::upstream::{Arriving, Sent};
+use super::upstream::{Arriving, Caller, Sent};
 use super::{forward, request, validate};
 
 /// Seconds that an origin which has failed is left in peace where something stale may be sent, and up to as many more, so
@@ -38,7 +37,7 @@ pub struct Errand {
     /// The head of the request that leads.
     pub asked: Parts,
     pub address: Uri,
-    pub client: IpAddr,
+    pub client: Caller,
     /// What is stored and has to be validated, or may be sent where that fails.
     pub stored: Option<Arc<Stored>>,
     pub lead: Lead,
@@ -127,7 +126,8 @@ impl Errand {
 
     pub(super) async fn send(&self, asking: &About) -> Result<Response<Arriving>, Failure> {
         let upstream = self.corridor.upstream(&self.route);
-        let mut fields = forward::fields(&self.asked, &self.route, upstream.plan(), self.client, self.corridor.name())?;
+        let client = self.client.from.ip();
+        let mut fields = forward::fields(&self.asked, &self.route, upstream.plan(), client, self.corridor.name())?;
         forward::ask_for_all(&mut fields);
         match asking {
             About::Anything => {}
@@ -142,7 +142,7 @@ impl Errand {
         if let Some(early) = &self.early {
             early.listen(&mut request, self.corridor.name());
         }
-        upstream.send(request).await
+        upstream.send(request, self.client).await
     }
 
     /// What is stored, renewed by a 304 and stored again; `None` where the 304 is about something else (4.3.4).

@@ -85,10 +85,12 @@ pub fn fields(asked: &Parts, route: &Route, plan: &Plan, client: IpAddr, own: &s
         fields.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
     hops::add_via(&mut fields, asked.version, own);
+    let scheme = asked.uri.scheme_str().unwrap_or("http");
     if plan.forwarded {
-        let scheme = asked.uri.scheme_str().unwrap_or("http");
         let node = if client.is_ipv6() { format!("\"[{client}]\"") } else { client.to_string() };
         insert(&mut fields, FORWARDED, &format!("for={node};proto={scheme}"));
+    }
+    if plan.x_forwarded {
         insert(&mut fields, X_FORWARDED_FOR, &client.to_string());
         insert(&mut fields, X_FORWARDED_PROTO, scheme);
         // Not part of a cache's key: an origin that writes it into its pages would poison them for others.

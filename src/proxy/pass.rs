@@ -55,7 +55,7 @@ pub async fn pass(
     let plan = upstream.plan();
     let address = forward::address(route, plan.tls.is_some(), &plan.host, &head.uri, &head.headers)
         .ok_or_else(|| failed(Failure::RequestMalformed))?;
-    let fields = forward::fields(&head, route, plan, asked.client, corridor.name()).map_err(failed)?;
+    let fields = forward::fields(&head, route, plan, asked.client.from.ip(), corridor.name()).map_err(failed)?;
     let mut request = Request::new(body);
     *request.method_mut() = head.method.clone();
     *request.uri_mut() = address.clone();
@@ -64,7 +64,7 @@ pub async fn pass(
         early.listen(&mut request, corridor.name());
     }
     let begun = corridor.now();
-    let response = upstream.send(request).await.map_err(|failure| {
+    let response = upstream.send(request, asked.client).await.map_err(|failure| {
         corridor.tally(route).failed(&plan.name, failure);
         failed(failure)
     })?;

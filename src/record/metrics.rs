@@ -2,6 +2,7 @@
 //! docs/metrics.md. Nothing here is on the serving path.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ const fn row(
 const SECONDS: Option<&str> = Some("seconds");
 const BYTES: Option<&str> = Some("bytes");
 
-pub static TABLE: [Row; 18] = [
+pub static TABLE: [Row; 20] = [
     row(
         "difusor_packages",
         "counter",
@@ -97,6 +98,20 @@ pub static TABLE: [Row; 18] = [
         None,
         "`route`: its name; `failure`: unreachable, first-byte-timeout ...",
         "Answers that an origin owed and did not give",
+    ),
+    row(
+        "difusor_origin_ejections",
+        "counter",
+        None,
+        "`upstream`: its name; `place`: an address and port",
+        "Times that a place of an origin was left out for a while, because it answered badly",
+    ),
+    row(
+        "difusor_origin_up",
+        "gauge",
+        None,
+        "`upstream`: its name; `place`: an address and port",
+        "1 for a place of an origin that passes its health checks, 0 for one that fails them",
     ),
     row(
         "difusor_state",
@@ -158,6 +173,18 @@ struct OriginFailed {
     failure: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OriginPlace {
+    upstream: String,
+    place: String,
+}
+
+impl OriginPlace {
+    fn of(upstream: &str, place: SocketAddr) -> OriginPlace {
+        OriginPlace { upstream: upstream.to_owned(), place: place.to_string() }
+    }
+}
+
 type Number = Gauge<u64, AtomicU64>;
 
 /// All of them. One for all threads; counting takes a short lock at most.
@@ -179,6 +206,8 @@ pub struct Metrics {
     open: Gauge,
     proxied: Family<Proxied, Counter>,
     origin_failures: Family<OriginFailed, Counter>,
+    origin_ejections: Family<OriginPlace, Counter>,
+    origin_up: Family<OriginPlace, Gauge, fn() -> Gauge>,
     states: Family<Labels<1>, Gauge>,
     start: Gauge,
 }
@@ -186,6 +215,13 @@ pub struct Metrics {
 /// From a small site on a fast disk to a gigabyte on a slow one.
 fn steps() -> Histogram {
     Histogram::new([0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0])
+}
+
+/// A place is well until it is known not to be: nobody reads a 0 before that.
+fn well() -> Gauge {
+    let gauge = Gauge::default();
+    gauge.set(1);
+    gauge
 }
 
 /// Registers under the table's row of that name. The table's test sees to it that there is one.
@@ -220,6 +256,8 @@ impl Metrics {
             open: add(registry, "difusor_uploads_open", Gauge::default()),
             proxied: add(registry, "difusor_proxied", Family::default()),
             origin_failures: add(registry, "difusor_origin_failures", Family::default()),
+            origin_ejections: add(registry, "difusor_origin_ejections", Family::default()),
+            origin_up: add(registry, "difusor_origin_up", Family::new_with_constructor(well)),
             states: add(registry, "difusor_state", Family::default()),
             start: add(registry, "difusor_start", Gauge::default()),
             registry: Registry::default(),
@@ -302,6 +340,21 @@ impl Metrics {
         self.origin_failures.get_or_create_owned(&OriginFailed { route: route.to_owned(), failure }).inc();
     }
 
+    /// A place of an origin is left out for a while.
+    pub fn place_ejected(&self, upstream: &str, place: SocketAddr) {
+        self.origin_ejections.get_or_create_owned(&OriginPlace::of(upstream, place)).inc();
+    }
+
+    /// What the health checks of a place have come to.
+    pub fn place_is_well(&self, upstream: &str, place: SocketAddr, is_well: bool) {
+        self.origin_up.get_or_create_owned(&OriginPlace::of(upstream, place)).set(is_well.into());
+    }
+
+    /// It is none of the origin's places any longer.
+    pub fn place_is_gone(&self, upstream: &str, place: SocketAddr) {
+        self.origin_up.remove(&OriginPlace::of(upstream, place));
+    }
+
     /// The public is shown something else; by the tokens of `Corte-Estado`.
     pub fn turned(&self, from: Option<&'static str>, to: &'static str) {
         for (state, value) in from.into_iter().map(|from| (from, 0)).chain([(to, 1)]) {
@@ -367,6 +420,11 @@ mod tests {
         metrics.uploaded(201);
         metrics.proxied("actas", "hit").inc();
         metrics.origin_failed("actas", "reset");
+        let place = |number| ([192, 0, 2, number], 80).into();
+        metrics.place_ejected("portada", place(1));
+        metrics.place_is_well("portada", place(1), false);
+        metrics.place_is_well("portada", place(2), true);
+        metrics.place_is_gone("portada", place(2));
         metrics.turned(None, "vigente");
         let text = metrics.text();
         let mut types: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
@@ -384,9 +442,12 @@ mod tests {
             "difusor_fetches_total{source=\"iec\",outcome=\"new\"} 1",
             "difusor_uploads_total{status=\"201\"} 1",
             "difusor_corte_stamp_seconds 0",
+            "difusor_origin_ejections_total{upstream=\"portada\",place=\"192.0.2.1:80\"} 1",
+            "difusor_origin_up{upstream=\"portada\",place=\"192.0.2.1:80\"} 0",
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\nnot in\n{text}");
         }
+        assert!(!text.contains("192.0.2.2"), "who is gone is told of no longer");
         assert!(text.ends_with("# EOF\n"));
     }
 

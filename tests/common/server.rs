@@ -128,10 +128,15 @@ impl Setup {
     }
 
     /// The same by its URL.
-    pub fn origin_at(mut self, to: &str, upstream: &str, route: &str) -> Setup {
+    pub fn origin_at(self, to: &str, upstream: &str, route: &str) -> Setup {
+        self.origins(&[to.to_owned()], upstream, route)
+    }
+
+    /// The same at several addresses.
+    pub fn origins(mut self, urls: &[String], upstream: &str, route: &str) -> Setup {
         let _ = write!(
             self.several,
-            "[[upstream]]\nname = \"origen\"\naddresses = [\"{to}\"]\n{upstream}\n\
+            "[[upstream]]\nname = \"origen\"\naddresses = {urls:?}\n{upstream}\n\
              [[route]]\nupstream = \"origen\"\n{route}\n"
         );
         self

@@ -86,6 +86,11 @@ impl Talk {
         Talk(BufReader::new(connect(to)))
     }
 
+    /// Where it comes from.
+    pub fn address(&self) -> SocketAddr {
+        self.0.get_ref().local_addr().unwrap()
+    }
+
     pub fn say(&mut self, bytes: impl AsRef<[u8]>) {
         // A server that has heard enough may have closed already.
         let _ = self.0.get_mut().write_all(bytes.as_ref());

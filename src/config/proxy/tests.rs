@@ -8,7 +8,7 @@ use crate::base::units::{KIB, MIB};
 use crate::config::{parse, table};
 use crate::proxy::corridor::Settings;
 use crate::proxy::route::Query;
-use crate::proxy::upstream::{HostOut, Origin};
+use crate::proxy::upstream::{HostOut, Origin, Preface};
 
 /// Five lines; what is tested begins on the sixth.
 const LEAST: &str = "election = \"e\"\ntrust = \"checksums\"\nincoming = \".\"\n[listen]\nhttp = [\"[::]:80\"]\n";
@@ -51,7 +51,8 @@ fn an_address_and_a_route_are_all_it_takes() {
     let plan = &settings.upstreams[0];
     assert_eq!(plan.origins, [Origin { host: "a.example".into(), port: 80 }]);
     assert_eq!(plan.host, HostOut::Named("a.example".into()));
-    assert!(plan.tls.is_none() && !plan.http2 && plan.forwarded);
+    assert!(plan.tls.is_none() && !plan.http2 && plan.forwarded && plan.x_forwarded);
+    assert_eq!((plan.preface, &plan.health, plan.slow_start), (Preface::Off, &None, Duration::ZERO));
     let seconds = [plan.connect, plan.first_byte, plan.idle, plan.total].map(|time| time.as_secs());
     assert_eq!((seconds, plan.connections, plan.waiting), ([3, 10, 10, 60], 64, 1024));
     let route = &settings.routes[0];
@@ -71,6 +72,7 @@ fn what_is_given_is_taken() {
         [[upstream]]\nname = \"b\"\naddresses = [\"https://[::1]:8443\", \"https://B.example/\"]\nhttp2 = true\n\
         ca = \"ca.pem\"\nforwarded = false\nidle = \"2m\"\nwaiting = 0\n\
         [[upstream]]\nname = \"a\"\naddresses = [\"http://10.0.0.1:8080\"]\nhost = \"client\"\n\
+        proxy_protocol = \"v2\"\nx_forwarded = false\nslow_start = \"10s\"\nhealth = \"/salud?v=1\"\nhealth_interval = \"500ms\"\n\
         [[upstream]]\nname = \"c\"\naddresses = [\"http://c\"]\nhost = \"WWW.c.example:81\"\n\
         [[route]]\nupstream = \"a\"\nhost = \"A.example\"\nfirst = true\nquery = \"only\"\nparameters = [\"p\", \"q\"]\n\
         headers = [\"Accept-Language\"]\n\
@@ -83,6 +85,10 @@ fn what_is_given_is_taken() {
     let [b, a, c] = &settings.upstreams[..] else { panic!("{settings:?}") };
     assert_eq!(b.origins, [("::1", 8443), ("b.example", 443)].map(|(host, port)| Origin { host: host.into(), port }));
     assert!(b.tls.is_some() && b.http2 && !b.forwarded && b.idle == Duration::from_secs(120) && b.waiting == 0);
+    assert_eq!((b.preface, a.preface, a.forwarded, a.x_forwarded), (Preface::Off, Preface::V2, true, false));
+    let check = a.health.as_ref().unwrap();
+    assert_eq!((check.target.as_str(), check.every), ("/salud?v=1", Duration::from_millis(500)));
+    assert_eq!((a.slow_start, &b.health), (Duration::from_secs(10), &None));
     let hosts = [b, a, c].map(|plan| plan.host.clone());
     let named = |text: &str| HostOut::Named(text.into());
     assert_eq!(hosts, [named("[::1]:8443"), HostOut::Client, named("www.c.example:81")]);
@@ -120,6 +126,27 @@ fn all_faults_of_an_upstream_are_told_at_once() {
             "d.toml:19:1: `upstream.adresses` is no setting; did you mean `upstream.addresses`?",
         ],
     );
+    faulty(
+        &format!("{A}http2 = true\nproxy_protocol = \"v1\"\nhealth_interval = \"1s\"\nslow_start = 10\n{TO_A}"),
+        &[
+            "d.toml:10:18: `upstream.proxy_protocol` does not go with `http2 = true`",
+            "d.toml:11:19: `upstream.health_interval` is for nothing without `health`",
+            "d.toml:12:14: `upstream.slow_start`: expected a duration, or \"0s\"",
+        ],
+    );
+    faulty(
+        &format!("{A}http2 = 1\nca = \"none.pem\"\nhealth = \"/\"\nhealth_interval = \"99ms\"\n{TO_A}"),
+        &[
+            "d.toml:9:9: `upstream.http2`: expected true or false",
+            "d.toml:10:6: `upstream.ca`: ",
+            "d.toml:12:19: `upstream.health_interval`: `99ms` is less than 100ms",
+        ],
+    );
+    for path in ["salud", "", "/a b", "/a#b", "http://a/", "*", "/ñ"] {
+        let told = read(&format!("{A}health = \"{path}\"\nproxy_protocol = \"3\"\n{TO_A}")).unwrap_err();
+        assert!(told.starts_with("d.toml:9:10: `upstream.health`: expected a path that begins"), "{path}: {told}");
+        assert!(told.contains("d.toml:10:18: `upstream.proxy_protocol`: expected \"off\", \"v1\" or \"v2\""), "{told}");
+    }
     let of = |addresses: &str| format!("[[upstream]]\nname = \"a\"\naddresses = {addresses}\n{TO_A}");
     faulty(&of("[]"), &["d.toml:8:13: `upstream.addresses` has 0 addresses"]);
     faulty(

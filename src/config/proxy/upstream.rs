@@ -3,7 +3,9 @@
 use std::cell::LazyCell;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use http::uri::PathAndQuery;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -13,7 +15,7 @@ use crate::config::source::{file, given_or_none, name};
 use crate::config::typed::{Given, Section};
 use crate::ingest::source::address::Address;
 use crate::ingest::source::settings::read_roots;
-use crate::proxy::upstream::{HostOut, Origin, Plan};
+use crate::proxy::upstream::{Check, HostOut, Origin, Plan, Preface};
 
 /// Addresses of one origin; each is tried in its turn.
 const ADDRESSES_MAX: usize = 32;
@@ -21,6 +23,11 @@ const ADDRESSES_MAX: usize = 32;
 const CONNECTIONS_MAX: u64 = 10_000;
 /// Requests that wait for a connection: each holds a reader's own.
 const WAITING_MAX: u64 = 100_000;
+
+/// From one health check to the next: an answer has to come within it, too.
+const INTERVAL_LEAST: Duration = Duration::from_millis(100);
+/// Bytes of the path of a health check.
+const TARGET_BYTES: usize = 256;
 
 /// One of `addresses`.
 struct Listening {
@@ -42,13 +49,20 @@ pub fn upstream(section: &Section, folder: &Path, roots: &Roots) -> (Option<Stri
 
 fn plan(section: &Section, folder: &Path, roots: &Roots, name: Option<String>) -> Option<Plan> {
     let addresses = section.list("addresses", listening).and_then(|given| alike(section, given));
-    let (http2, forwarded) = (section.truth("http2"), section.truth("forwarded"));
+    let (http2, forwarded, x_forwarded) =
+        (section.truth("http2"), section.truth("forwarded"), section.truth("x_forwarded"));
+    let preface = section.text("proxy_protocol", preface);
+    let (health, slow) = (health(section), section.text("slow_start", units::duration_or_zero));
     let host = section.text_if_given("host", host_out);
     let ca = section.text("ca", |text| Ok(folder.join(text))).map(|given| file(section, "ca", given, read_roots));
     let time = |key: &str| section.text(key, units::duration).map(|given| given.value);
     let [connect, first_byte, idle, total] = ["connect", "first_byte", "idle", "total"].map(time);
     let connections = section.number("connections", 1..CONNECTIONS_MAX + 1);
     let waiting = section.number("waiting", 0..WAITING_MAX + 1);
+    if http2 == Some(true) && preface.as_ref().is_some_and(|given| given.value != Preface::Off) {
+        let remedy = "HTTP/2 shares a connection between readers, and this names one: remove it, or `http2`";
+        section.fault_of("proxy_protocol", &format!("does not go with `http2 = true`; {remedy}"));
+    }
     let (addresses, ca) = (addresses?, given_or_none(ca)?);
     let first = addresses.first()?;
     let tls = if first.is_secure {
@@ -71,6 +85,10 @@ fn plan(section: &Section, folder: &Path, roots: &Roots, name: Option<String>) -
         http2: http2?,
         host: host?.unwrap_or_else(|| HostOut::Named(first.host.clone())),
         forwarded: forwarded?,
+        x_forwarded: x_forwarded?,
+        preface: preface?.value,
+        health: health?,
+        slow_start: slow?.value,
         connect: connect?,
         first_byte: first_byte?,
         idle: idle?,
@@ -79,6 +97,17 @@ fn plan(section: &Section, folder: &Path, roots: &Roots, name: Option<String>) -
         waiting: usize::try_from(waiting?).ok()?,
         origins: addresses.into_iter().map(|listening| listening.origin).collect(),
     })
+}
+
+/// How its places are asked whether they are well, if they are. `None` only where a fault has been noted.
+fn health(section: &Section) -> Option<Option<Check>> {
+    let target = section.text_if_given("health", target);
+    let every = section.text("health_interval", interval);
+    if section.has("health_interval") && !section.has("health") {
+        section.fault_of("health_interval", "is for nothing without `health`: add the path to ask for, or remove it");
+    }
+    let (target, every) = (target?, every?.value);
+    Some(target.map(|target| Check { target, every }))
 }
 
 /// TLS with whoever has a certificate by one of these, and with nobody else.
@@ -138,6 +167,28 @@ fn host(text: &str) -> Result<String, String> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let is_host = ServerName::try_from(bare).is_ok() && bare.contains(':') == (bare.len() < text.len());
     is_host.then(|| bare.to_owned()).ok_or_else(|| format!("`{text}` is no host"))
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let every = units::duration(text)?;
+    let why = || format!("`{text}` is less than {INTERVAL_LEAST:?}: that would be a load of its own");
+    (every >= INTERVAL_LEAST).then_some(every).ok_or_else(why)
+}
+
+fn preface(text: &str) -> Result<Preface, String> {
+    match text {
+        "off" => Ok(Preface::Off),
+        "v1" => Ok(Preface::V1),
+        "v2" => Ok(Preface::V2),
+        _ => Err(String::new()),
+    }
+}
+
+/// As it stands in a request's first line.
+fn target(text: &str) -> Result<PathAndQuery, String> {
+    let fits = text.starts_with('/') && text.len() <= TARGET_BYTES && text.bytes().all(|b| b.is_ascii_graphic());
+    let target = PathAndQuery::try_from(text).ok().filter(|target| fits && target.as_str() == text);
+    target.ok_or_else(String::new)
 }
 
 /// `client`, or `HOST` or `HOST:PORT`.

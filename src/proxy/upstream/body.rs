@@ -12,7 +12,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Sent;
 use super::fault;
-use super::pool::Lease;
+use super::health::Word;
+use super::lease::Lease;
 use crate::proxy::failure::Failure;
 
 /// How far a request's body has come.
@@ -84,11 +85,14 @@ pub struct Reading {
     late: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
     is_over: bool,
+    /// How the place answers is still to be told, by how the body ends.
+    is_telling: bool,
 }
 
 impl Reading {
-    pub fn new(inner: Incoming, lease: Lease, idle: Duration, total: Instant) -> Reading {
-        let mut reading = Reading { inner, lease: Some(lease), idle, total, late: None, timer: None, is_over: false };
+    pub fn new(inner: Incoming, lease: Lease, idle: Duration, total: Instant, is_telling: bool) -> Reading {
+        let (late, timer, is_over) = (None, None, false);
+        let mut reading = Reading { inner, lease: Some(lease), idle, total, late, timer, is_over, is_telling };
         if reading.inner.is_end_stream() {
             reading.finish();
         }
@@ -99,13 +103,21 @@ impl Reading {
     fn finish(&mut self) {
         self.is_over = true;
         if let Some(lease) = self.lease.take() {
+            if self.is_telling {
+                lease.tell(Word::Well, "");
+            }
             lease.give_back();
         }
     }
 
     fn fail(&mut self, failure: Failure) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         self.is_over = true;
-        self.lease = None;
+        if let Some(lease) = self.lease.take().filter(|_| self.is_telling)
+            // `total` may be over because the client reads slowly.
+            && failure != Failure::TotalTimeout
+        {
+            lease.tell(Word::NoAnswer, failure.name());
+        }
         Poll::Ready(Some(Err(failure)))
     }
 

@@ -1,19 +1,22 @@
-//! One connection to one place: TCP, TLS with the origin's own name, and the protocol that they settle on.
+//! One connection to one place: TCP, for whom it speaks, TLS with the origin's own name, and the protocol that they settle on.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::body::Outgoing;
 use super::fault;
 use super::plan::Plan;
+use super::preface::{Caller, Preface};
 use super::wire::{Carrier, Heard, Wire};
 use crate::proxy::failure::Failure;
 
@@ -34,7 +37,12 @@ pub struct Single {
 }
 
 /// An HTTP/2 connection, shared.
-pub type Many = http2::SendRequest<Outgoing>;
+#[derive(Clone)]
+pub struct Many {
+    pub sender: http2::SendRequest<Outgoing>,
+    /// By which it is told from others to the same place.
+    pub number: u64,
+}
 
 /// What came of it.
 pub enum Link {
@@ -50,6 +58,16 @@ pub struct Dialer {
     tls_http1: Option<Arc<ClientConfig>>,
     http2: bool,
     window: u32,
+    preface: Preface,
+    /// HTTP/2 connections so far.
+    numbers: AtomicU64,
+}
+
+/// A place, under its origin's name.
+#[derive(Clone, Copy)]
+pub struct Target<'t> {
+    pub address: SocketAddr,
+    pub host: &'t str,
 }
 
 impl Dialer {
@@ -66,7 +84,7 @@ impl Dialer {
         // As much as all streams together: readers who are slow hold up nobody else's.
         let streams = u32::try_from(plan.connections).unwrap_or(u32::MAX).max(1);
         let window = STREAM_WINDOW_BYTES.saturating_mul(streams).min(WINDOW_MOST_BYTES);
-        Dialer { tls, tls_http1, http2: plan.http2, window }
+        Dialer { tls, tls_http1, http2: plan.http2, window, preface: plan.preface, numbers: AtomicU64::new(0) }
     }
 
     pub fn may_speak_http2(&self) -> bool {
@@ -77,16 +95,38 @@ impl Dialer {
         self.tls.is_some()
     }
 
-    /// A connection for whatever comes.
-    pub async fn dial(&self, address: SocketAddr, host: &str) -> Result<Link, Failure> {
-        let carrier = carrier(address, host, self.tls.as_ref()).await?;
+    /// Whether a connection is for one request: it has said whose it is, and the next one is another's.
+    pub fn is_for_one(&self) -> bool {
+        self.preface != Preface::Off
+    }
+
+    /// A connection for whatever comes, on behalf of a client or, without one, our own.
+    pub async fn dial(&self, to: Target<'_>, caller: Option<Caller>) -> Result<Link, Failure> {
+        let carrier = self.carrier(to, caller, self.tls.as_ref()).await?;
         let http2 = if self.is_secure() { carrier.chose_http2() } else { self.http2 };
         if http2 { self.many(carrier).await.map(Link::Many) } else { single(carrier, ()).await.map(Link::Single) }
     }
 
     /// A connection for HTTP/1.1 alone, see [`single`].
-    pub async fn reach_http1(&self, address: SocketAddr, host: &str) -> Result<Carrier, Failure> {
-        carrier(address, host, self.tls_http1.as_ref()).await
+    pub async fn reach_http1(&self, to: Target<'_>, caller: Option<Caller>) -> Result<Carrier, Failure> {
+        self.carrier(to, caller, self.tls_http1.as_ref()).await
+    }
+
+    async fn carrier(
+        &self,
+        to: Target<'_>,
+        caller: Option<Caller>,
+        tls: Option<&Arc<ClientConfig>>,
+    ) -> Result<Carrier, Failure> {
+        let mut stream = TcpStream::connect(to.address).await.map_err(|_| Failure::Unreachable)?;
+        let _ = stream.set_nodelay(true);
+        if self.is_for_one() {
+            stream.write_all(&self.preface.bytes(caller)).await.map_err(|_| Failure::Unreachable)?;
+        }
+        let Some(config) = tls else { return Ok(Carrier::Clear(stream)) };
+        let name = ServerName::try_from(to.host.to_owned()).map_err(|_| Failure::Certificate)?;
+        let secured = TlsConnector::from(config.clone()).connect(name, stream).await;
+        Ok(Carrier::Secure(Box::new(secured.map_err(|error| fault::of_handshake(&error))?)))
     }
 
     async fn many(&self, carrier: Carrier) -> Result<Many, Failure> {
@@ -107,17 +147,8 @@ impl Dialer {
         tokio::spawn(async move {
             let _ = connection.await;
         });
-        Ok(sender)
+        Ok(Many { sender, number: self.numbers.fetch_add(1, Ordering::Relaxed) })
     }
-}
-
-async fn carrier(address: SocketAddr, host: &str, tls: Option<&Arc<ClientConfig>>) -> Result<Carrier, Failure> {
-    let stream = TcpStream::connect(address).await.map_err(|_| Failure::Unreachable)?;
-    let _ = stream.set_nodelay(true);
-    let Some(config) = tls else { return Ok(Carrier::Clear(stream)) };
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| Failure::Certificate)?;
-    let secured = TlsConnector::from(config.clone()).connect(name, stream).await;
-    Ok(Carrier::Secure(Box::new(secured.map_err(|error| fault::of_handshake(&error))?)))
 }
 
 /// HTTP/1.1 on a connection. `held` is let go when all has ended that it is used for, upgrades too.

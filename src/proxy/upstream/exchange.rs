@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING, UPGRADE};
-use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::TrySendError;
@@ -14,10 +13,13 @@ use tokio::time::{Instant, sleep_until};
 
 use super::body::{Outgoing, Reading, Stage};
 use super::connect::Link;
-use super::fault;
+use super::fault::{self, Untouched};
+use super::health::Word;
+use super::lease::{Lease, Want, Way};
 use super::plan::Plan;
-use super::pool::{Lease, Pool, Way};
-use super::{Arriving, Sent};
+use super::pool::Pool;
+use super::preface::Caller;
+use super::{Arriving, Sent, head};
 use crate::proxy::failure::Failure;
 
 /// Sends a request, and a second time where the first cannot have done anything. Over by `total`, but for its body.
@@ -25,42 +27,83 @@ pub async fn exchange(
     plan: &Plan,
     pool: &Arc<Pool>,
     request: Request<Sent>,
+    caller: Caller,
     total: Instant,
 ) -> Result<Response<Arriving>, Failure> {
-    let way = if asks_upgrade(&request) { Way::Upgrade } else { Way::Any };
-    let again = copy(&request);
+    let way = if head::asks_upgrade(&request) { Way::Upgrade } else { Way::Any };
+    let mut want = Want { way, caller, not: None };
+    let again = Again::of(&request);
     let seat = pool.seat().await?;
-    let mut lease = pool.lease(seat, way).await?;
+    let mut lease = pool.lease(seat, want).await?;
     let (request, stage) = outgoing(request);
-    let lost = match once(plan, pool, &mut lease, request, stage.clone()).await {
-        Ok(response) => return received(plan, lease, response, total, way),
+    let lost = match once(plan, pool, &mut lease, request, stage.clone(), total).await {
+        Ok(response) if !(lease.is_reused && is_late(&response) && again.may_be_repeated()) => {
+            return received(plan, lease, response, total, way);
+        }
+        Ok(_) => Lost { failure: Failure::Reset, untouched: Untouched::Perhaps, unsent: None },
         Err(lost) => lost,
     };
-    let request = match (lost.unsent, again) {
-        (Some(request), _) => *request,
-        (None, Some(request)) if lost.is_untouched && lease.is_reused => outgoing(request).0,
-        _ => return Err(lost.failure),
+    tell(plan, &lease, &lost);
+    lease.is_over(lost.untouched);
+    let request = match (lost.unsent, lost.untouched) {
+        (Some(request), _) => Some(*request),
+        (None, Untouched::Refused | Untouched::Leaving) => again.copy.map(|copy| outgoing(copy).0),
+        // On a new connection it would end the same way, but for another place.
+        (None, Untouched::Perhaps) if lease.is_reused || pool.has_several() => again.repeated(),
+        (None, Untouched::Perhaps | Untouched::No) => None,
     };
+    let request = request.ok_or(lost.failure)?;
+    want.not = Some(lease.place);
     let seat = lease.into_seat().ok_or(lost.failure)?;
-    let mut lease = pool.lease(seat, if way == Way::Any { Way::Fresh } else { way }).await?;
-    match once(plan, pool, &mut lease, request, stage).await {
+    want.way = if way == Way::Any { Way::Fresh } else { way };
+    let mut lease = pool.lease(seat, want).await?;
+    match once(plan, pool, &mut lease, request, stage, total).await {
         Ok(response) => received(plan, lease, response, total, way),
-        Err(lost) => Err(lost.failure),
+        Err(lost) => {
+            tell(plan, &lease, &lost);
+            Err(lost.failure)
+        }
     }
+}
+
+/// The origin waited for a request, and had given up when ours came (RFC 9110, 15.5.9).
+fn is_late(response: &Response<Incoming>) -> bool {
+    response.status() == StatusCode::REQUEST_TIMEOUT
 }
 
 /// What became of a request that got no response.
 struct Lost {
     failure: Failure,
-    /// The origin said nothing: the connection had ended before.
-    is_untouched: bool,
+    untouched: Untouched,
     /// Nothing of it has left.
     unsent: Option<Box<Request<Outgoing>>>,
 }
 
 impl From<Failure> for Lost {
     fn from(failure: Failure) -> Lost {
-        Lost { failure, is_untouched: false, unsent: None }
+        Lost { failure, untouched: Untouched::No, unsent: None }
+    }
+}
+
+/// What that says of the place: nothing, where it is the client's fault, or where a connection has ended as they do.
+fn tell(plan: &Plan, lease: &Lease, lost: &Lost) {
+    let is_usual = match lost.untouched {
+        Untouched::Refused | Untouched::Leaving => true,
+        Untouched::Perhaps => lease.is_reused,
+        Untouched::No => false,
+    };
+    let is_its_fault = match lost.failure {
+        Failure::FirstByteTimeout
+        | Failure::IdleTimeout
+        | Failure::Reset
+        | Failure::Malformed
+        | Failure::HeadTooLarge => true,
+        // Not where most of the time was gone before.
+        Failure::TotalTimeout => lease.since + plan.total / 2 <= Instant::now(),
+        _ => false,
+    };
+    if is_its_fault && !is_usual && lost.unsent.is_none() {
+        lease.tell(Word::NoAnswer, lost.failure.name());
     }
 }
 
@@ -70,33 +113,43 @@ async fn once(
     lease: &mut Lease,
     mut request: Request<Outgoing>,
     stage: watch::Receiver<Stage>,
+    total: Instant,
 ) -> Result<Response<Incoming>, Lost> {
     match &mut lease.link {
         Link::Single(single) => {
-            for_http1(&mut request)?;
+            head::for_http1(&mut request)?;
+            if pool.is_for_one() {
+                head::for_one(&mut request);
+            }
             single.heard.forget();
-            let answer = head(plan, single.sender.try_send_request(request), stage).await?;
-            answer.map_err(|error| lost(error, |error| !error.is_user() && !single.heard.anything()))
+            let answer = answer(plan, single.sender.try_send_request(request), stage, total).await?;
+            answer.map_err(|error| {
+                lost(error, |error| match !error.is_user() && !single.heard.anything() {
+                    true => Untouched::Perhaps,
+                    false => Untouched::No,
+                })
+            })
         }
         Link::Many(many) => {
-            for_http2(&mut request, pool.is_secure())?;
-            let answer = head(plan, many.try_send_request(request), stage).await?;
-            answer.map_err(|error| lost(error, fault::is_untouched))
+            head::for_http2(&mut request, pool.is_secure())?;
+            let answer = answer(plan, many.sender.try_send_request(request), stage, total).await?;
+            answer.map_err(|error| lost(error, fault::untouched))
         }
     }
 }
 
-fn lost(mut error: TrySendError<Request<Outgoing>>, is_untouched: impl Fn(&hyper::Error) -> bool) -> Lost {
+fn lost(mut error: TrySendError<Request<Outgoing>>, untouched: impl Fn(&hyper::Error) -> Untouched) -> Lost {
     let unsent = error.take_message().map(Box::new);
     let error = error.into_error();
-    Lost { failure: fault::of(&error), is_untouched: is_untouched(&error), unsent }
+    Lost { failure: fault::of(&error), untouched: untouched(&error), unsent }
 }
 
 /// Waits for a head, for as long as it may take.
-async fn head<T>(
+async fn answer<T>(
     plan: &Plan,
     answer: impl Future<Output = T>,
     mut stage: watch::Receiver<Stage>,
+    total: Instant,
 ) -> Result<T, Failure> {
     let mut answer = std::pin::pin!(answer);
     let mut leaves = true;
@@ -108,13 +161,16 @@ async fn head<T>(
         told => told,
     };
     loop {
-        let (late, failure) = match at {
-            // `total` is a limit all the same.
-            Stage::Client => (None, Failure::RequestAborted),
-            Stage::Origin(since) => (Some(since + plan.idle), Failure::IdleTimeout),
-            Stage::Whole(since) => (Some(since + plan.first_byte), Failure::FirstByteTimeout),
+        let late = match at {
+            // `total` is a limit all the same, of which nobody is told here.
+            Stage::Client => None,
+            Stage::Origin(since) => Some((since + plan.idle, Failure::IdleTimeout)),
+            Stage::Whole(since) => Some((since + plan.first_byte, Failure::FirstByteTimeout)),
             Stage::Failed(failure) => return Err(failure),
         };
+        let late =
+            late.map(|(late, failure)| if total < late { (total, Failure::TotalTimeout) } else { (late, failure) });
+        let (late, failure) = late.unzip();
         tokio::select! {
             biased;
             answer = &mut answer => return Ok(answer),
@@ -129,7 +185,9 @@ async fn head<T>(
                     _ => Stage::Whole(Instant::now()),
                 };
             }
-            () = sleep_until(late.unwrap_or_else(Instant::now)), if late.is_some() => return Err(failure),
+            () = sleep_until(late.unwrap_or_else(Instant::now)), if late.is_some() => {
+                return Err(failure.unwrap_or(Failure::TotalTimeout));
+            }
         }
     }
 }
@@ -141,14 +199,22 @@ fn received(
     total: Instant,
     way: Way,
 ) -> Result<Response<Arriving>, Failure> {
+    let status = response.status();
     // Nobody asked for another protocol, or HTTP/2 has no such status.
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS && way != Way::Upgrade {
+    if status == StatusCode::SWITCHING_PROTOCOLS && way != Way::Upgrade {
+        lease.tell(Word::NoAnswer, Failure::Malformed.name());
         return Err(Failure::Malformed);
     }
     if !is_framed_once(&response) {
+        lease.tell(Word::NoAnswer, Failure::Malformed.name());
         return Err(Failure::Malformed);
     }
-    Ok(response.map(|body| Reading::new(body, lease, plan.idle, total).boxed_unsync()))
+    // What else there is to say is said at the end of the body.
+    let is_failure = matches!(status.as_u16(), 500 | 502..=504);
+    if is_failure {
+        lease.tell(Word::Failure, status.as_str());
+    }
+    Ok(response.map(|body| Reading::new(body, lease, plan.idle, total, !is_failure).boxed_unsync()))
 }
 
 /// True where the end of a body is told in one way, and by a coding that hyper takes off (RFC 9112, 6.3): with two of them, the next
@@ -169,61 +235,33 @@ fn outgoing(request: Request<Sent>) -> (Request<Outgoing>, watch::Receiver<Stage
     (Request::from_parts(parts, body), stage)
 }
 
-/// For a second try: of what has no body and changes nothing, or the same however often (RFC 9110, 9.2.2).
-fn copy(request: &Request<Sent>) -> Option<Request<Sent>> {
-    let repeatable = [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE, Method::PUT, Method::DELETE];
-    if !request.body().is_end_stream() || !repeatable.contains(request.method()) {
-        return None;
+/// What a second try would send.
+struct Again {
+    /// Of what has no body.
+    copy: Option<Request<Sent>>,
+    /// It changes nothing, or the same however often (RFC 9110, 9.2.2).
+    is_repeatable: bool,
+}
+
+impl Again {
+    fn of(request: &Request<Sent>) -> Again {
+        let repeatable = [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE, Method::PUT, Method::DELETE];
+        let copy = request.body().is_end_stream().then(|| {
+            let mut copy = Request::new(Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync());
+            *copy.method_mut() = request.method().clone();
+            *copy.uri_mut() = request.uri().clone();
+            *copy.headers_mut() = request.headers().clone();
+            copy
+        });
+        Again { copy, is_repeatable: repeatable.contains(request.method()) }
     }
-    let mut copy = Request::new(Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync());
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    Some(copy)
-}
 
-fn asks_upgrade<B>(request: &Request<B>) -> bool {
-    let options = request.headers().get_all(CONNECTION).into_iter().filter_map(|value| value.to_str().ok());
-    let mut options = options.flat_map(|value| value.split(','));
-    request.headers().contains_key(UPGRADE) && options.any(|option| option.trim().eq_ignore_ascii_case("upgrade"))
-}
-
-/// Origin form, and the authority in `Host` (RFC 9112, 3.2). Without effect the second time.
-fn for_http1(request: &mut Request<Outgoing>) -> Result<(), Failure> {
-    *request.version_mut() = Version::HTTP_11;
-    // hyper takes the body of a GET for none where its length is not told.
-    let is_untold = request.body().size_hint().exact().is_none() && !request.headers().contains_key(CONTENT_LENGTH);
-    if is_untold && !request.body().is_end_stream() {
-        request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    fn may_be_repeated(&self) -> bool {
+        self.is_repeatable && self.copy.is_some()
     }
-    let Some(authority) = request.uri().authority() else { return Ok(()) };
-    // Whatever stands before an `@` is for nobody else to know (RFC 9110, 4.2.4).
-    let host = HeaderValue::from_str(host(authority)).map_err(|_| Failure::Malformed)?;
-    request.headers_mut().insert(HOST, host);
-    let path = request.uri().path_and_query().cloned();
-    *request.uri_mut() = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
-    Ok(())
-}
 
-/// All in the pseudo-fields (RFC 9113, 8.3.1). The scheme is what the origin itself hears: some refuse another.
-fn for_http2(request: &mut Request<Outgoing>, is_secure: bool) -> Result<(), Failure> {
-    *request.version_mut() = Version::HTTP_2;
-    request.headers_mut().remove(TRANSFER_ENCODING);
-    let told = request.headers_mut().remove(HOST);
-    let mut parts = std::mem::take(request.uri_mut()).into_parts();
-    parts.authority = match (parts.authority, told) {
-        (Some(authority), _) => Some(host(&authority).parse().map_err(|_| Failure::Malformed)?),
-        // It was on its way by HTTP/1.1 before.
-        (None, Some(told)) => Some(Authority::try_from(told.as_bytes()).map_err(|_| Failure::Malformed)?),
-        (None, None) => return Err(Failure::Malformed),
-    };
-    parts.scheme = Some(if is_secure { Scheme::HTTPS } else { Scheme::HTTP });
-    parts.path_and_query.get_or_insert_with(|| PathAndQuery::from_static("/"));
-    *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Failure::Malformed)?;
-    Ok(())
-}
-
-fn host(authority: &Authority) -> &str {
-    let whole = authority.as_str();
-    whole.rsplit_once('@').map_or(whole, |(_, host)| host)
+    /// For where the first may have been read.
+    fn repeated(self) -> Option<Request<Outgoing>> {
+        self.copy.filter(|_| self.is_repeatable).map(|copy| outgoing(copy).0)
+    }
 }

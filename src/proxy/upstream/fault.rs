@@ -63,15 +63,37 @@ fn of_tls(error: &rustls::Error) -> Failure {
     }
 }
 
-/// An HTTP/2 stream that the origin has not begun to look at (RFC 9113, 8.7), or a connection that ended before it said
-/// anything of the stream.
-pub fn is_untouched(error: &hyper::Error) -> bool {
+/// Whether the origin can have begun to look at a request that got no response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Untouched {
+    /// It can.
+    No,
+    /// The connection ended before it said anything.
+    Perhaps,
+    /// It says that it has not.
+    Refused,
+    /// The same, and that it takes nothing more on this connection.
+    Leaving,
+}
+
+/// Of an HTTP/2 stream: what is refused, or comes after the last one of a GOAWAY, was not looked at (RFC 9113, 8.7).
+pub fn untouched(error: &hyper::Error) -> Untouched {
     let mut at = error.source();
     while let Some(source) = at {
+        // So hyper tells of an HTTP/2 connection that has ended.
+        if source.is::<io::Error>() {
+            return Untouched::Perhaps;
+        }
         if let Some(error) = source.downcast_ref::<h2::Error>() {
-            return error.is_io() || error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM);
+            return match () {
+                () if error.is_io() => Untouched::Perhaps,
+                () if !error.is_remote() => Untouched::No,
+                () if error.is_go_away() => Untouched::Leaving,
+                () if error.reason() == Some(h2::Reason::REFUSED_STREAM) => Untouched::Refused,
+                () => Untouched::No,
+            };
         }
         at = source.source();
     }
-    error.is_canceled() || error.is_closed()
+    if error.is_canceled() || error.is_closed() { Untouched::Perhaps } else { Untouched::No }
 }

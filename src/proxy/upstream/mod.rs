@@ -2,16 +2,24 @@
 //!
 //! [`exchange`] sends a request over a connection that [`pool`] lends: one that lay idle, or a new one of [`connect`] to
 //! the place that [`places`] thinks best among those that [`names`] knows. [`body`] reads the response's body and gives the
-//! connection back; [`fault`] says whose fault it was.
+//! connection back; [`fault`] says whose fault it was. What each answer says of its place, and what [`checks`] find out, is
+//! judged by [`health`] and told by [`tell`].
 
 mod body;
+mod checks;
 mod connect;
 mod exchange;
 mod fault;
+mod head;
+mod health;
+mod lease;
 mod names;
 mod places;
 mod plan;
 mod pool;
+mod preface;
+mod resolve;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -24,7 +32,11 @@ use http_body_util::combinators::UnsyncBoxBody;
 use tokio::time::{Instant, timeout_at};
 
 use super::failure::Failure;
-pub use plan::{HostOut, Origin, Plan};
+use crate::record::Metrics;
+pub use checks::Checks;
+pub use plan::{Check, HostOut, Origin, Plan};
+pub use preface::{Caller, Preface};
+use tell::Teller;
 
 /// A request's body on its way to an origin.
 pub type Sent = UnsyncBoxBody<Bytes, Failure>;
@@ -39,8 +51,9 @@ pub struct Upstream {
 
 impl Upstream {
     /// Connects to nobody yet.
-    pub fn new(plan: Plan) -> Upstream {
-        Upstream { pool: Arc::new(pool::Pool::new(&plan)), plan }
+    pub fn new(plan: Plan, metrics: &Arc<Metrics>) -> Upstream {
+        let teller = Teller::new(&plan.name, metrics);
+        Upstream { pool: Arc::new(pool::Pool::new(&plan, teller)), plan }
     }
 
     pub fn plan(&self) -> &Plan {
@@ -48,13 +61,13 @@ impl Upstream {
     }
 
     /// Sends one request and returns the response's head; the body arrives as it is read. The target is in absolute
-    /// form; its host is what `Host` and `:authority` say, not where it goes.
+    /// form; its host is what `Host` and `:authority` say, not where it goes. Of several who want the same, `caller` is one.
     ///
     /// A request with `Upgrade` and `Connection: upgrade` gets a connection of its own: after a 101, `hyper::upgrade::on`
     /// the response is what it has become, and counts as one of the connections until that is dropped.
-    pub async fn send(&self, request: Request<Sent>) -> Result<Response<Arriving>, Failure> {
+    pub async fn send(&self, request: Request<Sent>, caller: Caller) -> Result<Response<Arriving>, Failure> {
         let total = Instant::now() + self.plan.total;
-        let exchanged = timeout_at(total, exchange::exchange(&self.plan, &self.pool, request, total));
+        let exchanged = timeout_at(total, exchange::exchange(&self.plan, &self.pool, request, caller, total));
         exchanged.await.unwrap_or(Err(Failure::TotalTimeout))
     }
 }

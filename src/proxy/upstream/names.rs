@@ -1,31 +1,30 @@
 //! Where an upstream's origins are: literal addresses, /etc/hosts, the DNS. Knows nothing of connections.
 //!
-//! A resolver is made for each lookup and dropped after it: its sockets belong to the runtime that opened them, and there
-//! are several; and so a changed resolv.conf or hosts file counts at once. What it found is kept here, for all threads, as
-//! long as its TTL says. While nobody answers, what was known last goes on being used.
+//! What a look-up found is kept here, for all threads, as long as its TTL says. Then one asks again, behind the readers' backs:
+//! they wait a moment for it and no longer, for what was known last is most often still so. While nobody answers, it goes
+//! on being used.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hickory_resolver::config::LookupIpStrategy;
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::proto::op::Query;
-use hickory_resolver::proto::rr::{Name, RData, RecordType};
-use hickory_resolver::{Hosts, ResolverBuilder, TokioResolver};
-use tokio::time::{Instant, timeout_at};
+use hickory_resolver::config::ResolverConfig;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::plan::Origin;
+use super::resolve::{Answer, look_up};
 use crate::proxy::failure::Failure;
 
 /// A TTL of 0 s would mean a lookup for each request.
 const TTL_LEAST: Duration = Duration::from_secs(1);
-/// Longer than this nothing is believed: /etc/hosts has no TTL, and operators change it.
+/// Longer than this nothing is believed: operators change things, and a TTL of a day is what they forgot.
 const TTL_MOST: Duration = Duration::from_secs(300);
-/// After a lookup that gave nothing, before the next: a resolver that is away would else hold up every request.
+/// After a lookup that gave nothing, before the next: a resolver that is away would else be asked by every request.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
-/// More addresses of a name than anybody tries.
-const ADDRESSES_MOST: usize = 16;
+/// What a request waits for a better answer than it has: a resolver that is near takes a few milliseconds.
+const WAIT_FOR_BETTER: Duration = Duration::from_millis(200);
+/// A resolver that takes longer than this is away: twice the 5 s that it gives a name server.
+const ASK_MOST: Duration = Duration::from_secs(10);
 
 /// One address, and the origin it belongs to: by its name its certificate is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,7 +34,7 @@ pub struct Place {
 }
 
 /// See above.
-pub struct Names(Vec<Entry>);
+pub struct Names(Vec<Arc<Entry>>);
 
 struct Entry {
     host: String,
@@ -43,7 +42,9 @@ struct Entry {
     /// A literal address, or `localhost`: needs nobody.
     fixed: Vec<IpAddr>,
     known: Mutex<Known>,
-    asking: tokio::sync::Mutex<()>,
+    asking: Arc<tokio::sync::Mutex<()>>,
+    /// Whom to ask; without it, whom this machine asks.
+    config: Option<ResolverConfig>,
 }
 
 #[derive(Default)]
@@ -54,14 +55,19 @@ struct Known {
 
 impl Names {
     pub fn new(origins: &[Origin]) -> Names {
+        Names::by(origins, None)
+    }
+
+    fn by(origins: &[Origin], config: Option<ResolverConfig>) -> Names {
         let entry = |origin: &Origin| Entry {
             host: origin.host.clone(),
             port: origin.port,
             fixed: fixed(&origin.host),
             known: Mutex::default(),
-            asking: tokio::sync::Mutex::default(),
+            asking: Arc::default(),
+            config: config.clone(),
         };
-        Names(origins.iter().map(entry).collect())
+        Names(origins.iter().map(entry).map(Arc::new).collect())
     }
 
     /// All places that are known by `deadline`, in the order of the settings.
@@ -79,33 +85,39 @@ impl Names {
 }
 
 impl Entry {
-    async fn addresses(&self, deadline: Instant) -> Vec<IpAddr> {
+    async fn addresses(self: &Arc<Self>, deadline: Instant) -> Vec<IpAddr> {
         if !self.fixed.is_empty() {
             return self.fixed.clone();
         }
-        if let Some(fresh) = self.fresh() {
+        if let Some(fresh) = self.known().fresh() {
             return fresh;
         }
-        // One asks; the others use what was known, or wait for him.
-        let _asking = match self.asking.try_lock() {
-            Ok(asking) => asking,
-            Err(_) => {
-                let last = self.last();
-                if !last.is_empty() {
-                    return last;
-                }
-                match timeout_at(deadline, self.asking.lock()).await {
-                    Ok(asking) => asking,
-                    Err(_) => return Vec::new(),
-                }
+        let is_known = !self.known().addresses.is_empty();
+        match self.asking.clone().try_lock_owned() {
+            Ok(asking) => {
+                let entry = self.clone();
+                let asked = tokio::spawn(async move {
+                    entry.ask().await;
+                    drop(asking);
+                });
+                let better = if is_known { deadline.min(Instant::now() + WAIT_FOR_BETTER) } else { deadline };
+                let _ = timeout_at(better, asked).await;
             }
-        };
-        if let Some(fresh) = self.fresh() {
-            return fresh;
+            // One asks; the others use what was known, or wait for him.
+            Err(_) if is_known => {}
+            Err(_) => drop(timeout_at(deadline, self.asking.lock()).await),
         }
-        let answer = timeout_at(deadline, look_up(&self.host)).await.unwrap_or(Answer::Nobody);
+        self.known().addresses.clone()
+    }
+
+    async fn ask(&self) {
+        // Somebody may just have had the answer.
+        if self.known().fresh().is_some() {
+            return;
+        }
+        let answer = timeout(ASK_MOST, look_up(&self.host, self.config.as_ref())).await.unwrap_or(Answer::Nobody);
         let now = Instant::now();
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known();
         match answer {
             Answer::Here(addresses, ttl) => {
                 *known = Known { addresses, until: Some(now + ttl.clamp(TTL_LEAST, TTL_MOST)) }
@@ -113,16 +125,16 @@ impl Entry {
             Answer::Nowhere => *known = Known { addresses: Vec::new(), until: Some(now + AFTER_FAILURE) },
             Answer::Nobody => known.until = Some(now + AFTER_FAILURE),
         }
-        known.addresses.clone()
     }
 
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
     fn fresh(&self) -> Option<Vec<IpAddr>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.until.filter(|until| Instant::now() < *until).map(|_| known.addresses.clone())
-    }
-
-    fn last(&self) -> Vec<IpAddr> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).addresses.clone()
+        self.until.filter(|until| Instant::now() < *until).map(|_| self.addresses.clone())
     }
 }
 
@@ -135,72 +147,18 @@ fn fixed(host: &str) -> Vec<IpAddr> {
     if is_local { vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()] } else { Vec::new() }
 }
 
-enum Answer {
-    Here(Vec<IpAddr>, Duration),
-    /// The DNS says that there is no address.
-    Nowhere,
-    /// No answer.
-    Nobody,
-}
-
-async fn look_up(host: &str) -> Answer {
-    let Ok(builder) = TokioResolver::builder_tokio() else {
-        return in_hosts(host, &Hosts::from_system().unwrap_or_default());
-    };
-    ask(builder, host).await
-}
-
-async fn ask(mut builder: ResolverBuilder<TokioRuntimeProvider>, host: &str) -> Answer {
-    // The order in which addresses are tried, and IPv4 is more often whole.
-    builder.options_mut().ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-    let Ok(resolver) = builder.build() else { return Answer::Nobody };
-    match resolver.lookup_ip(host).await {
-        Ok(found) => {
-            let ttl = Instant::from_std(found.valid_until()).saturating_duration_since(Instant::now());
-            Answer::of(found.iter(), ttl)
-        }
-        Err(error) if error.is_nx_domain() || error.is_no_records_found() => Answer::Nowhere,
-        Err(_) => Answer::Nobody,
-    }
-}
-
-/// Without a resolver.
-fn in_hosts(host: &str, hosts: &Hosts) -> Answer {
-    let Ok(name) = Name::from_utf8(host.to_ascii_lowercase()) else { return Answer::Nowhere };
-    let addresses = [RecordType::A, RecordType::AAAA].into_iter().flat_map(|kind| {
-        let found = hosts.lookup_static_host(&Query::query(name.clone(), kind));
-        let records = found.map(|lookup| lookup.answers().to_vec()).unwrap_or_default();
-        records.into_iter().filter_map(|record| match record.data {
-            RData::A(ip) => Some(IpAddr::V4(ip.0)),
-            RData::AAAA(ip) => Some(IpAddr::V6(ip.0)),
-            _ => None,
-        })
-    });
-    Answer::of(addresses, TTL_MOST)
-}
-
-impl Answer {
-    fn of(addresses: impl Iterator<Item = IpAddr>, ttl: Duration) -> Answer {
-        let mut found: Vec<IpAddr> = Vec::new();
-        for ip in addresses {
-            if !found.contains(&ip) && found.len() < ADDRESSES_MOST {
-                found.push(ip);
-            }
-        }
-        if found.is_empty() { Answer::Nowhere } else { Answer::Here(found, ttl) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
-    use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
-    use hickory_resolver::proto::rr::Record;
-
+    use super::super::resolve::scripted::{NameServer, Says};
     use super::*;
 
     fn origin(host: &str) -> Origin {
         Origin { host: host.to_owned(), port: 80 }
+    }
+
+    /// Far enough away that nothing here comes near it.
+    fn far() -> Instant {
+        Instant::now() + Duration::from_secs(60)
     }
 
     #[tokio::test]
@@ -212,64 +170,88 @@ mod tests {
         assert_eq!(told, [of(0, "192.0.2.7:80"), of(1, "[2001:db8::1]:80"), of(2, "127.0.0.1:80"), of(2, "[::1]:80")]);
     }
 
-    #[test]
-    fn the_hosts_file_alone() {
-        let mut hosts = Hosts::default();
-        hosts.read_hosts_conf(&b"192.0.2.1 Origin.example other\n2001:db8::1 origin.example # a remark\n"[..]).unwrap();
-        let Answer::Here(found, ttl) = in_hosts("ORIGIN.example", &hosts) else { panic!("not found") };
-        assert_eq!(found, ["192.0.2.1".parse::<IpAddr>().unwrap(), "2001:db8::1".parse().unwrap()]);
-        assert_eq!(ttl, TTL_MOST);
-        assert!(matches!(in_hosts("elsewhere.example", &hosts), Answer::Nowhere));
-    }
-
-    /// A name server that has an address for `here.example`, for a minute; `gone.example` does not exist, and of all else
-    /// it knows nothing today.
-    async fn server() -> ResolverBuilder<TokioRuntimeProvider> {
-        let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let mut connection = ConnectionConfig::udp();
-        connection.port = socket.local_addr().unwrap().port();
-        let server = NameServerConfig::new(Ipv4Addr::LOCALHOST.into(), true, vec![connection]);
-        tokio::spawn(async move {
-            let mut bytes = [0; 1500];
-            while let Ok((length, from)) = socket.recv_from(&mut bytes).await {
-                let asked = Message::from_vec(&bytes[..length]).unwrap();
-                let query = asked.queries[0].clone();
-                let mut answer = Message::response(asked.metadata.id, OpCode::Query);
-                let name = query.name().to_string();
-                match (name.as_str(), query.query_type()) {
-                    ("here.example.", RecordType::A) => {
-                        let ip = RData::A(Ipv4Addr::new(192, 0, 2, 9).into());
-                        answer.add_answer(Record::from_rdata(query.name().clone(), 60, ip));
-                    }
-                    ("here.example.", _) => {}
-                    ("gone.example.", _) => answer.metadata.response_code = ResponseCode::NXDomain,
-                    _ => answer.metadata.response_code = ResponseCode::ServFail,
-                }
-                answer.add_query(query);
-                let _ = socket.send_to(&answer.to_vec().unwrap(), from).await;
-            }
-        });
-        let config = ResolverConfig::from_name_servers(vec![server]);
-        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-    }
-
-    #[tokio::test]
-    async fn the_dns_is_asked() {
-        let Answer::Here(found, ttl) = ask(server().await, "here.example").await else { panic!("not found") };
-        assert_eq!(found, ["192.0.2.9".parse::<IpAddr>().unwrap()]);
-        assert!(ttl <= Duration::from_secs(60) && ttl > Duration::from_secs(1), "{ttl:?}");
-        assert!(matches!(ask(server().await, "gone.example").await, Answer::Nowhere));
-        assert!(matches!(ask(server().await, "broken.example").await, Answer::Nobody));
-    }
-
     #[tokio::test]
     async fn what_was_known_is_used_while_somebody_asks() {
         let names = Names::new(&[origin("origin.example")]);
         let entry = &names.0[0];
-        entry.known.lock().unwrap().addresses = vec!["192.0.2.1".parse().unwrap()];
+        entry.known().addresses = vec!["192.0.2.1".parse().unwrap()];
         let _asking = entry.asking.lock().await;
         assert_eq!(names.places(Instant::now()).await.unwrap().len(), 1);
-        entry.known.lock().unwrap().addresses.clear();
+        entry.known().addresses.clear();
         assert_eq!(names.places(Instant::now()).await, Err(Failure::Unresolved));
+    }
+
+    /// The last numbers of the addresses that are known.
+    async fn known(names: &Names) -> Vec<u8> {
+        let places = names.places(far()).await.unwrap_or_default();
+        let last = |place: &Place| match place.address.ip() {
+            IpAddr::V4(ip) => ip.octets()[3],
+            IpAddr::V6(ip) => ip.octets()[15],
+        };
+        places.iter().map(last).collect()
+    }
+
+    /// As if its time were over.
+    fn expire(names: &Names) {
+        names.0[0].known().until = Some(Instant::now());
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_kept_for_its_ttl_and_then_asked_for_again() {
+        let here = |last, ttl| Says::Here([192, 0, 2, last].into(), ttl);
+        for (ttl, least, most) in [(60, 50, 60), (0, 0, 1), (86_400, 290, 300)] {
+            let server = NameServer::start(here(1, ttl)).await;
+            let names = Names::by(&[origin("origin.example")], Some(server.config.clone()));
+            assert_eq!(known(&names).await, [1]);
+            let left = names.0[0].known().until.unwrap().saturating_duration_since(Instant::now());
+            assert!(left >= Duration::from_secs(least) && left <= Duration::from_secs(most), "{ttl}: {left:?}");
+            // So that the time of a day without load does not count.
+            names.0[0].known().until = Some(far());
+            let asked = server.asked();
+            server.say(here(2, 60));
+            assert_eq!((known(&names).await, server.asked()), (vec![1], asked));
+            expire(&names);
+            // On a slow day the answer comes behind the back of the first who asks.
+            while known(&names).await != [2] {
+                tokio::task::yield_now().await;
+            }
+            assert!(server.asked() > asked);
+        }
+    }
+
+    #[tokio::test]
+    async fn while_the_dns_fails_the_last_answer_is_used_and_nobody_waits_for_it() {
+        let server = NameServer::start(Says::Here([192, 0, 2, 1].into(), 60)).await;
+        let names = Names::by(&[origin("origin.example")], Some(server.config.clone()));
+        assert_eq!(known(&names).await, [1]);
+        for says in [Says::Broken, Says::NoRecords, Says::Nothing] {
+            server.say(says);
+            let (asked, begun) = (server.asked(), Instant::now());
+            expire(&names);
+            assert_eq!(known(&names).await, [1]);
+            // hickory alone would wait 5 s for a name server that says nothing.
+            assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+            while server.asked() == asked {
+                tokio::task::yield_now().await;
+            }
+            if !matches!(says, Says::Nothing) {
+                drop(names.0[0].asking.lock().await);
+            }
+        }
+        // It is asked still; whoever comes meanwhile has the same.
+        assert_eq!(known(&names).await, [1]);
+    }
+
+    #[tokio::test]
+    async fn what_the_dns_says_is_gone_is_gone() {
+        let server = NameServer::start(Says::Here([192, 0, 2, 1].into(), 60)).await;
+        let names = Names::by(&[origin("origin.example")], Some(server.config.clone()));
+        assert_eq!(known(&names).await, [1]);
+        server.say(Says::Nowhere);
+        expire(&names);
+        while !known(&names).await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(names.places(far()).await, Err(Failure::Unresolved));
     }
 }

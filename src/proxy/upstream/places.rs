@@ -1,4 +1,5 @@
-//! What is known of each place: who is under way to it, which connections lie idle, and whether it takes any. No I/O.
+//! What is known of each place: who is under way to it, which connections lie idle, whether it takes any, and how well it
+//! answers. No I/O.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::connect::{Link, Many, Single};
+use super::health::{Health, Turn, WHOLE, Word};
 use super::names::Place;
 
 /// Many servers close after 60 s, nginx after 75 s: a connection that is older may end under the next request.
@@ -15,12 +17,18 @@ pub const IDLE_MOST: Duration = Duration::from_secs(50);
 const PASSED_OVER_LEAST: Duration = Duration::from_secs(1);
 /// ... up to this.
 const PASSED_OVER_MOST: Duration = Duration::from_secs(30);
+/// One in so many places may be ejected at once: the others have to bear its load, and where most answer badly the fault may
+/// be another's, or the readers'.
+const EJECTED_ONE_IN: usize = 2;
 
 /// All places of an upstream.
 #[derive(Default)]
 pub struct Places {
     known: HashMap<Place, Known>,
+    count: usize,
     turn: u64,
+    /// Until a place that has come back has its whole share.
+    slow_start: Duration,
     /// Somebody comes back to sweep.
     pub is_swept: bool,
 }
@@ -31,8 +39,9 @@ struct Known {
     idle: Vec<(Single, Instant)>,
     shared: Option<(Many, Instant)>,
     in_flight: usize,
-    /// When it was its turn last.
+    /// When it was its turn last; later, where its share is small.
     turn: u64,
+    health: Health,
     failed: u32,
     passed_over_until: Option<Instant>,
     only_http1: bool,
@@ -41,22 +50,43 @@ struct Known {
 }
 
 impl Places {
-    /// The order in which to try: places that took connections before others, then the least busy, then in turns. What
-    /// is no place any longer is forgotten.
+    pub fn new(slow_start: Duration) -> Places {
+        Places { slow_start, ..Places::default() }
+    }
+
+    /// The order in which to try: places that took connections before others, and those that answer well; then the least
+    /// busy, for its share; then in turns. Where all answer badly, it is as if none did. What is no place any longer is
+    /// forgotten.
     pub fn order(&mut self, mut places: Vec<Place>, now: Instant) -> Vec<Place> {
+        self.count = places.len();
         self.known.retain(|place, known| known.in_flight > 0 || places.contains(place));
+        let are_bad = places.iter().all(|place| self.known.get(place).is_some_and(|known| known.health.is_bad(now)));
         places.sort_by_cached_key(|place| match self.known.get(place) {
-            Some(known) => (known.passed_over_until.filter(|until| now < *until), known.in_flight, known.turn),
-            None => (None, 0, 0),
+            Some(known) => {
+                let share = known.health.share(self.slow_start, now);
+                let load = known.in_flight as u64 * u64::from(WHOLE) / u64::from(share);
+                let is_out = !are_bad && known.health.is_out(now);
+                (known.passed_over_until.filter(|until| now < *until), is_out, load, known.turn, WHOLE - share)
+            }
+            None => (None, false, 0, 0, 0),
         });
         places
     }
 
-    pub fn begin(&mut self, place: Place) {
+    /// Places that there were last.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    pub fn begin(&mut self, place: Place, now: Instant) {
         self.turn += 1;
         let known = self.known.entry(place).or_default();
+        let share = known.health.share(self.slow_start, now);
+        // With half a share, all others have a turn more before it has its next.
+        let others = self.count.saturating_sub(1) as u64;
+        let rests = others * u64::from(WHOLE - share) / u64::from(share);
         known.in_flight += 1;
-        known.turn = self.turn;
+        known.turn = self.turn + rests;
     }
 
     pub fn end(&mut self, place: Place) {
@@ -65,8 +95,11 @@ impl Places {
         }
     }
 
-    pub fn reached(&mut self, place: Place) {
+    pub fn reached(&mut self, place: Place, now: Instant) {
         let known = self.known.entry(place).or_default();
+        if known.failed > 0 {
+            known.health.back(now);
+        }
         (known.failed, known.passed_over_until) = (0, None);
     }
 
@@ -78,6 +111,22 @@ impl Places {
             known.failed = known.failed.saturating_add(1);
             known.passed_over_until = Some(now + pause);
         }
+    }
+
+    /// A word on a request to it that began at `began`.
+    pub fn heard(&mut self, place: Place, word: Word, began: Instant, now: Instant) -> Option<Turn> {
+        let ejected = self.known.values().filter(|known| known.health.is_ejected(now)).count();
+        let may_eject = (ejected + 1) * EJECTED_ONE_IN <= self.count;
+        self.known.get_mut(&place)?.health.heard(word, began, now, may_eject)
+    }
+
+    /// What a check of it came to.
+    pub fn checked(&mut self, place: Place, is_well: bool, now: Instant) -> Option<Turn> {
+        if is_well {
+            // By a connection that it has taken.
+            self.reached(place, now);
+        }
+        self.known.entry(place).or_default().health.checked(is_well, now)
     }
 
     /// A connection that can be used at once, the newest.
@@ -100,6 +149,15 @@ impl Places {
 
     pub fn share(&mut self, place: Place, many: Many, now: Instant) {
         self.known.entry(place).or_default().shared = Some((many, now));
+    }
+
+    /// Not that one any longer.
+    pub fn unshare(&mut self, place: Place, number: u64) {
+        if let Some(known) = self.known.get_mut(&place)
+            && known.shared.as_ref().is_some_and(|(many, _)| many.number == number)
+        {
+            known.shared = None;
+        }
     }
 
     pub fn shared(&mut self, place: Place, now: Instant) -> Option<Many> {
@@ -147,51 +205,11 @@ impl Known {
     /// The shared connection, unless it has ended or nobody has used it for too long.
     fn shared(&mut self, now: Instant) -> Option<Many> {
         let (many, used) = self.shared.as_mut()?;
-        if many.is_closed() || (self.in_flight == 0 && *used + IDLE_MOST <= now) {
+        if many.sender.is_closed() || (self.in_flight == 0 && *used + IDLE_MOST <= now) {
             self.shared = None;
             return None;
         }
         *used = now;
         Some(many.clone())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn place(number: u8) -> Place {
-        Place { origin: 0, address: ([127, 0, 0, number], 80).into() }
-    }
-
-    #[tokio::test]
-    async fn the_least_busy_first_and_in_turns() {
-        let (mut places, now) = (Places::default(), Instant::now());
-        let all = vec![place(1), place(2), place(3)];
-        assert_eq!(places.order(all.clone(), now), all);
-        places.begin(place(1));
-        places.begin(place(2));
-        places.end(place(2));
-        assert_eq!(places.order(all, now), [place(3), place(2), place(1)]);
-    }
-
-    #[tokio::test]
-    async fn what_failed_is_passed_over_for_longer_and_longer() {
-        let (mut places, mut now) = (Places::default(), Instant::now());
-        let all = vec![place(1), place(2)];
-        for pause in [1, 2, 4, 8, 16, 30, 30] {
-            places.failed(place(1), now);
-            places.failed(place(1), now);
-            let pause = Duration::from_secs(pause);
-            assert_eq!(places.order(all.clone(), now + pause - Duration::from_millis(1)), [place(2), place(1)]);
-            now += pause;
-            assert_eq!(places.order(all.clone(), now)[0], place(1));
-        }
-        places.reached(place(1));
-        places.failed(place(1), now);
-        assert_eq!(places.order(all.clone(), now + Duration::from_secs(1))[0], place(1));
-        // All of them: then it is as if none had, the one whose time comes first.
-        places.failed(place(2), now + Duration::from_millis(1));
-        assert_eq!(places.order(all, now + Duration::from_millis(2)), [place(1), place(2)]);
     }
 }

@@ -3,6 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::uri::PathAndQuery;
+
+use super::preface::Preface;
+
 /// Where an origin listens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Origin {
@@ -20,6 +24,14 @@ pub enum HostOut {
     Named(String),
 }
 
+/// What a place is asked, how often.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// A target in origin form (RFC 9112, 3.2.1).
+    pub target: PathAndQuery,
+    pub every: Duration,
+}
+
 /// See the names.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -31,8 +43,16 @@ pub struct Plan {
     /// HTTP/2, where the origin takes it by ALPN, or by prior knowledge without TLS.
     pub http2: bool,
     pub host: HostOut,
-    /// X-Forwarded-For, -Proto, -Host and Forwarded (RFC 7239) tell the origin who asks.
+    /// Forwarded (RFC 7239) tells the origin who asks.
     pub forwarded: bool,
+    /// X-Forwarded-For, -Proto and -Host do.
+    pub x_forwarded: bool,
+    /// Each connection begins with it; then it is for one request, and never HTTP/2.
+    pub preface: Preface,
+    /// How each place is asked whether it is well; without it, it is judged by what it answers alone.
+    pub health: Option<Check>,
+    /// How long a place that has come back gets less than its share.
+    pub slow_start: Duration,
     /// For a name, a connection and its TLS handshake together; and before that, to wait until one more may be opened.
     pub connect: Duration,
     /// From the whole request sent to the response's head.

@@ -1,25 +1,26 @@
 //! Connections of one upstream: how many at once, who waits, which place is next. Knows nothing of requests.
+//! What it lends is a [`Lease`].
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::connect::{Dialer, Link, Single, single};
+use super::connect::{Dialer, Link, Single, Target, single};
+use super::health::Word;
+use super::lease::{Hold, Lease, Seat, Visit, Want, Way};
 use super::names::{Names, Place};
 use super::places::{IDLE_MOST, Places};
 use super::plan::Plan;
+use super::tell::Teller;
 use super::wire::Carrier;
 use crate::proxy::failure::Failure;
 
 /// Places tried for one request, before it is told that there is none.
 const TRIES_MOST: usize = 4;
-/// A response was read to its end, and the connection is not ready for the next request: it never will be, or the rest
-/// of a request that was answered early is still on its way.
-const READY_MOST: Duration = Duration::from_secs(1);
 
 /// See above. A connection lives on the runtime that opened it, and may be used from another.
 pub struct Pool {
@@ -31,52 +32,11 @@ pub struct Pool {
     waiting_most: usize,
     connect: Duration,
     places: Mutex<Places>,
-}
-
-/// One of the connections that there may be at once.
-pub struct Seat {
-    _permit: OwnedSemaphorePermit,
-}
-
-/// What a request wants of a connection.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    Any,
-    /// One that has not been used before: an idle one has just disappointed.
-    Fresh,
-    /// One that may become something else, and nobody's afterwards.
-    Upgrade,
-}
-
-/// A connection in use. Dropped, it is gone, but for a shared one.
-pub struct Lease {
-    pub link: Link,
-    /// It lay ready.
-    pub is_reused: bool,
-    /// Upgraded connections hold theirs by themselves.
-    pub hold: Option<Hold>,
-}
-
-/// What a connection in use takes up.
-pub struct Hold {
-    visit: Visit,
-    seat: Seat,
-}
-
-/// Somebody under way to a place.
-struct Visit {
-    pool: Arc<Pool>,
-    place: Place,
-}
-
-impl Drop for Visit {
-    fn drop(&mut self) {
-        self.pool.places().end(self.place);
-    }
+    teller: Teller,
 }
 
 impl Pool {
-    pub fn new(plan: &Plan) -> Pool {
+    pub fn new(plan: &Plan, teller: Teller) -> Pool {
         Pool {
             dialer: Dialer::new(plan),
             names: Names::new(&plan.origins),
@@ -85,7 +45,8 @@ impl Pool {
             waiting: AtomicUsize::new(0),
             waiting_most: plan.waiting,
             connect: plan.connect,
-            places: Mutex::default(),
+            places: Mutex::new(Places::new(plan.slow_start)),
+            teller,
         }
     }
 
@@ -93,45 +54,56 @@ impl Pool {
         self.dialer.is_secure()
     }
 
+    /// See [`Dialer::is_for_one`].
+    pub fn is_for_one(&self) -> bool {
+        self.dialer.is_for_one()
+    }
+
+    /// Whether there is a place beside the one that was tried.
+    pub fn has_several(&self) -> bool {
+        self.places().count() > 1
+    }
+
     /// Waits for a seat, if not too many do.
     pub async fn seat(&self) -> Result<Seat, Failure> {
         if let Ok(permit) = self.seats.clone().try_acquire_owned() {
-            return Ok(Seat { _permit: permit });
+            return Ok(Seat(permit));
         }
         let waiter = Waiter(&self.waiting);
         if waiter.0.fetch_add(1, Ordering::Relaxed) >= self.waiting_most {
             return Err(Failure::Full);
         }
         match timeout(self.connect, self.seats.clone().acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(Seat { _permit: permit }),
+            Ok(Ok(permit)) => Ok(Seat(permit)),
             _ => Err(Failure::Full),
         }
     }
 
     /// A connection to the best place that takes one.
-    pub async fn lease(self: &Arc<Self>, seat: Seat, way: Way) -> Result<Lease, Failure> {
+    pub async fn lease(self: &Arc<Self>, seat: Seat, want: Want) -> Result<Lease, Failure> {
         let deadline = Instant::now() + self.connect;
         let found = self.names.places(deadline).await?;
         let mut ordered = self.places().order(found, Instant::now());
         ordered.truncate(TRIES_MOST);
+        // It keeps the order of the others.
+        ordered.sort_by_key(|place| want.not == Some(*place));
         let mut seat = Some(seat);
         let mut worst = Failure::Unreachable;
         for (tried, place) in ordered.iter().enumerate() {
             let left = u32::try_from(ordered.len() - tried).unwrap_or(u32::MAX);
-            let visit = self.visit(*place);
+            let visit = Visit::new(self, *place);
             // A place that swallows everything leaves time for the others.
             let share = deadline.saturating_duration_since(Instant::now()) / left;
-            match timeout(share, self.reach(*place, way)).await {
+            match timeout(share, self.reach(*place, want)).await {
                 Ok(Ok((reached, is_reused))) => {
                     let Some(seat) = seat.take() else { break };
                     let hold = Hold { visit, seat };
-                    return match reached {
-                        Reached::Link(link) => Ok(Lease { link, is_reused, hold: Some(hold) }),
-                        Reached::Carrier(carrier) => {
-                            let link = Link::Single(single(*carrier, hold).await?);
-                            Ok(Lease { link, is_reused, hold: None })
-                        }
+                    let (link, hold) = match reached {
+                        Reached::Link(link) => (link, Some(hold)),
+                        Reached::Carrier(carrier) => (Link::Single(single(*carrier, hold).await?), None),
                     };
+                    let (pool, since) = (self.clone(), Instant::now());
+                    return Ok(Lease { link, is_reused, hold, pool, place: *place, since });
                 }
                 Ok(Err(failure)) => worst = worse(worst, failure),
                 Err(_) => worst = worse(worst, Failure::ConnectTimeout),
@@ -141,22 +113,22 @@ impl Pool {
         Err(worst)
     }
 
-    async fn reach(self: &Arc<Self>, place: Place, way: Way) -> Result<(Reached, bool), Failure> {
-        if way == Way::Any
+    async fn reach(self: &Arc<Self>, place: Place, want: Want) -> Result<(Reached, bool), Failure> {
+        if want.way == Way::Any
             && let Some(link) = self.places().take(place, Instant::now())
         {
             return Ok((Reached::Link(link), true));
         }
         self.make_room();
-        let host = self.hosts[place.origin].as_str();
-        if way == Way::Upgrade {
-            let carrier = self.dialer.reach_http1(place.address, host).await?;
-            self.places().reached(place);
+        let (to, caller) = (self.target(place), Some(want.caller));
+        if want.way == Way::Upgrade {
+            let carrier = self.dialer.reach_http1(to, caller).await?;
+            self.places().reached(place, Instant::now());
             return Ok((Reached::Carrier(Box::new(carrier)), false));
         }
         if !self.dialer.may_speak_http2() {
-            let link = self.dialer.dial(place.address, host).await?;
-            self.places().reached(place);
+            let link = self.dialer.dial(to, caller).await?;
+            self.places().reached(place, Instant::now());
             return Ok((Reached::Link(link), false));
         }
         let dialing = self.places().dialing(place);
@@ -170,9 +142,9 @@ impl Pool {
             // Whoever was here before has learnt that there is nothing to share.
             turn = places.dialing(place).map(|_| locked);
         }
-        let link = self.dialer.dial(place.address, host).await?;
+        let link = self.dialer.dial(to, caller).await?;
         let mut places = self.places();
-        places.reached(place);
+        places.reached(place, Instant::now());
         places.speaks(place, matches!(link, Link::Many(_)));
         if let Link::Many(many) = &link {
             places.share(place, many.clone(), Instant::now());
@@ -182,9 +154,45 @@ impl Pool {
         Ok((Reached::Link(link), false))
     }
 
-    fn visit(self: &Arc<Self>, place: Place) -> Visit {
-        self.places().begin(place);
-        Visit { pool: self.clone(), place }
+    /// All places of it, for one who asks them all.
+    pub async fn all(&self, deadline: Instant) -> Result<Vec<Place>, Failure> {
+        self.names.places(deadline).await
+    }
+
+    /// A connection of our own, beside those that there may be at once.
+    pub async fn dial(&self, place: Place) -> Result<Link, Failure> {
+        self.dialer.dial(self.target(place), None).await
+    }
+
+    /// A connection that somebody else may have.
+    pub fn put(self: &Arc<Self>, place: Place, single: Single) {
+        let mut places = self.places();
+        places.put(place, single, Instant::now());
+        self.sweep_later(&mut places);
+    }
+
+    /// What the answer to a request that began at `began` says of a place, and how that is called.
+    pub fn heard(&self, place: Place, word: Word, began: Instant, why: &str) {
+        let turn = self.places().heard(place, word, began, Instant::now());
+        if let Some(turn) = turn {
+            self.teller.turned(place.address, turn, why);
+        }
+    }
+
+    /// What a check of a place came to, and what was seen.
+    pub fn checked(&self, place: Place, is_well: bool, why: &str) {
+        let turn = self.places().checked(place, is_well, Instant::now());
+        if let Some(turn) = turn {
+            self.teller.turned(place.address, turn, why);
+        }
+    }
+
+    pub fn teller(&self) -> &Teller {
+        &self.teller
+    }
+
+    fn target(&self, place: Place) -> Target<'_> {
+        Target { address: place.address, host: &self.hosts[place.origin] }
     }
 
     /// For one more connection: idle ones count, too.
@@ -192,7 +200,7 @@ impl Pool {
         self.places().make_room(self.seats.available_permits());
     }
 
-    fn places(&self) -> MutexGuard<'_, Places> {
+    pub fn places(&self) -> MutexGuard<'_, Places> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -251,39 +259,5 @@ async fn sweep(sweeper: Sweeper) {
             places.is_swept = false;
             return;
         }
-    }
-}
-
-impl Lease {
-    /// The response has been read to its end: whoever comes next may have the connection.
-    pub fn give_back(self) {
-        let (Link::Single(mut single), Some(hold)) = (self.link, self.hold) else { return };
-        if single.sender.is_ready() {
-            return hold.put(single);
-        }
-        if single.sender.is_closed() {
-            return;
-        }
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(async move {
-                if let Ok(Ok(())) = timeout(READY_MOST, single.sender.ready()).await {
-                    hold.put(single);
-                }
-            });
-        }
-    }
-
-    /// The seat, for another try.
-    pub fn into_seat(self) -> Option<Seat> {
-        self.hold.map(|hold| hold.seat)
-    }
-}
-
-impl Hold {
-    fn put(self, single: Single) {
-        let pool = &self.visit.pool;
-        let mut places = pool.places();
-        places.put(self.visit.place, single, Instant::now());
-        pool.sweep_later(&mut places);
     }
 }

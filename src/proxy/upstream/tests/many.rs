@@ -1,6 +1,8 @@
 //! TLS and HTTP/2: whose certificate, which protocol, one connection for many.
 
 use super::*;
+use crate::proxy::upstream::{Check, Checks};
+use crate::record::Metrics;
 
 use std::convert::Infallible;
 
@@ -85,7 +87,7 @@ async fn tell(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infal
 #[tokio::test]
 async fn the_certificate_has_to_be_the_origins() {
     let honest = Honest::start("127.0.0.1", &[b"http/1.1"]).await;
-    let upstream = Upstream::new(honest.plan(false));
+    let upstream = of(honest.plan(false));
     let told = "HTTP/1.1 /a?b=c Some(\"elecciones.example\") 0";
     for _ in 0..2 {
         assert_eq!(fetch(&upstream).await.unwrap(), told);
@@ -95,10 +97,10 @@ async fn the_certificate_has_to_be_the_origins() {
     // The name that the request is for is not the one that counts.
     for name in ["elecciones.example", "127.0.0.2"] {
         let other = Honest::start(name, &[b"http/1.1"]).await;
-        assert_eq!(fetch(&Upstream::new(other.plan(false))).await, Err(Failure::Certificate));
+        assert_eq!(fetch(&of(other.plan(false))).await, Err(Failure::Certificate));
         // Nor is one by somebody unknown.
         let known = Plan { origins: plan(&[other.address]).origins, ..honest.plan(false) };
-        assert_eq!(fetch(&Upstream::new(known)).await, Err(Failure::Certificate));
+        assert_eq!(fetch(&of(known)).await, Err(Failure::Certificate));
     }
 }
 
@@ -107,28 +109,28 @@ async fn who_speaks_no_tls() {
     let honest = Honest::start("127.0.0.1", &[b"http/1.1"]).await;
     let clear = Scripted::start(&[&[Say("HTTP/1.1 400 Bad Request\r\n\r\n")]]).await;
     let plan = Plan { origins: clear.plan().origins, ..honest.plan(false) };
-    assert_eq!(fetch(&Upstream::new(plan)).await, Err(Failure::Tls));
+    assert_eq!(fetch(&of(plan)).await, Err(Failure::Tls));
 }
 
 #[tokio::test]
 async fn many_share_a_connection() {
     let honest = Honest::start("127.0.0.1", &[b"h2", b"http/1.1"]).await;
-    let upstream = Upstream::new(honest.plan(true));
+    let upstream = of(honest.plan(true));
     let told = Ok("HTTP/2.0 https://elecciones.example/a?b=c None 0".to_owned());
     let (one, two, three) = tokio::join!(fetch(&upstream), fetch(&upstream), fetch(&upstream));
     assert_eq!((&one, &two, &three), (&told, &told, &told));
-    let response = upstream.send(asking(Method::POST, full("acta"))).await.unwrap();
+    let response = upstream.send(asking(Method::POST, full("acta")), caller()).await.unwrap();
     assert!(read(response).await.unwrap().ends_with(" 4"));
     assert_eq!(honest.connections(), 1);
     // Who is not to speak it does not.
-    let upstream = Upstream::new(honest.plan(false));
+    let upstream = of(honest.plan(false));
     assert!(fetch(&upstream).await.unwrap().starts_with("HTTP/1.1"));
 }
 
 #[tokio::test]
 async fn an_origin_may_not_speak_http2() {
     let honest = Honest::start("127.0.0.1", &[b"http/1.1"]).await;
-    let upstream = Upstream::new(honest.plan(true));
+    let upstream = of(honest.plan(true));
     for _ in 0..2 {
         assert!(fetch(&upstream).await.unwrap().starts_with("HTTP/1.1"));
         settled(&upstream).await;
@@ -139,7 +141,7 @@ async fn an_origin_may_not_speak_http2() {
 #[tokio::test]
 async fn http2_in_clear() {
     let honest = Honest::start("127.0.0.1", &[]).await;
-    let upstream = Upstream::new(Plan { http2: true, ..plan(&[honest.address]) });
+    let upstream = of(Plan { http2: true, ..plan(&[honest.address]) });
     for _ in 0..2 {
         assert_eq!(fetch(&upstream).await.unwrap(), "HTTP/2.0 http://elecciones.example/a?b=c None 0");
     }
@@ -147,8 +149,28 @@ async fn http2_in_clear() {
 }
 
 #[tokio::test]
+async fn checks_speak_what_readers_requests_do() {
+    for protocols in [&[b"h2".as_slice()][..], &[b"http/1.1"], &[]] {
+        let honest = Honest::start("127.0.0.1", protocols).await;
+        let health = Some(Check { target: "/salud".parse().unwrap(), every: Duration::from_millis(250) });
+        let tls = if protocols.is_empty() { None } else { honest.plan(true).tls };
+        let metrics: Arc<Metrics> = Arc::default();
+        let upstreams = [Upstream::new(Plan { health, tls, ..honest.plan(true) }, &metrics)];
+        let checks = Checks::start(&upstreams).unwrap().expect("somebody is checked");
+        // With the fourth round, three have been judged.
+        while honest.connections() < 4 {
+            tokio::task::yield_now().await;
+        }
+        let place = honest.address;
+        let up = format!("difusor_origin_up{{upstream=\"test\",place=\"{place}\"}} 1\n");
+        assert!(metrics.text().contains(&up), "{}", metrics.text());
+        checks.stop();
+    }
+}
+
+#[tokio::test]
 async fn http2_with_somebody_who_does_not() {
     let origin = Scripted::start(&[&[Say("HTTP/1.1 400 Bad Request\r\n\r\n"), Stall]]).await;
-    let upstream = Upstream::new(Plan { http2: true, ..origin.plan() });
+    let upstream = of(Plan { http2: true, ..origin.plan() });
     assert_eq!(fetch(&upstream).await.unwrap_err(), Failure::Malformed);
 }

@@ -1,7 +1,11 @@
 //! An origin that does as it is told, byte for byte, and what becomes of requests to it.
 
+mod health;
 mod limits;
 mod many;
+mod places;
+mod preface;
+mod retries;
 mod single;
 mod upgrade;
 
@@ -16,7 +20,7 @@ use http_body_util::{BodyExt, Empty, Full};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Arriving, HostOut, Origin, Plan, Sent, Upstream};
+use super::{Arriving, Caller, HostOut, Origin, Plan, Preface, Sent, Upstream};
 use crate::proxy::failure::Failure;
 
 /// A limit that nothing here comes near.
@@ -116,6 +120,10 @@ fn plan(addresses: &[SocketAddr]) -> Plan {
         http2: false,
         host: HostOut::Client,
         forwarded: false,
+        x_forwarded: false,
+        preface: Preface::Off,
+        health: None,
+        slow_start: Duration::ZERO,
         connect: FAR,
         first_byte: FAR,
         idle: FAR,
@@ -123,6 +131,15 @@ fn plan(addresses: &[SocketAddr]) -> Plan {
         connections: 4,
         waiting: 4,
     }
+}
+
+fn of(plan: Plan) -> Upstream {
+    Upstream::new(plan, &Arc::default())
+}
+
+/// Who asks.
+fn caller() -> Caller {
+    Caller::new("192.0.2.7:40000".parse().unwrap(), "198.51.100.1:443".parse().unwrap())
 }
 
 fn empty() -> Sent {
@@ -138,7 +155,7 @@ fn asking(method: Method, body: Sent) -> Request<Sent> {
 }
 
 async fn get(upstream: &Upstream) -> Result<Response<Arriving>, Failure> {
-    upstream.send(asking(Method::GET, empty())).await
+    upstream.send(asking(Method::GET, empty()), caller()).await
 }
 
 /// GET, and the whole body.

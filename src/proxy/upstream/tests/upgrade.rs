@@ -16,8 +16,8 @@ fn upgrading() -> Request<Sent> {
 #[tokio::test]
 async fn bytes_go_both_ways_and_it_counts_as_a_connection() {
     let origin = Scripted::start(&[&[Hear(0), Say(SWITCHED), Hear(0), Say("adiós")], &[Hear(0), Say(OK), Stall]]).await;
-    let upstream = Upstream::new(Plan { connections: 1, waiting: 0, ..origin.plan() });
-    let mut response = upstream.send(upgrading()).await.unwrap();
+    let upstream = of(Plan { connections: 1, waiting: 0, ..origin.plan() });
+    let mut response = upstream.send(upgrading(), caller()).await.unwrap();
     assert_eq!(response.status(), 101);
     let mut io = TokioIo::new(hyper::upgrade::on(&mut response).await.unwrap());
     drop(response);
@@ -33,8 +33,8 @@ async fn bytes_go_both_ways_and_it_counts_as_a_connection() {
 #[tokio::test]
 async fn an_origin_may_refuse_and_the_connection_is_not_used_again() {
     let origin = Scripted::start(&[&[Hear(0), Say(OK), Stall]]).await;
-    let upstream = Upstream::new(Plan { connections: 1, ..origin.plan() });
-    assert_eq!(read(upstream.send(upgrading()).await.unwrap()).await.unwrap(), "bien");
+    let upstream = of(Plan { connections: 1, ..origin.plan() });
+    assert_eq!(read(upstream.send(upgrading(), caller()).await.unwrap()).await.unwrap(), "bien");
     assert_eq!(fetch(&upstream).await.unwrap(), "bien");
     assert_eq!(origin.connections(), 2);
 }
