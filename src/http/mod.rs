@@ -4,6 +4,7 @@
 //! Nothing here knows where what is shown comes from: no import of `store`, `ingest` or `corte`.
 
 pub mod answer;
+mod awaited;
 mod batch;
 mod body;
 pub mod certificates;

@@ -1,7 +1,7 @@
 //! HTTP/1.1 without hyper, for the plain request: read, recognise, answer, one vectored write.
 //!
-//! Answers are 200, 304, notices, and what lies ready in the corridor; for any other the request, untouched, and the connection go to hyper. Both paths answer by
-//! the same `answer`, and a test holds their bytes against each other.
+//! Answers are 200, 304, notices, and those of the corridor; for any other the request, untouched, and the connection go to hyper.
+//! Both paths answer by the same `answer`, and a test holds their bytes against each other.
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{DATE, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Response, StatusCode, Uri};
+use http::{Method, StatusCode, Uri};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::answer::{self, Answer, What, answer};
+use super::awaited::{self, Awaited};
 use super::connection::HEAD_MAX_BYTES;
 use super::freshness::Freshness;
 use super::onward::Onward;
@@ -55,6 +56,13 @@ where
             Next::Read => {}
             Next::More => continue,
             Next::HandOver => return Ok(End::HandedOver(stream, inbox.freeze())),
+            // Seldom: its room is not part of every connection.
+            Next::Await(awaited) => {
+                match Box::pin(awaited::answer(&mut stream, *awaited, service, &mut inbox)).await? {
+                    true => continue,
+                    false => return linger(stream).await,
+                }
+            }
             Next::Refuse(status, notice) => {
                 return refuse(stream, service, status, notice).await;
             }
@@ -124,7 +132,7 @@ fn write(answer: Answer, service: &Service, says_close: bool, out: &mut Vec<u8>)
     body.into_bytes().unwrap_or_default()
 }
 
-fn write_fields<'f>(
+pub fn write_fields<'f>(
     status: StatusCode,
     fields: impl Iterator<Item = (&'f HeaderName, &'f HeaderValue)>,
     says_close: bool,
@@ -143,6 +151,8 @@ enum Next {
     /// The batch is full; there may be more.
     More,
     HandOver,
+    /// The answer to the next one is not here yet.
+    Await(Box<Awaited>),
     /// What comes next is no request.
     Refuse(StatusCode, Notice),
     /// The last answer said so.
@@ -161,22 +171,30 @@ fn answer_all(inbox: &mut BytesMut, service: &Service, outbox: &mut Outbox) -> N
                 break Next::Refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Notice::HeadTooLarge);
             }
             Recognised::Malformed => break Next::Refuse(StatusCode::BAD_REQUEST, Notice::BadRequest),
-            Recognised::Plain(plain, len) if outbox.push(service, &plain, &inbox[done..done + len]) => {
-                service.seat.asked();
-                done += len;
-                if outbox.says_close {
-                    break Next::Close;
+            Recognised::Plain(plain, len) => match outbox.push(service, &plain, &inbox[done..done + len]) {
+                Pushed::Answered => {
+                    service.seat.asked();
+                    done += len;
+                    if outbox.says_close {
+                        break Next::Close;
+                    }
                 }
-            }
-            Recognised::Plain(..) | Recognised::Other => break Next::HandOver,
+                Pushed::Awaited(awaited) => {
+                    service.seat.asked();
+                    done += len;
+                    break Next::Await(awaited);
+                }
+                Pushed::Other => break Next::HandOver,
+            },
+            Recognised::Other => break Next::HandOver,
         }
     };
     let _ = inbox.split_to(done);
     next
 }
 
-/// What lies ready in the corridor for a request, whose bytes are read once more: this time all of its fields.
-fn stored(onward: Onward, raw: &[u8]) -> Option<Response<Bytes>> {
+/// The request for the corridor, whose bytes are read once more: this time all of its fields.
+fn addressed(onward: &Onward, raw: &[u8]) -> Option<http::Request<()>> {
     let mut room = [const { MaybeUninit::uninit() }; FIELDS_MAX];
     let mut read = httparse::Request::new(&mut []);
     read.parse_with_uninit_headers(raw, &mut room).ok()?;
@@ -190,7 +208,16 @@ fn stored(onward: Onward, raw: &[u8]) -> Option<Response<Bytes>> {
     }
     let mut request = http::Request::new(());
     (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (onward.method.clone(), target, fields);
-    onward.ready(&request)
+    Some(request)
+}
+
+/// What became of a plain request.
+enum Pushed {
+    /// Its answer waits to be written.
+    Answered,
+    Awaited(Box<Awaited>),
+    /// Nothing: its answer is not of the plain kind.
+    Other,
 }
 
 /// Answers that wait to be written: heads one after the other, and the body that follows each.
@@ -210,10 +237,10 @@ impl Outbox {
         self.parts.len()
     }
 
-    /// Answers `plain`, whose bytes are `raw`; false, and nothing is written, where the answer is not of the plain kind.
-    fn push(&mut self, service: &Service, plain: &Plain, raw: &[u8]) -> bool {
+    /// Answers `plain`, whose bytes are `raw`, if the answer is here.
+    fn push(&mut self, service: &Service, plain: &Plain, raw: &[u8]) -> Pushed {
         if service.https_port.is_some() {
-            return false;
+            return Pushed::Other;
         }
         let asked = answer::Request {
             method: if plain.is_head { &Method::HEAD } else { &Method::GET },
@@ -226,21 +253,29 @@ impl Outbox {
         let host = std::str::from_utf8(plain.host).ok();
         let body = match service.judge(&asked, host, answer(&asked, &showing)) {
             Judged::Answered(answer) => self.head(answer, service),
-            Judged::Onward(way) => host.and_then(|host| {
+            Judged::Onward(way) => {
+                let Some(host) = host else { return Pushed::Other };
                 let from = self.heads.len();
-                if let Some(body) = self.glance(service, plain, host, &way, showing.corte()) {
-                    return Some(body);
+                let glanced = self.glance(service, plain, host, &way, showing.corte());
+                if glanced.is_none() {
+                    self.heads.truncate(from);
+                    let Some(authority) = usable(host) else { return Pushed::Other };
+                    let onward = service.onward(&asked, &showing, way, authority);
+                    let Some(request) = addressed(&onward, raw) else { return Pushed::Other };
+                    let Some(ready) = onward.ready(&request) else {
+                        return Pushed::Awaited(Box::new(Awaited { onward, request }));
+                    };
+                    self.says_close |= service.seat.is_draining();
+                    write_fields(ready.status(), ready.headers().iter(), self.says_close, &mut self.heads);
+                    Some(ready.into_body())
+                } else {
+                    glanced
                 }
-                self.heads.truncate(from);
-                let ready = stored(service.onward(&asked, &showing, way, usable(host)?), raw)?;
-                self.says_close |= service.seat.is_draining();
-                write_fields(ready.status(), ready.headers().iter(), self.says_close, &mut self.heads);
-                Some(ready.into_body())
-            }),
+            }
         };
-        let Some(body) = body else { return false };
+        let Some(body) = body else { return Pushed::Other };
         self.parts.push((self.heads.len(), if plain.is_head { Bytes::new() } else { body }));
-        true
+        Pushed::Answered
     }
 
     /// Writes the head of what lies ready in the corridor, if that can be told at a glance, and returns the body.

@@ -218,7 +218,7 @@ impl Answering {
 }
 
 /// Says that the connection ends, where it is time to.
-fn last(mut response: Response<Body>, seat: &Seat) -> Response<Body> {
+pub fn last(mut response: Response<Body>, seat: &Seat) -> Response<Body> {
     let is_broken = response.extensions_mut().remove::<Broken>().is_some();
     if is_broken || seat.is_draining() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         end(&mut response, seat);
