@@ -151,6 +151,10 @@ impl Asking {
         match self.corridor.flights.board(name) {
             Boarded::Joined(flight) => (flight, None),
             Boarded::Leads(lead, flight) => {
+                if let Some(landed) = self.meanwhile(found.is_none()) {
+                    lead.tell(landed);
+                    return (flight, None);
+                }
                 let (own, answer) = oneshot::channel();
                 let errand = Errand {
                     corridor: self.corridor.clone(),
@@ -168,6 +172,17 @@ impl Asking {
                 (flight, Some(answer))
             }
         }
+    }
+
+    /// What another flight has come to between our look at the store and our boarding: whoever leads by then need not ask.
+    fn meanwhile(&self, finds_nothing: bool) -> Option<Landed> {
+        let (store, now) = (self.corridor.store(), self.corridor.now());
+        let fresh = store.find(&self.key, &self.head.headers).0.filter(|stored| {
+            let decided = reuse::decide(&stored.kept(), &self.said, self.corridor.contract(&self.route), now);
+            !stored.outdated && decided == Reuse::Fresh
+        });
+        let failed = || store.failed(&self.key, now).filter(|_| finds_nothing).map(Landed::Failed);
+        fresh.map(|stored| Landed::Stored(stored, How::Found)).or_else(failed)
     }
 
     /// A copy of the head, without extensions.
@@ -238,6 +253,7 @@ impl Asking {
                 let outcome = Outcome::Forwarded(why);
                 (Status { ttl, forward_status, stored: true, collapsed, ..Status::of(outcome) }, true)
             }
+            How::Found => (Status { ttl, ..Status::of(Outcome::Hit) }, false),
             How::DespiteFailure(failure, _) => {
                 let detail = Some(failure.map_or("origin-failed", Failure::name));
                 (Status { ttl, detail, ..Status::of(Outcome::HitStale) }, false)
