@@ -107,10 +107,18 @@ fn both_paths_answer_the_same() {
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(500));
     let outcome = runner.run(&requests(), |request| {
         runtime.block_on(async {
-            if let Some(plain) = by_plain(&site, request.as_bytes()).await {
+            let mut answers = None;
+            // A second may pass between the two; not between the next two as well.
+            for _ in 0..2 {
+                let Some(plain) = by_plain(&site, request.as_bytes()).await else { return Ok(()) };
                 let hyper = by_hyper(&site, request.as_bytes()).await;
-                prop_assert_eq!(normal(&plain), normal(&hyper), "{}", request);
+                answers = Some((normal(&plain), normal(&hyper)));
+                if answers.as_ref().is_some_and(|(plain, hyper)| plain == hyper) {
+                    return Ok(());
+                }
             }
+            let (plain, hyper) = answers.unwrap_or_default();
+            prop_assert_eq!(plain, hyper, "{}", request);
             Ok(())
         })
     });

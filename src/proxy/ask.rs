@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::corridor::{Asked, Corridor, Failed, Passing};
 use super::failure::Failure;
 use super::fetch::Errand;
-use super::flight::{Boarded, Flight, Landed};
+use super::flight::{Boarded, Flight, How, Landed};
 use super::interim::Early;
 use super::key::Key;
 use super::pass::pass;
@@ -154,6 +154,10 @@ impl Asking {
         match self.corridor.flights.board(name) {
             Boarded::Joined(flight) => (flight, None),
             Boarded::Leads(lead, flight) => {
+                if let Some(landed) = self.meanwhile(found.is_none()) {
+                    lead.tell(landed);
+                    return (flight, None);
+                }
                 let (own, answer) = oneshot::channel();
                 let errand = Errand {
                     corridor: self.corridor.clone(),
@@ -172,6 +176,17 @@ impl Asking {
                 (flight, Some(answer))
             }
         }
+    }
+
+    /// What another flight has come to between our look at the store and our boarding: whoever leads by then need not ask.
+    fn meanwhile(&self, finds_nothing: bool) -> Option<Landed> {
+        let (store, now) = (self.corridor.store(), self.corridor.now());
+        let fresh = store.find(&self.key, &self.head.headers).0.filter(|stored| {
+            let decided = reuse::decide(&stored.kept(), &self.said, self.corridor.contract(&self.route), now);
+            !stored.outdated && decided == Reuse::Fresh
+        });
+        let failed = || store.failed(&self.key, now).filter(|_| finds_nothing).map(Landed::Failed);
+        fresh.map(|stored| Landed::Stored(stored, How::Found)).or_else(failed)
     }
 
     /// A copy of the head, without extensions.

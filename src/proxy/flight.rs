@@ -35,6 +35,8 @@ pub enum Landed {
 pub enum How {
     /// 304
     Validated,
+    /// It had come just before.
+    Found,
     /// The origin failed so, and stale is better than nothing (RFC 5861, 4).
     DespiteFailure(Option<Failure>, Option<StatusCode>),
 }

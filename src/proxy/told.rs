@@ -65,6 +65,7 @@ impl Asking {
                 let outcome = Outcome::Forwarded(why);
                 (Status { ttl, forward_status, stored: true, collapsed, ..Status::of(outcome) }, true)
             }
+            How::Found => (Status { ttl, ..Status::of(Outcome::Hit) }, false),
             How::DespiteFailure(failure, _) => {
                 let detail = Some(failure.map_or("origin-failed", Failure::name));
                 (Status { ttl, detail, ..Status::of(Outcome::HitStale) }, false)

@@ -125,9 +125,11 @@ fn crowd(site: &Site, gate: &Barrier, path: &str, check: impl Fn(&Response)) {
 fn ten_thousand_at_once_are_one_request_to_a_cold_and_slow_origin() {
     let gate = Arc::new(Barrier::new(2));
     let opens = gate.clone();
-    let origin = Origin::start(move |_, to| {
-        // Only once all have asked.
-        opens.wait();
+    let origin = Origin::start(move |heard, to| {
+        // Only once all have asked; a second request would find it open.
+        if heard.n == 0 {
+            opens.wait();
+        }
         answer(to, "200 OK", FRESH, Some(5), b"todos");
     });
     let route = "path = \"/\"\nhost = \"prep\"\nwait = \"60s\"";
@@ -148,7 +150,9 @@ fn ten_thousand_before_an_origin_that_dies_are_one_request_too() {
             return answer(to, "200 OK", "Cache-Control: max-age=1\r\nAge: 5\r\nETag: \"a\"\r\n", Some(4), b"nota");
         }
         // Then the connection ends without a word.
-        opens.wait();
+        if matches!(heard.n, 0 | 2) {
+            opens.wait();
+        }
     });
     let route = "path = \"/\"\nhost = \"prep\"\nwait = \"60s\"\nstale_if_error = \"1h\"";
     let site = Setup::clear().origin(origin.address, PATIENT, route).start();
