@@ -13,6 +13,8 @@ use super::twins::{by_hyper, by_plain, normal};
 use crate::proxy::route::{self, Route};
 
 const PATHS: [&str; 7] = ["/texto", "/codificado", "/secretos", "/foto", "/no-hay", "/movido", "/breve"];
+/// What nobody can share: asked for each time.
+const ALONE: [&str; 4] = ["/a-solas", "/en-trozos", "/sin-nada", "/cortado"];
 /// A body that compresses.
 fn text() -> String {
     "casilla,votos\n".repeat(100)
@@ -30,6 +32,8 @@ fn answer(path: &str) -> (&'static str, &'static str, String) {
         }
         "/foto" => ("200 OK", "Content-Type: image/jpeg\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n", text()),
         "/no-hay" => ("404 Not Found", "", "no hay".into()),
+        "/a-solas" | "/en-trozos" | "/cortado" => ("200 OK", "Cache-Control: no-store\r\nETag: \"c\"\r\n", "x".into()),
+        "/sin-nada" => ("204 No Content", "Cache-Control: no-store\r\n", String::new()),
         "/movido" => ("301 Moved Permanently", "Location: /texto\r\n", String::new()),
         _ => (
             "200 OK",
@@ -53,10 +57,14 @@ fn site(runtime: &Runtime, compress: bool) -> Arc<Site> {
                     while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).await.is_ok_and(|n| n > 0) {}
                     let path = head.split(' ').nth(1).unwrap_or_default().split('?').next().unwrap_or_default();
                     let (status, fields, body) = answer(path);
-                    let length = body.len();
+                    let (framing, body) = match path {
+                        "/en-trozos" => ("Transfer-Encoding: chunked".into(), format!("1\r\n{body}\r\n0\r\n\r\n")),
+                        "/sin-nada" => ("X-B: 1".into(), body),
+                        "/cortado" => ("Content-Length: 9".into(), body),
+                        _ => (format!("Content-Length: {}", body.len()), body),
+                    };
                     let fresh = "Cache-Control: max-age=600\r\nConnection: close";
-                    let whole =
-                        format!("HTTP/1.1 {status}\r\n{fields}{fresh}\r\nContent-Length: {length}\r\n\r\n{body}");
+                    let whole = format!("HTTP/1.1 {status}\r\n{fields}{fresh}\r\n{framing}\r\n\r\n{body}");
                     stream.write_all(whole.as_bytes()).await.unwrap();
                 });
             }
@@ -71,7 +79,8 @@ fn get(path: &str, fields: &str) -> String {
 
 fn requests() -> impl Strategy<Value = String> {
     let method = prop::sample::select(vec!["GET", "GET", "HEAD"]);
-    let path = (prop::sample::select(PATHS.to_vec()), prop::sample::select(vec!["", "?x=1"]));
+    let all = [&PATHS[..], &ALONE[..3]].concat();
+    let path = (prop::sample::select(all), prop::sample::select(vec!["", "?x=1"]));
     let fields = prop::sample::subsequence(
         vec![
             "If-None-Match: \"a\"",
@@ -99,7 +108,7 @@ fn runtime() -> Runtime {
 fn both_paths_answer_the_same() {
     let runtime = runtime();
     let site = site(&runtime, false);
-    for path in PATHS.iter().flat_map(|path| [(*path).to_owned(), format!("{path}?x=1")]) {
+    for path in PATHS.iter().chain(&ALONE).flat_map(|path| [(*path).to_owned(), format!("{path}?x=1")]) {
         for codings in ["", "Accept-Encoding: gzip\r\n"] {
             runtime.block_on(by_hyper(&site, get(&path, codings).as_bytes()));
         }
@@ -131,6 +140,35 @@ fn both_paths_answer_the_same() {
     }
     let known = runtime.block_on(by_plain(&site, get("/texto", "If-None-Match: \"a\"\r\n").as_bytes())).unwrap();
     assert!(known.starts_with(b"HTTP/1.1 304 Not Modified\r\n"));
+}
+
+#[test]
+fn who_waits_is_answered_in_his_turn_and_the_plain_path_goes_on() {
+    let runtime = runtime();
+    let site = site(&runtime, false);
+    let asked: String = ["/texto", "/a-solas", "/texto", "/en-trozos", "/sin-nada", "/a-solas"]
+        .iter()
+        .map(|path| get(path, ""))
+        .collect();
+    let answer = runtime.block_on(by_plain(&site, asked.as_bytes())).expect("not handed over");
+    let text = String::from_utf8(answer).unwrap();
+    let told: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("cache-status: prueba; ")).collect();
+    let begins = ["fwd=uri-miss", "fwd=uri-miss", "hit", "fwd=uri-miss", "fwd=uri-miss", "fwd=miss"];
+    assert_eq!(told.len(), begins.len(), "{text}");
+    assert!(told.iter().zip(begins).all(|(told, begins)| told.starts_with(begins)), "{told:?}");
+    // A body that breaks off ends the connection, and what was asked behind it is not answered.
+    let asked = get("/cortado", "") + &get("/texto", "");
+    let mut answer = Vec::new();
+    runtime.block_on(async {
+        let (mut client, server) = tokio::io::duplex(1 << 20);
+        client.write_all(asked.as_bytes()).await.unwrap();
+        let service = super::service::Service::for_test(&site);
+        assert!(super::plain::serve(server, bytes::BytesMut::new(), &service).await.is_err());
+        tokio::io::AsyncReadExt::read_to_end(&mut client, &mut answer).await.unwrap();
+    });
+    let text = String::from_utf8(answer).unwrap();
+    assert!(text.contains("content-length: 9\r\n") && text.ends_with("\r\n\r\nx"), "{text}");
+    assert_eq!(text.matches("HTTP/1.1 ").count(), 1);
 }
 
 #[test]
