@@ -116,12 +116,16 @@ impl Corridor {
         if use_of(request.method()) != Use::Answer || pass::alone(route, request, &said).is_some() {
             return None;
         }
-        let plan = self.upstream(route).plan();
-        let address = forward::address(route, plan.tls.is_some(), &plan.host, request.uri(), request.headers())?;
-        let key = key::key(route, &address, request.headers(), corte);
-        let found = self.store.find(&key, request.headers()).0.filter(|stored| !stored.outdated)?;
+        let mut room = String::new();
+        if self.beginning(route).write_of(route, request, corte, &mut room).is_none() {
+            let plan = self.upstream(route).plan();
+            let address = forward::address(route, plan.tls.is_some(), &plan.host, request.uri(), request.headers())?;
+            room.push_str(&key::key(route, &address, request.headers(), corte));
+        }
+        let found = self.store.find(&room, request.headers()).0.filter(|stored| !stored.outdated)?;
         let now = self.now();
-        if reuse::decide(&found.kept(), &said, self.contract(route), now) != Reuse::Fresh {
+        let is_ready = said == request::Directives::default() && found.is_ready(now);
+        if !is_ready && reuse::decide(&found.kept(), &said, self.contract(route), now) != Reuse::Fresh {
             return None;
         }
         let status = Status { ttl: Some(found.left(now)), ..Status::of(Outcome::Hit) };

@@ -4,8 +4,8 @@
 //! that.
 
 use bytes::Bytes;
-use http::StatusCode;
 use http::header::ETAG;
+use http::{Request, StatusCode};
 
 use super::coded;
 use super::corridor::Corridor;
@@ -45,9 +45,17 @@ impl Beginning {
         Beginning { scheme: if is_secure { "https://" } else { "http://" }, host }
     }
 
-    /// The key of a request, as [`super::key::key`] makes it; `None` where the route changes its query.
+    /// The key of an addressed request, see below.
+    pub fn write_of(&self, route: &Route, request: &Request<()>, corte: Option<&str>, key: &mut String) -> Option<()> {
+        let (host, path, query) = (request.uri().authority()?.as_str(), request.uri().path(), request.uri().query());
+        let glance = Glance { host, path, query, accept_encoding: None, if_none_match: None, corte };
+        self.write(route, &glance, key)
+    }
+
+    /// The key of a request, as [`super::key::key`] makes it; `None`, and nothing is written, where that takes more than a look.
     fn write(&self, route: &Route, asked: &Glance, key: &mut String) -> Option<()> {
-        if asked.query.is_some() && route.query != Query::Keep {
+        let changes_query = asked.query.is_some() && route.query != Query::Keep;
+        if changes_query || !route.headers.is_empty() || !is_plain(asked.host) {
             return None;
         }
         key.clear();
@@ -73,7 +81,7 @@ impl Corridor {
     /// Writes status line and fields of the answer behind `out`, without the empty line, and returns the body; `None`, and
     /// nothing is written, where [`Corridor::ready`] has to be asked. `room` is for the key.
     pub fn glance(&self, route: &Route, asked: &Glance, room: &mut String, out: &mut Vec<u8>) -> Option<Bytes> {
-        if !route.cache || !route.headers.is_empty() || !is_plain(asked.host) {
+        if !route.cache {
             return None;
         }
         self.beginning(route).write(route, asked, room)?;

@@ -1,10 +1,14 @@
 //! The fields of a stored response as HTTP/1.1 writes them: one allocation in place of a map's many, and ready to be sent.
 
+use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
+
+/// Fields that an answer gets on its way out, so that the map need not grow.
+const MORE: usize = 6;
 
 /// `name: value`, each with its line end; names in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lines(Box<[u8]>);
+pub struct Lines(Bytes);
 
 impl Lines {
     pub fn of(fields: &HeaderMap) -> Lines {
@@ -16,7 +20,7 @@ impl Lines {
             bytes.extend_from_slice(value.as_bytes());
             bytes.extend_from_slice(b"\r\n");
         }
-        Lines(bytes.into_boxed_slice())
+        Lines(bytes.into())
     }
 
     pub fn as_bytes(&self) -> &[u8] {
@@ -37,10 +41,12 @@ impl Lines {
         self.iter().find(|(known, ..)| *known == name.as_str().as_bytes()).map(|(_, value, _)| value)
     }
 
+    /// Its values are parts of these bytes, not copies.
     pub fn to_map(&self) -> HeaderMap {
-        let mut fields = HeaderMap::new();
+        let mut fields = HeaderMap::with_capacity(self.iter().count() + MORE);
         for (name, value, _) in self.iter() {
-            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+            let value = HeaderValue::from_maybe_shared(self.0.slice_ref(value));
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), value) {
                 fields.append(name, value);
             }
         }

@@ -40,7 +40,10 @@ pub fn stored(
 ) -> Response<Bytes> {
     let coded = chosen(stored, asked.fields);
     let lines = coded.map_or(stored.lines(), |coded| &coded.lines);
-    let mut fields = if is_validated { lines.to_map() } else { update::unvalidated(&lines.to_map()) };
+    let mut fields = lines.to_map();
+    if !is_validated && stored.needs_word() {
+        fields = update::unvalidated(&fields);
+    }
     fields.insert(AGE, stored.age(now).into());
     if stored.coded.is_some() {
         fields.append(VARY, ENCODING);

@@ -104,7 +104,7 @@ impl Store {
     }
 
     /// What the request selects, and whether the key is known at all.
-    pub fn find(&self, key: &Key, request: &HeaderMap) -> (Option<Arc<Stored>>, bool) {
+    pub fn find(&self, key: &str, request: &HeaderMap) -> (Option<Arc<Stored>>, bool) {
         let Some(known) = self.held.get(key) else { return (None, false) };
         (known.variants().find(|one| one.is_for(request)).cloned(), known.newest.is_some())
     }

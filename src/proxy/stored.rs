@@ -130,6 +130,11 @@ impl Stored {
         !self.outdated && !self.needs_word && self.left(now) > 0
     }
 
+    /// True where the origin has to be asked each time, or for some of the fields.
+    pub fn needs_word(&self) -> bool {
+        self.needs_word
+    }
+
     /// True where `request` selects it.
     pub fn is_for(&self, request: &HeaderMap) -> bool {
         let Some(selected) = &self.selected else { return true };
