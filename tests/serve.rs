@@ -8,6 +8,8 @@ mod audit;
 mod browser;
 #[path = "serve/chaos.rs"]
 mod chaos;
+#[path = "serve/clients.rs"]
+mod clients;
 mod common;
 #[path = "serve/early.rs"]
 mod early;

@@ -71,7 +71,7 @@ impl Running {
         let mut http = settings.http;
         http.connections_max = limits::connections(http.connections_max);
         let kept = Kept::read(&disk, &state, &clock);
-        let server = Server::start(&http, Arc::new(site), kept.tickets.clone())?;
+        let server = Server::start(&http, Arc::new(site), kept.tickets.clone(), &metrics)?;
         let checks = corridor.as_ref().map_or(Ok(None), |corridor| corridor.check()).map_err(StartFault::Checks)?;
         // The operator first: he makes the state folder, and holds its lock. What is wrong with the machine's clock is for
         // the journal there.

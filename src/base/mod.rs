@@ -5,6 +5,7 @@ pub mod digest;
 pub mod digests;
 pub mod disk;
 pub mod months;
+pub mod network;
 pub mod pool;
 pub mod range;
 pub mod reckoning;

@@ -16,8 +16,10 @@ use super::transport::transport;
 use super::typed::{Given, Section};
 use crate::admin::socket_path;
 use crate::base::disk::Disk;
+use crate::base::network::Network;
 use crate::base::{pool, units};
 use crate::corte::{Limits, Signers, Trust};
+use crate::http::clients::{self, Rules};
 use crate::http::tickets::Tickets;
 use crate::http::{self, Listen, tls};
 use crate::ingest::{ContentCheck, Intake};
@@ -27,6 +29,8 @@ use crate::store::Policy;
 
 /// Most serving threads; more than any machine that this runs on has cores.
 const THREADS_MAX: u64 = 512;
+/// Requests a second, and at once: more than one machine answers.
+const REQUESTS_MAX: u64 = 1_000_000;
 /// Most connections; each takes a descriptor, of which Linux gives a process at most about a million.
 const CONNECTIONS_MAX: u64 = 1_000_000;
 /// Most cortes that stay reachable: a whole night and the day after.
@@ -195,7 +199,9 @@ fn http(top: &Section, folder: &Path) -> Option<http::Settings> {
     let clear = section.list("http", address);
     let secure = section.list("https", address);
     let redirect = section.truth("redirect");
-    let connections = top.section("limits").number("connections", 1..CONNECTIONS_MAX + 1);
+    let limits = top.section("limits");
+    let connections = limits.number("connections", 1..CONNECTIONS_MAX + 1);
+    let clients = clients(&limits);
     let grace = top.section("stop").text("grace", units::duration);
     let certificates = certificates(top, folder);
     let (clear, secure) = (clear?, secure?);
@@ -221,7 +227,19 @@ fn http(top: &Section, folder: &Path) -> Option<http::Settings> {
         },
         connections_max: usize::try_from(connections?).ok()?,
         grace: grace?.value,
+        clients: clients?,
     })
+}
+
+fn clients(section: &Section) -> Option<Rules> {
+    let connections = section.number("client_connections", 1..CONNECTIONS_MAX + 1);
+    let requests = section.number("client_requests", 0..REQUESTS_MAX + 1);
+    let burst = section.number("client_burst", 1..REQUESTS_MAX + 1);
+    let number = |n: Option<u64>| u32::try_from(n?).ok();
+    let exempt = section.list("client_exempt", Network::read);
+    let (connections, requests, burst) = (number(connections)?, number(requests)?, number(burst)?);
+    let exempt = exempt?.into_iter().map(|given| given.value).collect();
+    Some(Rules { limits: clients::Limits { connections, requests, burst }, exempt })
 }
 
 fn certificates(top: &Section, folder: &Path) -> Vec<tls::CertificateFiles> {

@@ -17,5 +17,5 @@ mod typed;
 
 pub use faults::{Fault, Faults};
 pub use load::{load, parse, state};
-pub use rsync::{Login, Network, Rsync};
+pub use rsync::{Login, Rsync};
 pub use settings::Settings;

@@ -1,10 +1,9 @@
 //! `[rsync]`: who may push by rsync, and where. The service itself does not read it: `rsyncd` prints what rsyncd needs.
 
-use std::fmt;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::typed::{Given, Section};
+use crate::base::network::Network;
 
 /// Most transfers at once: each is a process, and an authority has few addresses.
 const CONNECTIONS_MAX: u64 = 1000;
@@ -40,35 +39,9 @@ pub struct Login {
     pub secrets: PathBuf,
 }
 
-/// An address, or all those that begin like it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    /// Bits that count.
-    prefix: u8,
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.prefix == bits(self.address) {
-            true => write!(f, "{}", self.address),
-            false => write!(f, "{}/{}", self.address, self.prefix),
-        }
-    }
-}
-
-impl std::str::FromStr for Network {
-    type Err = String;
-
-    /// From `ADDRESS` or `ADDRESS/PREFIX`.
-    fn from_str(text: &str) -> Result<Network, String> {
-        network(text)
-    }
-}
-
 /// `None` only where a fault has been noted.
 pub fn rsync(section: &Section, folder: &Path) -> Option<Rsync> {
-    let trusted = section.list("trusted", network);
+    let trusted = section.list("trusted", Network::read);
     let ports = ports(section);
     let module = section.text("module", module);
     let login = login(section, folder);
@@ -113,42 +86,6 @@ fn login(section: &Section, folder: &Path) -> Option<Option<Login>> {
     Some(Some(Login { user: user?.value, secrets: secrets?.value }))
 }
 
-fn bits(address: IpAddr) -> u8 {
-    if address.is_ipv4() { 32 } else { 128 }
-}
-
-/// `ADDRESS` or `ADDRESS/PREFIX`.
-fn network(text: &str) -> Result<Network, String> {
-    let no_network = || format!("`{text}` is no address or network");
-    let Some((address, prefix)) = text.split_once('/') else {
-        // rsyncd sees a client of IPv4 as such, however the socket does.
-        let address: IpAddr = text.parse().map_err(|_| no_network())?;
-        let address = address.to_canonical();
-        return Ok(Network { address, prefix: bits(address) });
-    };
-    let address: IpAddr = address.parse().map_err(|_| no_network())?;
-    let is_number = !prefix.is_empty() && prefix.bytes().all(|b| b.is_ascii_digit());
-    let prefix = prefix.parse().ok().filter(|prefix| is_number && *prefix <= bits(address)).ok_or_else(no_network)?;
-    if prefix == 0 {
-        return Err(format!("`{text}` is everybody; name who may push"));
-    }
-    let first = first_of(address, prefix);
-    if first != address {
-        return Err(format!("`{text}` is no network; one begins at `{first}/{prefix}`, or leave `/{prefix}` out"));
-    }
-    Ok(Network { address, prefix })
-}
-
-/// The first address of the network that an address is in.
-fn first_of(address: IpAddr, prefix: u8) -> IpAddr {
-    match address {
-        IpAddr::V4(v4) => IpAddr::V4((v4.to_bits() & u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0)).into()),
-        IpAddr::V6(v6) => {
-            IpAddr::V6((v6.to_bits() & u128::MAX.checked_shl(128 - u32::from(prefix)).unwrap_or(0)).into())
-        }
-    }
-}
-
 fn module(text: &str) -> Result<String, String> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
     // `[global]` is a section of rsyncd's own.
@@ -170,18 +107,18 @@ mod tests {
     #[test]
     fn addresses_and_networks() {
         for text in ["203.0.113.10", "198.51.100.0/28", "10.0.0.0/8", "2001:db8::1", "2001:db8::/32", "::/1"] {
-            assert_eq!(network(text).unwrap().to_string(), text);
+            assert_eq!(Network::read(text).unwrap().to_string(), text);
         }
-        assert_eq!(network("203.0.113.10/32").unwrap().to_string(), "203.0.113.10");
-        assert_eq!(network("::ffff:203.0.113.10").unwrap().to_string(), "203.0.113.10");
+        assert_eq!(Network::read("203.0.113.10/32").unwrap().to_string(), "203.0.113.10");
+        assert_eq!(Network::read("::ffff:203.0.113.10").unwrap().to_string(), "203.0.113.10");
         for bad in
             ["", "203.0.113", "203.0.113.10/33", "203.0.113.10/", "10.0.0.0/+8", "2001:db8::/129", "iec.org.mx", "*"]
         {
-            assert!(network(bad).unwrap_err().contains("is no address or network"), "{bad}");
+            assert!(Network::read(bad).unwrap_err().contains("is no address or network"), "{bad}");
         }
-        assert!(network("198.51.100.5/28").unwrap_err().contains("`198.51.100.0/28`"));
-        assert!(network("2001:db8::1/32").unwrap_err().contains("`2001:db8::/32`"));
-        assert!(network("0.0.0.0/0").unwrap_err().contains("everybody"));
+        assert!(Network::read("198.51.100.5/28").unwrap_err().contains("`198.51.100.0/28`"));
+        assert!(Network::read("2001:db8::1/32").unwrap_err().contains("`2001:db8::/32`"));
+        assert!(Network::read("0.0.0.0/0").unwrap_err().contains("everybody"));
     }
 
     #[test]
@@ -199,8 +136,8 @@ mod tests {
     proptest! {
         #[test]
         fn what_passes_is_a_network_again(text in "[0-9a-f:./]{0,24}") {
-            if let Ok(found) = network(&text) {
-                prop_assert_eq!(network(&found.to_string()), Ok(found));
+            if let Ok(found) = Network::read(&text) {
+                prop_assert_eq!(Network::read(&found.to_string()), Ok(found));
             }
         }
     }

@@ -9,6 +9,13 @@ use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use tracing::warn;
+
+use crate::base::network::Network;
+use crate::record::{Metrics, Rate};
 
 /// So that cores seldom wait for each other.
 const SHARDS: usize = 16;
@@ -16,7 +23,7 @@ const SHARDS: usize = 16;
 const REMEMBERED_MAX: usize = 4_096;
 
 /// What one client may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Connections at once.
     pub connections: u32,
@@ -26,17 +33,29 @@ pub struct Limits {
     pub burst: u32,
 }
 
+/// What the settings say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    pub limits: Limits,
+    /// Who stands for many others, such as a server before this one: not counted.
+    pub exempt: Vec<Network>,
+}
+
 /// All clients that are here, or were a moment ago.
 pub struct Clients {
     limits: Limits,
+    exempt: Vec<Network>,
     /// Seconds of any beginning, the same for all cores.
     now: AtomicU32,
     hasher: RandomState,
-    shards: [Mutex<HashMap<Network, Known>>; SHARDS],
+    shards: [Mutex<HashMap<Prefix, Known>>; SHARDS],
+    refused_connections: Counter,
+    refused_requests: Counter,
+    lines: Mutex<Rate>,
 }
 
 /// The part of an address that is one client.
-type Network = [u8; 8];
+type Prefix = [u8; 8];
 
 struct Known {
     connections: u32,
@@ -76,27 +95,57 @@ fn packed(second: u32, left: u32) -> u64 {
 
 /// One connection of a client; gives its place back when it is dropped.
 pub struct Guest {
+    /// `None` for who is exempt.
+    counted: Option<Counted>,
+    address: IpAddr,
+}
+
+struct Counted {
     clients: Arc<Clients>,
-    network: Network,
+    network: Prefix,
     bucket: Arc<Bucket>,
 }
 
 impl Clients {
-    pub fn new(limits: Limits) -> Clients {
-        Clients { limits, now: AtomicU32::new(0), hasher: RandomState::new(), shards: Default::default() }
+    pub fn new(rules: Rules, metrics: &Metrics) -> Clients {
+        Clients {
+            limits: rules.limits,
+            exempt: rules.exempt,
+            now: AtomicU32::new(0),
+            hasher: RandomState::new(),
+            shards: Default::default(),
+            refused_connections: metrics.turned_away("client-connections"),
+            refused_requests: metrics.turned_away("client-requests"),
+            lines: Mutex::default(),
+        }
+    }
+
+    /// One that has all that one client gets; told in the log, but not each time.
+    fn refused(&self, counter: &Counter, address: IpAddr, what: &'static str) {
+        counter.inc();
+        let now = Duration::from_secs(self.now.load(Relaxed).into());
+        if let Some(untold) = self.lines.lock().unwrap_or_else(PoisonError::into_inner).take(now) {
+            warn!(%address, what, untold, "a client has all that one client gets");
+        }
     }
 
     /// Lets one more connection in, if its client has room.
     pub fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Guest> {
+        if self.exempt.iter().any(|exempt| exempt.has(address)) {
+            return Some(Guest { counted: None, address });
+        }
         let (network, now) = (network(address), self.now.load(Relaxed));
         let mut shard = self.shard(&network);
         let new = || Known { connections: 0, bucket: Arc::new(Bucket::full(self.limits, now)) };
         let known = shard.entry(network).or_insert_with(new);
         if known.connections >= self.limits.connections {
+            drop(shard);
+            self.refused(&self.refused_connections, address, "connections");
             return None;
         }
         known.connections += 1;
-        Some(Guest { clients: self.clone(), network, bucket: known.bucket.clone() })
+        let counted = Counted { clients: self.clone(), network, bucket: known.bucket.clone() };
+        Some(Guest { counted: Some(counted), address })
     }
 
     /// It is this second now, whichever core finds that first; who has gone and owes nothing is forgotten.
@@ -110,7 +159,7 @@ impl Clients {
         }
     }
 
-    fn shard(&self, network: &Network) -> MutexGuard<'_, HashMap<Network, Known>> {
+    fn shard(&self, network: &Prefix) -> MutexGuard<'_, HashMap<Prefix, Known>> {
         let at = self.hasher.hash_one(network) as usize % SHARDS;
         self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -124,12 +173,16 @@ impl Clients {
 impl Guest {
     /// Whether the client may ask one more request.
     pub fn may_ask(&self) -> bool {
-        let Clients { limits, now, .. } = &*self.clients;
-        limits.requests == 0 || self.bucket.take(*limits, now.load(Relaxed))
+        let Some(Counted { clients, bucket, .. }) = &self.counted else { return true };
+        let may = clients.limits.requests == 0 || bucket.take(clients.limits, clients.now.load(Relaxed));
+        if !may {
+            clients.refused(&clients.refused_requests, self.address, "requests");
+        }
+        may
     }
 }
 
-impl Drop for Guest {
+impl Drop for Counted {
     fn drop(&mut self) {
         let mut shard = self.clients.shard(&self.network);
         let is_crowded = shard.len() > REMEMBERED_MAX;
@@ -142,8 +195,14 @@ impl Drop for Guest {
     }
 }
 
+/// A guest for tests, who may have anything.
+#[cfg(test)]
+pub fn one() -> Guest {
+    Guest { counted: None, address: IpAddr::from([127, 0, 0, 1]) }
+}
+
 /// An IPv4 address is kept apart from all networks that are routed, in ::/64.
-fn network(address: IpAddr) -> Network {
+fn network(address: IpAddr) -> Prefix {
     match address.to_canonical() {
         IpAddr::V4(four) => {
             let [a, b, c, d] = four.octets();
@@ -153,7 +212,7 @@ fn network(address: IpAddr) -> Network {
     }
 }
 
-fn first_half(address: Ipv6Addr) -> Network {
+fn first_half(address: Ipv6Addr) -> Prefix {
     let [a, b, c, d, e, f, g, h, ..] = address.octets();
     [a, b, c, d, e, f, g, h]
 }
@@ -166,17 +225,24 @@ mod tests {
 
     const LIMITS: Limits = Limits { connections: 2, requests: 3, burst: 5 };
 
+    fn of(limits: Limits) -> Clients {
+        Clients::new(Rules { limits, exempt: vec!["198.51.100.0/24".parse().unwrap()] }, &Metrics::new())
+    }
+
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
     }
 
     #[test]
     fn connections_are_counted_by_client() {
-        let clients = Arc::new(Clients::new(LIMITS));
+        let clients = Arc::new(of(LIMITS));
         let first = clients.admit(ip("192.0.2.1")).unwrap();
         let _second = clients.admit(ip("::ffff:192.0.2.1")).unwrap();
         assert!(clients.admit(ip("192.0.2.1")).is_none());
         let _other = clients.admit(ip("192.0.2.2")).unwrap();
+        // Who stands for many is not counted.
+        let many: Vec<Guest> = (0..9).map(|_| clients.admit(ip("198.51.100.7")).unwrap()).collect();
+        assert!(many.iter().all(|guest| (0..9).all(|_| guest.may_ask())));
         drop(first);
         assert!(clients.admit(ip("192.0.2.1")).is_some());
         // A household has 2^64 addresses.
@@ -187,7 +253,7 @@ mod tests {
 
     #[test]
     fn requests_come_at_a_pace_whatever_the_connection() {
-        let clients = Arc::new(Clients::new(LIMITS));
+        let clients = Arc::new(of(LIMITS));
         let asks = |now: u32| {
             clients.sweep(now);
             (0..10).filter(|_| clients.admit(ip("192.0.2.1")).unwrap().may_ask()).count()
@@ -197,7 +263,7 @@ mod tests {
         assert_eq!(clients.len(), 1, "he would begin anew");
         clients.sweep(11);
         assert_eq!(clients.len(), 0);
-        let unlimited = Arc::new(Clients::new(Limits { requests: 0, ..LIMITS }));
+        let unlimited = Arc::new(of(Limits { requests: 0, ..LIMITS }));
         let guest = unlimited.admit(ip("192.0.2.1")).unwrap();
         assert!((0..100).all(|_| guest.may_ask()));
         drop(guest);
@@ -206,7 +272,7 @@ mod tests {
 
     #[test]
     fn many_addresses_are_not_remembered_for_ever() {
-        let clients = Arc::new(Clients::new(LIMITS));
+        let clients = Arc::new(of(LIMITS));
         for n in 0..200_000_u32 {
             assert!(clients.admit(IpAddr::from(n.to_be_bytes())).unwrap().may_ask());
         }
@@ -217,7 +283,7 @@ mod tests {
         /// A plain count of what may be asked, second by second.
         #[test]
         fn a_bucket_is_a_bucket(steps in proptest::collection::vec((0..3u32, 0..8u32), 0..40)) {
-            let clients = Arc::new(Clients::new(LIMITS));
+            let clients = Arc::new(of(LIMITS));
             let guest = clients.admit(ip("192.0.2.1")).unwrap();
             let (mut now, mut left) = (0, LIMITS.burst);
             for (later, asks) in steps {

@@ -14,6 +14,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_rustls::TlsAcceptor;
 use tracing::warn;
 
+use super::clients::Clients;
 use super::connection;
 use super::service::{Service, Site};
 use super::tunnel::Ends;
@@ -40,6 +41,7 @@ pub struct Start {
     pub name: String,
     pub ports: Vec<Port>,
     pub site: Arc<Site>,
+    pub clients: Arc<Clients>,
     pub connections_max: usize,
     pub grace: Duration,
     /// Turns true when it is time to stop.
@@ -56,6 +58,7 @@ pub struct Core {
 /// What all connections of a core share.
 struct Shared {
     site: Arc<Site>,
+    clients: Arc<Clients>,
     seats: Seats,
     room: Arc<Semaphore>,
     connections_max: usize,
@@ -74,9 +77,10 @@ impl Core {
 }
 
 async fn run(start: Start, heartbeat: Arc<AtomicU64>) {
-    let Start { ports, site, connections_max, grace, mut stop, .. } = start;
+    let Start { ports, site, clients, connections_max, grace, mut stop, .. } = start;
     let shared = Arc::new(Shared {
         site,
+        clients,
         seats: Seats::new(),
         room: Arc::new(Semaphore::new(connections_max)),
         connections_max,
@@ -90,6 +94,8 @@ async fn run(start: Start, heartbeat: Arc<AtomicU64>) {
         loop {
             every.tick().await;
             shared.seats.sweep();
+            let seconds = shared.site.rhythm.clock.elapsed().as_secs();
+            shared.clients.sweep(u32::try_from(seconds).unwrap_or(u32::MAX));
             heartbeat.fetch_add(1, Ordering::Relaxed);
         }
     };
@@ -163,12 +169,14 @@ fn seat(
     https_port: Option<u16>,
     shared: &Shared,
 ) {
+    let Some(guest) = shared.clients.admit(from.ip()) else { return };
     // Small responses must not wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
     let seat = shared.seats.take();
     let service = Service {
         site: shared.site.clone(),
         seat: seat.clone(),
+        guest: Arc::new(guest),
         https_port,
         client: caller(&stream, from, &shared.site),
         is_tls: acceptor.is_some(),

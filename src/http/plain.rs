@@ -20,7 +20,7 @@ use super::freshness::Freshness;
 use super::onward::Onward;
 use super::recognise::{FIELDS_MAX, Plain, Recognised, recognise};
 use super::respond::respond;
-use super::service::{Judged, Service, Way, usable};
+use super::service::{Judged, Service, Way, is_usable, usable};
 use crate::portal::Notice;
 use crate::proxy::instant::Glance;
 use crate::snapshot::CorteFields;
@@ -254,7 +254,7 @@ impl Outbox {
         let body = match service.judge(&asked, host, answer(&asked, &showing)) {
             Judged::Answered(answer) => self.head(answer, service),
             Judged::Onward(way) => {
-                let Some(host) = host else { return Pushed::Other };
+                let Some(host) = host.filter(|host| is_usable(host)) else { return Pushed::Other };
                 let from = self.heads.len();
                 let glanced = self.glance(service, plain, host, &way, showing.corte());
                 if glanced.is_none() {

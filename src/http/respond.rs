@@ -37,6 +37,8 @@ const VARY_ACCEPT: HeaderValue = HeaderValue::from_static("accept");
 const ANY: HeaderValue = HeaderValue::from_static("*");
 /// Seconds that a browser may remember what OPTIONS said (Fetch, CORS-preflight); they keep it no longer anyway.
 const PREFLIGHT_S: HeaderValue = HeaderValue::from_static("7200");
+/// Seconds until a client that has asked too much may ask some more.
+const RETRY_CLIENT_S: HeaderValue = HeaderValue::from_static("2");
 /// Fields that a plain response has, so that the map need not grow.
 const USUAL_FIELDS: usize = 16;
 
@@ -101,6 +103,7 @@ pub fn respond(answer: Answer, method: &Method, rhythm: &Rhythm) -> Response<Bod
         What::Notice(status, notice) => {
             match status {
                 StatusCode::METHOD_NOT_ALLOWED => drop(fields.insert(ALLOW, METHODS)),
+                StatusCode::TOO_MANY_REQUESTS => drop(fields.insert(RETRY_AFTER, RETRY_CLIENT_S)),
                 StatusCode::SERVICE_UNAVAILABLE => {
                     let retry = rhythm.retry_after(&answer.showing.timing());
                     fields.insert(RETRY_AFTER, HeaderValue::from(retry));

@@ -10,11 +10,13 @@ use rustls::ServerConfig;
 use tokio::sync::watch;
 
 use super::certificates::Certificates;
+use super::clients::{Clients, Rules};
 use super::core::{Core, Port, Start};
 use super::listen::{Listen, bind};
 use super::service::Site;
 use super::tickets::Tickets;
 use super::tls::{self, CertificateFault, CertificateFiles};
+use crate::record::Metrics;
 
 /// What the server is told.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub struct Settings {
     pub connections_max: usize,
     /// How long connections may take to finish once it is time to stop.
     pub grace: Duration,
+    /// What one client may have.
+    pub clients: Rules,
 }
 
 /// Why the server cannot start.
@@ -54,7 +58,12 @@ pub struct Server {
 
 impl Server {
     /// Binds every address, then starts every core; nothing is answered if one of them fails.
-    pub fn start(settings: &Settings, site: Arc<Site>, tickets: Arc<Tickets>) -> Result<Server, StartError> {
+    pub fn start(
+        settings: &Settings,
+        site: Arc<Site>,
+        tickets: Arc<Tickets>,
+        metrics: &Metrics,
+    ) -> Result<Server, StartError> {
         let tls = match settings.certificates.as_slice() {
             [] => None,
             files => Some(tls::public(files, tickets)?),
@@ -77,11 +86,13 @@ impl Server {
                 ports.push(Port { listener, tls: config.clone(), https_port });
             }
         }
+        let clients = Arc::new(Clients::new(settings.clients.clone(), metrics));
         let (stop, stopped) = watch::channel(false);
         let start = |(n, ports)| Start {
             name: format!("core-{n}"),
             ports,
             site: site.clone(),
+            clients: clients.clone(),
             // Each port holds a place ready for whom it accepts next.
             connections_max: (settings.connections_max / threads).max(settings.listen.len()),
             grace: settings.grace,

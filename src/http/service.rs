@@ -13,6 +13,7 @@ use http::{Request, Response, StatusCode, Version};
 
 use super::answer::{self, Answer, answer, elsewhere};
 use super::body::Body;
+use super::clients::Guest;
 use super::fields::Fields;
 use super::freshness::Rhythm;
 use super::interjected::Words;
@@ -42,6 +43,8 @@ pub struct Site {
 pub struct Service {
     pub site: Arc<Site>,
     pub seat: Arc<Seat>,
+    /// Whose it is.
+    pub guest: Arc<Guest>,
     /// Set on a clear port that sends everybody to this HTTPS port.
     pub https_port: Option<u16>,
     pub client: Caller,
@@ -110,6 +113,11 @@ fn authority<B>(request: &Request<B>) -> Option<Authority> {
 /// What may stand in a target: a host, perhaps with a port, and nobody's name (RFC 9110, 4.2.4). Of all that RFC 3986 lets a
 /// name be written with, only what names are written with: a comma there is read as two hosts by some.
 pub fn usable(host: &str) -> Option<Authority> {
+    Authority::try_from(host).ok().filter(|_| is_usable(host))
+}
+
+/// The same without making one.
+pub fn is_usable(host: &str) -> bool {
     let (name, port) = match host.rfind(':').filter(|at| !host[*at..].contains(']')) {
         Some(at) => (&host[..at], Some(&host[at + 1..])),
         None => (host, None),
@@ -119,7 +127,7 @@ pub fn usable(host: &str) -> Option<Authority> {
         Some(rest) => rest.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
         None => !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)),
     };
-    Authority::try_from(host).ok().filter(|_| is_name && is_port)
+    is_name && is_port
 }
 
 impl Service {
@@ -145,6 +153,10 @@ impl Service {
 
     /// Who answers, by whichever parser the request was read.
     pub fn judge<'s, 'e>(&'s self, asked: &answer::Request, host: Option<&str>, answer: Answer<'e>) -> Judged<'s, 'e> {
+        if !self.guest.may_ask() {
+            let (status, notice) = (StatusCode::TOO_MANY_REQUESTS, Notice::TooMany);
+            return Judged::Answered(passage::refused(asked, answer.showing, status, notice));
+        }
         let corridor = self.site.corridor.as_ref().filter(|_| self.https_port.is_none());
         let Some(corridor) = corridor else { return Judged::Answered(answer) };
         let Some(route) = corridor.route(host, &passage::sought(asked.path)) else { return Judged::Answered(answer) };
@@ -180,6 +192,7 @@ impl Service {
         Service {
             site: site.clone(),
             seat: super::watch::Seats::new().take(),
+            guest: Arc::new(super::clients::one()),
             https_port: None,
             client: Caller::of([127, 0, 0, 1].into()),
             is_tls: false,

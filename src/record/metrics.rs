@@ -40,7 +40,7 @@ const fn row(
 const SECONDS: Option<&str> = Some("seconds");
 const BYTES: Option<&str> = Some("bytes");
 
-pub static TABLE: [Row; 20] = [
+pub static TABLE: [Row; 21] = [
     row(
         "difusor_packages",
         "counter",
@@ -85,6 +85,13 @@ pub static TABLE: [Row; 20] = [
         "Packages pushed, by the answer's status",
     ),
     row("difusor_uploads_open", "gauge", None, "", "Packages that are arriving by push or wait for their verdict"),
+    row(
+        "difusor_turned_away",
+        "counter",
+        None,
+        "`reason`: client-connections, client-requests",
+        "Connections and requests of clients that had all that one client gets",
+    ),
     row(
         "difusor_proxied",
         "counter",
@@ -204,6 +211,7 @@ pub struct Metrics {
     fetches: Family<Source, Counter>,
     uploads: Family<Status, Counter>,
     open: Gauge,
+    turned_away: Family<Labels<1>, Counter>,
     proxied: Family<Proxied, Counter>,
     origin_failures: Family<OriginFailed, Counter>,
     origin_ejections: Family<OriginPlace, Counter>,
@@ -254,6 +262,7 @@ impl Metrics {
             fetches: add(registry, "difusor_fetches", Family::default()),
             uploads: add(registry, "difusor_uploads", Family::default()),
             open: add(registry, "difusor_uploads_open", Gauge::default()),
+            turned_away: add(registry, "difusor_turned_away", Family::default()),
             proxied: add(registry, "difusor_proxied", Family::default()),
             origin_failures: add(registry, "difusor_origin_failures", Family::default()),
             origin_ejections: add(registry, "difusor_origin_ejections", Family::default()),
@@ -327,6 +336,11 @@ impl Metrics {
     /// It is answered, or was cut.
     pub fn upload_ends(&self) {
         self.open.dec();
+    }
+
+    /// The counter of what clients are refused for this reason: kept by who counts.
+    pub fn turned_away(&self, reason: &'static str) -> Counter {
+        self.turned_away.get_or_create(&[("reason", reason)]).clone()
     }
 
     /// The counter of a route's requests that came to `outcome`: kept by who counts, for it is asked for on the serving path.
@@ -418,6 +432,7 @@ mod tests {
         metrics.took(Step::Verify, Duration::from_millis(20));
         metrics.fetched("iec", Fetched::New);
         metrics.uploaded(201);
+        metrics.turned_away("client-requests").inc();
         metrics.proxied("actas", "hit").inc();
         metrics.origin_failed("actas", "reset");
         let place = |number| ([192, 0, 2, number], 80).into();

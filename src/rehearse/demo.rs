@@ -22,6 +22,7 @@ use crate::base::pool;
 use crate::config::{Rsync, Settings};
 use crate::corte::pack::{self, PackFault};
 use crate::corte::{CorteId, Limits, Signers, Tipo, Trust};
+use crate::http::clients::{self, Rules};
 use crate::http::{self, Listen};
 use crate::ingest::{ContentCheck, Intake, Reporter};
 use crate::schedule::{Calendar, Closed, OnInterrupted, Window};
@@ -120,6 +121,10 @@ impl Demo {
                 threads: pool::cores(),
                 connections_max: usize::MAX,
                 grace: GRACE,
+                clients: Rules {
+                    exempt: vec![],
+                    limits: clients::Limits { connections: u32::MAX, requests: 0, burst: 0 },
+                },
             },
         };
         let first = night.corte(0).stamp.timestamp();

@@ -112,6 +112,11 @@ impl Talk {
 }
 
 impl Talk {
+    /// True where the other side has ended the connection without a word.
+    pub fn is_ended(&mut self) -> bool {
+        !matches!(self.0.fill_buf(), Ok([_, ..]))
+    }
+
     /// So many bytes, whatever they are.
     pub fn bytes(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = vec![0; count];

@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use difusor::base::clock::{Clock, Monotonic};
+use difusor::http::clients::{Limits, Rules};
 use difusor::http::tickets::Tickets;
 use difusor::http::{Listen, Rhythm, Server, Settings, Site};
+use difusor::record::Metrics;
 use difusor::snapshot::{Edition, Live, Snapshot};
 
 use crate::clients::{BATCH, Multiplexed, PER_CONNECTION, Pipelined};
@@ -167,9 +169,10 @@ fn a_million_requests_through_a_thousand_swaps() {
         threads: 2,
         connections_max: 100,
         grace: Duration::from_secs(10),
+        clients: Rules { limits: Limits { connections: 100, requests: 0, burst: 0 }, exempt: Vec::new() },
     };
     let site = Site { public: gate.public(), rhythm, corridor: None };
-    let server = Server::start(&settings, Arc::new(site), Arc::new(Tickets::of(b"", 0))).unwrap();
+    let server = Server::start(&settings, Arc::new(site), Arc::new(Tickets::of(b"", 0)), &Metrics::new()).unwrap();
     let stage = Stage {
         night,
         address: server.addresses()[0].address,

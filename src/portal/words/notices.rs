@@ -20,6 +20,8 @@ pub enum Notice {
     GatewayTimeout,
     /// An origin, or the way to it, has all that it can do.
     TooBusy,
+    /// One client asks for more than one client gets.
+    TooMany,
     /// A request has come round to us again.
     LoopDetected,
     /// The authority's file is no longer among the cortes that are kept.
@@ -35,7 +37,7 @@ pub enum Notice {
 }
 
 impl Notice {
-    pub const ALL: [Notice; 19] = [
+    pub const ALL: [Notice; 20] = [
         Notice::NotFound,
         Notice::BadRequest,
         Notice::MethodNotAllowed,
@@ -49,6 +51,7 @@ impl Notice {
         Notice::BadGateway,
         Notice::GatewayTimeout,
         Notice::TooBusy,
+        Notice::TooMany,
         Notice::LoopDetected,
         Notice::CorteGone,
         Notice::NotOpenYet,
@@ -78,6 +81,7 @@ impl Notice {
             Notice::BadGateway => "origen-fallido",
             Notice::GatewayTimeout => "origen-lento",
             Notice::TooBusy => "saturado",
+            Notice::TooMany => "demasiadas-solicitudes",
             Notice::LoopDetected => "ciclo",
             Notice::CorteGone => "corte-no-disponible",
             Notice::NotOpenYet => "aun-no-abre",
@@ -100,6 +104,7 @@ impl Notice {
             Notice::TargetTooLong => 414,
             Notice::RangeNotSatisfiable => 416,
             Notice::HeadTooLarge => 431,
+            Notice::TooMany => 429,
             Notice::NotImplemented => 501,
             Notice::BadGateway => 502,
             Notice::TooBusy | Notice::NotOpenYet | Notice::NoCorteYet | Notice::Interrupted => 503,
@@ -153,6 +158,10 @@ impl Notice {
             Notice::TooBusy => (
                 "Hay demasiadas solicitudes en este momento",
                 "Esta página recibe más visitas de las que puede atender. Intente de nuevo en unos minutos.",
+            ),
+            Notice::TooMany => (
+                "Llegan demasiadas solicitudes desde su conexión",
+                "Espere unos segundos e intente de nuevo. Si comparte la conexión con muchas personas, pruebe con otra red.",
             ),
             Notice::LoopDetected => (
                 "Esta página no está disponible por ahora",
