@@ -46,7 +46,7 @@ impl Lines {
         let mut fields = HeaderMap::with_capacity(self.iter().count() + MORE);
         for (name, value, _) in self.iter() {
             let value = HeaderValue::from_maybe_shared(self.0.slice_ref(value));
-            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), value) {
+            if let (Ok(name), Ok(value)) = (HeaderName::from_lowercase(name), value) {
                 fields.append(name, value);
             }
         }

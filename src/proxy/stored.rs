@@ -138,6 +138,12 @@ impl Stored {
     /// True where `request` selects it.
     pub fn is_for(&self, request: &HeaderMap) -> bool {
         let Some(selected) = &self.selected else { return true };
+        let mut lines = request.get_all(header::ACCEPT_ENCODING).iter().map(HeaderValue::as_bytes);
+        let (line, has_more) = (lines.next(), lines.next().is_some());
+        // The usual case costs no allocation.
+        if let Some(told) = self.is_for_codings(line).filter(|_| !has_more) {
+            return told;
+        }
         selected.vary.key(request).is_some_and(|key| *key == *selected.by)
     }
 
