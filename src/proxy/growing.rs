@@ -16,6 +16,8 @@ use super::failure::Failure;
 
 /// A window's fastest reader has at most this much before it.
 const AHEAD_BYTES: usize = 1 << 20;
+/// What a piece takes beside its bytes: an origin that sends them one by one gets no more room than others.
+const PIECE_BYTES: usize = 64;
 
 #[derive(Default)]
 struct Inner {
@@ -61,13 +63,19 @@ impl Growing {
         let mut inner = self.lock();
         inner.held += piece.len();
         inner.pieces.push_back(piece);
-        while inner.held > self.most.max(AHEAD_BYTES) {
+        let room = self.most.max(AHEAD_BYTES);
+        while inner.held > room || inner.pieces.len() * PIECE_BYTES > room {
             let Some(first) = inner.pieces.pop_front() else { break };
             inner.held -= first.len();
             inner.gone += 1;
         }
         inner.wake();
-        inner.gone == 0
+        self.is_kept(&inner)
+    }
+
+    /// True while it is no window.
+    fn is_kept(&self, inner: &Inner) -> bool {
+        inner.gone == 0 && inner.held <= self.most
     }
 
     /// Bytes of all of it, where the origin has told.
@@ -94,10 +102,10 @@ impl Growing {
     }
 
     /// All of it, in one piece of memory that holds nothing else: a piece that came alone is part of the buffer that it was
-    /// read into. `None` where it was let go in part.
+    /// read into. `None` where it is a window.
     pub fn whole(&self) -> Option<Bytes> {
         let inner = self.lock();
-        if inner.gone > 0 {
+        if !self.is_kept(&inner) {
             return None;
         }
         let mut all = BytesMut::with_capacity(inner.held);
@@ -110,7 +118,7 @@ impl Growing {
     pub async fn wanted(&self) -> Result<(), Failure> {
         std::future::poll_fn(|cx| {
             let mut inner = self.lock();
-            if inner.gone == 0 && inner.held <= self.most {
+            if self.is_kept(&inner) {
                 return Poll::Ready(Ok(()));
             }
             let Some(fastest) = inner.readers.values().map(|reading| reading.at).max() else {
@@ -228,6 +236,30 @@ mod tests {
             body.end(Ok(()));
             assert_eq!(body.reader().collect().await.unwrap_err(), Failure::Reset);
         });
+    }
+
+    #[test]
+    fn what_is_longer_than_may_be_stored_is_whole_for_nobody() {
+        let body = Growing::new(4, None);
+        let _reader = body.reader();
+        assert!(body.push("1234".into()));
+        assert_eq!(body.whole().unwrap(), "1234");
+        assert!(!body.push("5".into()));
+        assert!(body.whole().is_none());
+    }
+
+    #[test]
+    fn a_body_in_crumbs_takes_no_more_room_than_others() {
+        let most = 4 * AHEAD_BYTES;
+        let body = Growing::new(most, None);
+        let _reader = body.reader();
+        let crumb = Bytes::from_static(b"x");
+        for _ in 0..most {
+            body.push(crumb.clone());
+        }
+        let pieces = body.lock().pieces.len();
+        assert!(pieces * size_of::<Bytes>() <= 2 * most, "{pieces}");
+        assert!(body.whole().is_none());
     }
 
     #[test]
