@@ -128,7 +128,7 @@ impl Errand {
         let upstream = self.corridor.upstream(&self.route);
         let client = self.client.from.ip();
         let mut fields = forward::fields(&self.asked, &self.route, upstream.plan(), client, self.corridor.name())?;
-        forward::ask_for_all(&mut fields);
+        forward::ask_for_all(&mut fields, &self.route);
         match asking {
             About::Anything => {}
             About::Stored(stored) => drop(validate::ask(&mut fields, &stored.fields())),
