@@ -397,4 +397,21 @@ mod tests {
         store.put(&key, stored(&[], &head(&[]), "x"), 0);
         assert!(!store.is_alone(&key, 99));
     }
+
+    #[test]
+    fn what_a_response_varies_by_counts_too() {
+        let names: Vec<String> = (0..30).map(|n| format!("{n}{}", "x".repeat(500))).collect();
+        let with = |fields: &HeaderMap| {
+            let vary = Vary::read(fields);
+            let selects = vary.key(&HeaderMap::new()).unwrap();
+            let kept = Kept::of(StatusCode::OK, fields, 0, 0, None);
+            Stored::new(StatusCode::OK, fields.clone(), Bytes::new(), kept, vary, selects)
+        };
+        let mut fields = HeaderMap::new();
+        let alone = with(&fields).bytes();
+        fields.insert("vary", names.join(",").parse().unwrap());
+        // Its line, its names, and what the request has in them.
+        let least = 3 * names.iter().map(String::len).sum::<usize>();
+        assert!(with(&fields).bytes() >= alone + least);
+    }
 }

@@ -31,6 +31,12 @@ impl Vary {
         }
     }
 
+    /// What its names take in memory.
+    pub fn bytes(&self) -> usize {
+        let Vary::Fields(names) = self else { return 0 };
+        names.iter().map(|name| size_of::<HeaderName>() + name.as_str().len()).sum()
+    }
+
     /// The secondary key of a request: equal keys are selected by the same fields (4.1). Lines are combined, white space at
     /// members' ends goes; an absent field differs from an empty one. `None` for `*`.
     pub fn key(&self, request: &HeaderMap) -> Option<Vec<u8>> {
