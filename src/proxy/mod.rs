@@ -51,4 +51,5 @@ pub mod validate;
 pub mod vary;
 
 /// The most that a number of seconds in a field counts as (RFC 9111, 1.2.2): 2^31, 68 years.
+mod written;
 pub const SECONDS_MOST: u32 = 1 << 31;
