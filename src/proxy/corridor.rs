@@ -157,7 +157,10 @@ impl Corridor {
 
     /// See [`Store::purge`].
     pub fn purge(&self, purge: &Purge) -> usize {
-        self.store.purge(purge)
+        let count = self.store.purge(purge);
+        // Whoever asks from now on is told what the origin says from now on.
+        self.flights.part();
+        count
     }
 
     /// See [`Store::held`].

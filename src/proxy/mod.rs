@@ -44,6 +44,8 @@ pub mod store;
 mod stored;
 pub mod structured;
 mod tally;
+#[cfg(test)]
+mod tests;
 mod told;
 pub mod update;
 pub mod upstream;

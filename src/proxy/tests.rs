@@ -1,0 +1,139 @@
+//! The whole corridor before an origin whose answers a test gives by hand, in whatever order it likes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Empty};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use super::corridor::{Asked, Corridor, Failed, Passing, Settings};
+use super::purge::{Purge, Which};
+use super::route::{Route, specimen};
+use super::upstream::{Caller, HostOut, Origin, Plan, Preface};
+use crate::base::clock::Clock;
+
+/// A limit that nothing here comes near.
+const FAR: Duration = Duration::from_secs(60);
+
+struct Scene {
+    listener: TcpListener,
+    corridor: Arc<Corridor>,
+    route: Route,
+}
+
+/// A request that has come to the origin.
+struct Heard {
+    head: String,
+    stream: BufReader<TcpStream>,
+}
+
+/// What one who asked was sent.
+struct Got {
+    head: http::response::Parts,
+    body: Bytes,
+}
+
+impl Scene {
+    async fn open(route: Route) -> Scene {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let plan = Plan {
+            name: "prueba".into(),
+            origins: vec![Origin { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() }],
+            tls: None,
+            http2: false,
+            host: HostOut::Client,
+            forwarded: false,
+            x_forwarded: false,
+            preface: Preface::Off,
+            health: None,
+            slow_start: Duration::ZERO,
+            connect: FAR,
+            first_byte: FAR,
+            idle: FAR,
+            total: FAR,
+            connections: 8,
+            waiting: 8,
+        };
+        let (name, upstreams, routes) = ("difusor".to_owned(), vec![plan], vec![route.clone()]);
+        let settings = Settings { name, upstreams, routes, memory_bytes: 1 << 20, object_bytes: 1 << 16 };
+        let (clock, _) = Clock::scripted("2026-06-07T20:10:00-06:00".parse().unwrap());
+        Scene { listener, corridor: Arc::new(Corridor::new(settings, clock, &Arc::default())), route }
+    }
+
+    /// Somebody asks, and waits for the answer before this is over.
+    async fn ask(&self, fields: &[(&'static str, &'static str)]) -> JoinHandle<Result<Got, Failed>> {
+        let mut request = Request::get("http://a/x");
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let body = Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
+        let (request, client) = (request.body(body).unwrap(), Caller::of([127, 0, 0, 1].into()));
+        let asked = Asked { request, client, corte: None, early: None };
+        let answer = self.corridor.clone().answer(self.route.clone(), asked);
+        let asking = tokio::spawn(async move { got(answer.await?).await });
+        // Its turn: nothing but what another has to do can hold it up after that.
+        tokio::task::yield_now().await;
+        asking
+    }
+
+    async fn heard(&self) -> Heard {
+        let (stream, _) = self.listener.accept().await.unwrap();
+        let (mut stream, mut head) = (BufReader::new(stream), String::new());
+        while !head.ends_with("\r\n\r\n") {
+            assert_ne!(stream.read_line(&mut head).await.unwrap(), 0, "{head}");
+        }
+        Heard { head, stream }
+    }
+}
+
+async fn got(response: Response<Passing>) -> Result<Got, Failed> {
+    let (head, body) = response.into_parts();
+    let body = match body {
+        Passing::Whole(body) => body,
+        Passing::Arriving(body) => body.collect().await.unwrap().to_bytes(),
+    };
+    Ok(Got { head, body })
+}
+
+impl Heard {
+    /// `fields`: lines with their ends.
+    async fn answer(mut self, status: &str, fields: &str, body: &str) {
+        let length =
+            if status.starts_with("304") { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+        let whole = format!("HTTP/1.1 {status}\r\nConnection: close\r\n{length}{fields}\r\n{body}");
+        self.stream.write_all(whole.as_bytes()).await.unwrap();
+    }
+}
+
+/// What became of it.
+async fn of(asking: JoinHandle<Result<Got, Failed>>) -> Got {
+    asking.await.unwrap().unwrap_or_else(|failed| panic!("{failed:?}"))
+}
+
+const FRESH: &str = "Cache-Control: max-age=600\r\n";
+const STALE: &str = "Cache-Control: max-age=0\r\n";
+
+#[tokio::test]
+async fn who_asks_after_a_purge_does_not_join_who_asked_before() {
+    let scene = Scene::open(specimen("/")).await;
+    let before = scene.ask(&[]).await;
+    let heard = scene.heard().await;
+    scene.corridor.purge(&Purge { which: Which::Path("/x".into()), soft: false });
+    let after = scene.ask(&[]).await;
+    heard.answer("200 OK", FRESH, "viejo").await;
+    assert_eq!(of(before).await.body, "viejo");
+    let answers = async {
+        loop {
+            scene.heard().await.answer("200 OK", FRESH, "nuevo").await;
+        }
+    };
+    let after = tokio::select! {
+        never = answers => never,
+        after = of(after) => after,
+    };
+    assert_eq!(after.body, "nuevo");
+}
