@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::corridor::{Asked, Corridor, Failed, Passing};
 use super::failure::Failure;
 use super::fetch::Errand;
-use super::flight::{Boarded, Flight, Landed};
+use super::flight::{Boarded, Flight, How, Landed};
 use super::interim::Early;
 use super::key::Key;
 use super::pass::pass;
@@ -135,6 +135,9 @@ impl Asking {
                     }
                     return Some(Ok(self.shared(&shared, why, !leads)));
                 }
+                (Landed::Stored(stored, how), None) if !self.may_have(&stored, how) => {
+                    selecting = stored.key_of(&self.head.headers)?;
+                }
                 (Landed::Stored(stored, how), _) => return Some(Ok(self.landed(&stored, how, why, !leads))),
                 (Landed::Alone(_), None) => return None,
                 (Landed::Alone(detail), Some(own)) => return self.own(own, why, detail).await,
@@ -142,6 +145,19 @@ impl Asking {
             }
         }
         None
+    }
+
+    /// Whether what another was told is for this one too: it may be selected by other fields, and sent stale because he takes
+    /// that.
+    fn may_have(&self, stored: &Stored, how: How) -> bool {
+        let (corridor, route) = (&self.corridor, &self.route);
+        let is_good = || match how {
+            How::Validated => true,
+            How::DespiteFailure(..) => {
+                reuse::on_error(&stored.kept(), &self.said, corridor.contract(route), corridor.now())
+            }
+        };
+        stored.is_for(&self.head.headers) && is_good()
     }
 
     /// The flight, and where the answer comes that only we may have, if it is we who ask.

@@ -118,6 +118,31 @@ const FRESH: &str = "Cache-Control: max-age=600\r\n";
 const STALE: &str = "Cache-Control: max-age=0\r\n";
 
 #[tokio::test]
+async fn who_joins_gets_nothing_that_is_for_others() {
+    let scene = Scene::open(specimen("/")).await;
+    // The origin changes its mind about what it varies by.
+    for (asked, fields, body) in [
+        ([("a", "1"), ("b", "1")], format!("{STALE}Vary: b\r\nETag: \"1\"\r\n"), "b=1"),
+        ([("a", "2"), ("b", "2")], format!("{FRESH}Vary: a\r\nETag: \"2\"\r\n"), "a=2"),
+    ] {
+        let asking = scene.ask(&asked).await;
+        scene.heard().await.answer("200 OK", &fields, body).await;
+        assert_eq!(of(asking).await.body, body);
+    }
+    let leads = scene.ask(&[("a", "1"), ("b", "1")]).await;
+    let heard = scene.heard().await;
+    assert!(heard.head.contains("if-none-match: \"1\""), "{}", heard.head);
+    let mut joins = scene.ask(&[("a", "1"), ("b", "2")]).await;
+    heard.answer("304 Not Modified", &format!("{STALE}ETag: \"1\"\r\n"), "").await;
+    assert_eq!(of(leads).await.body, "b=1");
+    tokio::select! {
+        heard = scene.heard() => heard.answer("200 OK", &format!("{FRESH}Vary: b\r\n"), "b=2").await,
+        joined = &mut joins => panic!("{:?}", joined.unwrap().unwrap().body),
+    }
+    assert_eq!(of(joins).await.body, "b=2");
+}
+
+#[tokio::test]
 async fn who_asks_after_a_purge_does_not_join_who_asked_before() {
     let scene = Scene::open(specimen("/")).await;
     let before = scene.ask(&[]).await;
