@@ -143,6 +143,33 @@ async fn who_joins_gets_nothing_that_is_for_others() {
 }
 
 #[tokio::test]
+async fn what_a_304_brings_to_one_reader_is_not_for_those_who_join_him() {
+    let scene = Scene::open(specimen("/")).await;
+    let first = scene.ask(&[]).await;
+    scene.heard().await.answer("200 OK", &format!("{STALE}ETag: \"1\"\r\n"), "todos").await;
+    assert_eq!(of(first).await.body, "todos");
+    let leads = scene.ask(&[("cookie", "uno")]).await;
+    let heard = scene.heard().await;
+    let joins = scene.ask(&[("cookie", "dos")]).await;
+    // From now on the origin has a session for each.
+    let answers = async {
+        heard.answer("304 Not Modified", "ETag: \"1\"\r\nSet-Cookie: uno\r\n", "").await;
+        loop {
+            let heard = scene.heard().await;
+            let whose = if heard.head.contains("cookie: uno") { "uno" } else { "dos" };
+            heard.answer("200 OK", &format!("{STALE}ETag: \"1\"\r\nSet-Cookie: {whose}\r\n"), whose).await;
+        }
+    };
+    let both = async { (of(leads).await, of(joins).await) };
+    let (leads, joins) = tokio::select! {
+        never = answers => never,
+        both = both => both,
+    };
+    assert_eq!(leads.head.headers["set-cookie"], "uno");
+    assert_eq!(joins.head.headers.get("set-cookie").map(|cookie| cookie.to_str().unwrap()), Some("dos"));
+}
+
+#[tokio::test]
 async fn who_asks_after_a_purge_does_not_join_who_asked_before() {
     let scene = Scene::open(specimen("/")).await;
     let before = scene.ask(&[]).await;
