@@ -76,10 +76,9 @@ pub fn fields(asked: &Parts, route: &Route, plan: &Plan, client: IpAddr, own: &s
     for name in foreign.iter().chain(&OURS).chain([&EXPECT, &PROXY_AUTHORIZATION]) {
         fields.remove(name);
     }
-    match hops::max_forwards(&asked.method, &fields) {
-        Forwards::Unbounded => {}
-        Forwards::Left(left) => drop(fields.insert(MAX_FORWARDS, left.into())),
-        Forwards::Here => return Err(Failure::Loop),
+    // What was to come no further than here has had its answer.
+    if let Forwards::Left(left) = hops::max_forwards(&asked.method, &fields) {
+        fields.insert(MAX_FORWARDS, left.into());
     }
     // Leading zeros are eight times less to some.
     if let Some(length) = fields.get(CONTENT_LENGTH) {
