@@ -19,7 +19,7 @@ use super::route::Route;
 use super::status::{Forward, Outcome};
 use super::store::Stored;
 use super::upstream::{Arriving, Caller};
-use super::{forward, key, request};
+use super::{forward, request};
 
 /// How often one who waited finds that the answer is for others (`Vary`) before he asks alone.
 const BOARDS_MAX: usize = 3;
@@ -47,7 +47,7 @@ pub async fn answer(corridor: Arc<Corridor>, route: Route, asked: Asked) -> Resu
     let plan = corridor.upstream(&route).plan();
     let address = forward::address(&route, plan.tls.is_some(), &plan.host, &head.uri, &head.headers)
         .ok_or_else(|| corridor.failed(&route, Failure::RequestMalformed, Forward::Bypass, head.uri.path()))?;
-    let key = key::key(&route, &address, &head.headers, corte.as_deref());
+    let key = corridor.key(&route, &address, &head.headers, corte.as_deref());
     let said = request::Directives::read(&head.headers);
     let asking = Asking { corridor, route, head, client, address, key, said, early };
     match asking.go().await {

@@ -23,7 +23,7 @@ use super::status::{Forward, Outcome, Status};
 use super::store::{Store, Stored};
 use super::tally::Tally;
 use super::upstream::{Arriving, Caller, Checks, Plan, Sent, Upstream};
-use super::{ask, forward, key, pass, request};
+use super::{ask, forward, pass, request};
 use crate::base::clock::Clock;
 use crate::record::Metrics;
 
@@ -88,11 +88,10 @@ impl Corridor {
     pub fn new(settings: Settings, clock: Clock, metrics: &Arc<Metrics>) -> Corridor {
         let routes = ordered(settings.routes);
         let store = Arc::new(Store::new(settings.memory_bytes));
-        let beginning = |plan: &Plan| Beginning::of(plan.tls.is_some(), &plan.host);
         Corridor {
             signature: instant::signature(&settings.name),
             name: settings.name,
-            beginnings: settings.upstreams.iter().map(beginning).collect(),
+            beginnings: Beginning::of_all(&settings.upstreams),
             press: Press::start(store.clone()),
             tallies: routes.iter().map(|route| Tally::new(route, metrics, &clock)).collect(),
             routes,
@@ -118,7 +117,7 @@ impl Corridor {
         }
         let plan = self.upstream(route).plan();
         let address = forward::address(route, plan.tls.is_some(), &plan.host, request.uri(), request.headers())?;
-        let key = key::key(route, &address, request.headers(), corte);
+        let key = self.key(route, &address, request.headers(), corte);
         let found = self.store.find(&key, request.headers()).0.filter(|stored| !stored.outdated)?;
         let now = self.now();
         if reuse::decide(&found.kept(), &said, self.contract(route), now) != Reuse::Fresh {

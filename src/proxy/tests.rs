@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::corridor::{Asked, Corridor, Failed, Passing, Settings};
+use super::instant::Glance;
 use super::purge::{Purge, Which};
 use super::route::{Route, specimen};
 use super::upstream::{Caller, HostOut, Origin, Plan, Preface};
@@ -40,28 +41,8 @@ struct Got {
 impl Scene {
     async fn open(route: Route) -> Scene {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let plan = Plan {
-            name: "prueba".into(),
-            origins: vec![Origin { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() }],
-            tls: None,
-            http2: false,
-            host: HostOut::Client,
-            forwarded: false,
-            x_forwarded: false,
-            preface: Preface::Off,
-            health: None,
-            slow_start: Duration::ZERO,
-            connect: FAR,
-            first_byte: FAR,
-            idle: FAR,
-            total: FAR,
-            connections: 8,
-            waiting: 8,
-        };
-        let (name, upstreams, routes) = ("difusor".to_owned(), vec![plan], vec![route.clone()]);
-        let settings = Settings { name, upstreams, routes, memory_bytes: 1 << 20, object_bytes: 1 << 16 };
-        let (clock, _) = Clock::scripted("2026-06-07T20:10:00-06:00".parse().unwrap());
-        Scene { listener, corridor: Arc::new(Corridor::new(settings, clock, &Arc::default())), route }
+        let corridor = corridor(vec![plan(&listener, HostOut::Client)], vec![route.clone()]);
+        Scene { listener, corridor, route }
     }
 
     /// Somebody asks, and waits for the answer before this is over.
@@ -88,6 +69,34 @@ impl Scene {
         }
         Heard { head, stream }
     }
+}
+
+fn plan(listener: &TcpListener, host: HostOut) -> Plan {
+    Plan {
+        name: "prueba".into(),
+        origins: vec![Origin { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() }],
+        tls: None,
+        http2: false,
+        host,
+        forwarded: false,
+        x_forwarded: false,
+        preface: Preface::Off,
+        health: None,
+        slow_start: Duration::ZERO,
+        connect: FAR,
+        first_byte: FAR,
+        idle: FAR,
+        total: FAR,
+        connections: 8,
+        waiting: 8,
+    }
+}
+
+fn corridor(upstreams: Vec<Plan>, routes: Vec<Route>) -> Arc<Corridor> {
+    let name = "difusor".to_owned();
+    let settings = Settings { name, upstreams, routes, memory_bytes: 1 << 20, object_bytes: 1 << 16 };
+    let (clock, _) = Clock::scripted("2026-06-07T20:10:00-06:00".parse().unwrap());
+    Arc::new(Corridor::new(settings, clock, &Arc::default()))
 }
 
 async fn got(response: Response<Passing>) -> Result<Got, Failed> {
@@ -188,4 +197,50 @@ async fn who_asks_after_a_purge_does_not_join_who_asked_before() {
         after = of(after) => after,
     };
     assert_eq!(after.body, "nuevo");
+}
+
+#[tokio::test]
+async fn origins_of_one_name_are_kept_apart() {
+    let mut origins = Vec::new();
+    for _ in 0..2 {
+        origins.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
+    }
+    let named = || HostOut::Named("www.eldiario.example".into());
+    let plans = origins.iter().map(|listener| plan(listener, named())).collect();
+    let route = |upstream, host: &str| Route { upstream, host: Some(host.into()), ..specimen("/") };
+    let corridor = corridor(plans, vec![route(0, "a"), route(1, "b")]);
+    let scene = |(listener, host): (TcpListener, &'static str)| {
+        let route = corridor.route(Some(host), "/x").unwrap().clone();
+        (host, Scene { listener, corridor: corridor.clone(), route })
+    };
+    let scenes: Vec<_> = origins.into_iter().zip(["a", "b"]).map(scene).collect();
+    let (mut room, mut out) = (String::new(), Vec::new());
+    let mut glance = |scene: &Scene, host: &str| {
+        let (path, query, accept_encoding, if_none_match, corte) = ("/x", None, None, None, None);
+        let glance = Glance { host, path, query, accept_encoding, if_none_match, corte };
+        corridor.glance(&scene.route, &glance, &mut room, &mut out)
+    };
+    for (host, scene) in &scenes {
+        let mut asking = scene.ask(&[]).await;
+        tokio::select! {
+            heard = scene.heard() => heard.answer("200 OK", FRESH, host).await,
+            answer = &mut asking => panic!("{:?} is another's", answer.unwrap().unwrap().body),
+        }
+        assert_eq!(of(asking).await.body, host);
+    }
+    for (host, scene) in &scenes {
+        assert_eq!(of(scene.ask(&[]).await).await.body, host);
+        let request = Request::get("http://c/x").body(()).unwrap();
+        assert_eq!(corridor.ready(&scene.route, &request, None).unwrap().body(), host);
+        assert_eq!(glance(scene, host).unwrap(), host);
+    }
+    // A write to the one finds it.
+    let (_, scene) = &scenes[1];
+    let body = Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
+    let (request, client) = (Request::post("http://b/x").body(body).unwrap(), Caller::of([127, 0, 0, 1].into()));
+    let asked = Asked { request, client, corte: None, early: None };
+    let writes = tokio::spawn(corridor.clone().answer(scene.route.clone(), asked));
+    scene.heard().await.answer("200 OK", "", "").await;
+    writes.await.unwrap().unwrap();
+    assert!(glance(scene, "b").is_none());
 }
