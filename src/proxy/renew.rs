@@ -6,7 +6,7 @@ use http::{Method, StatusCode, Version};
 
 use super::freshness::{self, Kept};
 use super::store::Stored;
-use super::vary::Vary;
+use super::vary::{self, Vary};
 use super::{hops, storable, update, validate};
 
 /// How the origin came to say it.
@@ -51,6 +51,7 @@ impl Said<'_> {
         let mut fields = stored.fields();
         update::renew(&mut fields, self.fields).ok()?;
         freshness::date(&mut fields, self.now);
+        vary::complete(&mut fields);
         if self.fields.contains_key(VIA) {
             hops::add_via(&mut fields, self.version, self.name);
         }

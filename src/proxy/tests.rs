@@ -244,3 +244,20 @@ async fn origins_of_one_name_are_kept_apart() {
     writes.await.unwrap().unwrap();
     assert!(glance(scene, "b").is_none());
 }
+
+#[tokio::test]
+async fn what_is_coded_is_for_who_takes_the_coding_though_the_origin_forgets_to_say_so() {
+    let scene = Scene::open(specimen("/")).await;
+    let gzip = scene.ask(&[("accept-encoding", "gzip")]).await;
+    let heard = scene.heard().await;
+    let mut plain = scene.ask(&[]).await;
+    heard.answer("200 OK", &format!("{FRESH}ETag: \"g\"\r\nContent-Encoding: gzip\r\n"), "gzip").await;
+    let gzip = of(gzip).await;
+    assert_eq!(gzip.body, "gzip");
+    assert_eq!(gzip.head.headers["vary"], "accept-encoding");
+    tokio::select! {
+        heard = scene.heard() => heard.answer("200 OK", FRESH, "plain").await,
+        answer = &mut plain => panic!("{:?} is not what he takes", answer.unwrap().unwrap().body),
+    }
+    assert_eq!(of(plain).await.body, "plain");
+}

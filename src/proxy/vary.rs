@@ -1,8 +1,9 @@
 //! `Vary` (RFC 9110, 12.5.5) and the secondary key that it asks for (RFC 9111, 4.1).
 
-use http::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, VARY};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, VARY};
 
 use super::list;
+use super::reply::ENCODING;
 
 /// More field names than any honest origin varies by; with more, nothing matches.
 const FIELDS_MOST: usize = 32;
@@ -52,6 +53,16 @@ impl Vary {
             key.push(b'\n');
         }
         Some(key)
+    }
+}
+
+/// Says what many an origin forgets: that a coded body is for who takes its coding (RFC 9110, 12.5.3).
+pub fn complete(fields: &mut HeaderMap) {
+    if fields.contains_key(CONTENT_ENCODING)
+        && let Vary::Fields(names) = Vary::read(fields)
+        && !names.contains(&ACCEPT_ENCODING)
+    {
+        fields.append(VARY, ENCODING);
     }
 }
 
