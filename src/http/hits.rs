@@ -108,8 +108,16 @@ fn both_paths_answer_the_same() {
     let outcome = runner.run(&requests(), |request| {
         runtime.block_on(async {
             if let Some(plain) = by_plain(&site, request.as_bytes()).await {
-                let hyper = by_hyper(&site, request.as_bytes()).await;
-                prop_assert_eq!(normal(&plain), normal(&hyper), "{}", request);
+                let hyper = normal(&by_hyper(&site, request.as_bytes()).await);
+                // It may be a second older by now.
+                let again = by_plain(&site, request.as_bytes()).await.map(|again| normal(&again));
+                prop_assert!(
+                    normal(&plain) == hyper || again.as_ref() == Some(&hyper),
+                    "{} {:?} {:?}",
+                    request,
+                    hyper,
+                    again
+                );
             }
             Ok(())
         })
