@@ -104,7 +104,7 @@ impl Errand {
 
     /// Tells all of an answer while its body comes, after what is here of it already, and stores it.
     pub(super) async fn share(self, head: Head, first: Bytes, rest: Arriving, begun: Begun) {
-        let body = Growing::new(self.corridor.object_bytes(), cut::length(&head.fields));
+        let body = Growing::new(self.corridor.object_bytes(), cut::length(&head.fields), self.corridor.room());
         if !first.is_empty() {
             body.push(first);
         }

@@ -10,6 +10,7 @@ use http_body::Body;
 
 use super::failure::Failure;
 use super::flight::Flights;
+use super::growing::Room;
 use super::instant::{self, Beginning};
 use super::interim::Early;
 use super::key::Key;
@@ -73,6 +74,8 @@ pub struct Corridor {
     routes: Vec<Route>,
     upstreams: Vec<Upstream>,
     object_bytes: usize,
+    /// As much again as is stored, for what comes.
+    room: Arc<Room>,
     store: Arc<Store>,
     press: Press,
     /// One an upstream.
@@ -97,6 +100,7 @@ impl Corridor {
             routes,
             upstreams: settings.upstreams.into_iter().map(|plan| Upstream::new(plan, metrics)).collect(),
             object_bytes: usize::try_from(settings.object_bytes).unwrap_or(usize::MAX),
+            room: Arc::new(Room::new(usize::try_from(settings.memory_bytes).unwrap_or(usize::MAX))),
             store,
             flights: Arc::default(),
             clock,
@@ -197,6 +201,10 @@ impl Corridor {
         if route.compress {
             self.press.take(key, stored, self.now());
         }
+    }
+
+    pub(super) fn room(&self) -> &Arc<Room> {
+        &self.room
     }
 
     pub(super) fn object_bytes(&self) -> usize {
