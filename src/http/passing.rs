@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use hyper::service::service_fn;
@@ -221,6 +221,38 @@ async fn a_body_that_breaks_off_does_not_end_like_a_whole_one() {
             () = serve => panic!("the connection ended"),
         }
     }
+}
+
+/// A body of trailers alone.
+struct Behind(Option<HeaderMap>);
+
+impl http_body::Body for Behind {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        Poll::Ready(self.0.take().map(|trailers| Ok(Frame::trailers(trailers))))
+    }
+}
+
+#[tokio::test]
+async fn what_an_origin_says_behind_a_body_is_of_the_body_alone() {
+    let (client, server) = duplex(1 << 14);
+    tokio::spawn(async move {
+        let mut connection = h2::server::handshake(server).await.unwrap();
+        while let Some(Ok((_, reply))) = connection.accept().await {
+            let fields = ["x-suma", "connection", "keep-alive", "transfer-encoding", "content-length", "set-cookie"];
+            let trailers = fields.into_iter().map(|name| (name.parse().unwrap(), "1".parse().unwrap())).collect();
+            let answer = async { Response::new(Body::arriving(Behind(Some(trailers)).boxed_unsync())) };
+            tokio::spawn(streams::answer(answer, reply, Early::new().1));
+        }
+    });
+    let (mut send, connection) = h2::client::handshake(client).await.unwrap();
+    tokio::spawn(connection);
+    let (answer, _) = send.send_request(Request::get("https://a/").body(()).unwrap(), true).unwrap();
+    let read = streams::Coming(answer.await.unwrap().into_body()).collect().await.unwrap();
+    let names: Vec<_> = read.trailers().unwrap().keys().map(|name| name.as_str().to_owned()).collect();
+    assert_eq!(names, ["x-suma"], "RFC 9110, 6.5.1; RFC 9113, 8.2.2");
 }
 
 #[tokio::test]

@@ -7,11 +7,16 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
-use http::Response;
+use http::{HeaderMap, Response};
 use http_body::{Body as _, Frame};
 
 use super::body::Body;
+use super::framing::NEVER_TRAILERS;
 use crate::proxy::interim;
+
+/// Beside [`NEVER_TRAILERS`].
+const NEVER_BEHIND_A_RESPONSE: [&str; 5] =
+    ["cache-control", "keep-alive", "max-forwards", "proxy-connection", "set-cookie"];
 
 /// A request's body. What is taken from it makes room for more.
 pub struct Coming(pub RecvStream);
@@ -87,11 +92,20 @@ async fn send(stream: &mut SendStream<Bytes>, body: &mut Body) -> Result<(), Cut
                 }
             }
             Err(frame) => match frame.into_trailers() {
-                Ok(trailers) => return stream.send_trailers(trailers).map_err(|_| Cut),
+                Ok(trailers) => return stream.send_trailers(of_the_body(trailers)).map_err(|_| Cut),
                 Err(_) => continue,
             },
         }
     }
+}
+
+/// Trailers without what is of the connection, or would have had to be said before (RFC 9110, 6.5.1); hyper sees to that over
+/// HTTP/1.1.
+fn of_the_body(mut trailers: HeaderMap) -> HeaderMap {
+    for name in NEVER_TRAILERS.iter().chain(&NEVER_BEHIND_A_RESPONSE) {
+        trailers.remove(*name);
+    }
+    trailers
 }
 
 /// As much at once as the client has room for.

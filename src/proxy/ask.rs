@@ -19,7 +19,7 @@ use super::route::Route;
 use super::status::{Forward, Outcome};
 use super::store::Stored;
 use super::upstream::{Arriving, Caller};
-use super::{forward, key, request};
+use super::{forward, request};
 
 /// How often one who waited finds that the answer is for others (`Vary`) before he asks alone.
 const BOARDS_MAX: usize = 3;
@@ -47,7 +47,7 @@ pub async fn answer(corridor: Arc<Corridor>, route: Route, asked: Asked) -> Resu
     let plan = corridor.upstream(&route).plan();
     let address = forward::address(&route, plan.tls.is_some(), &plan.host, &head.uri, &head.headers)
         .ok_or_else(|| corridor.failed(&route, Failure::RequestMalformed, Forward::Bypass, head.uri.path()))?;
-    let key = key::key(&route, &address, &head.headers, corte.as_deref());
+    let key = corridor.key(&route, &address, &head.headers, corte.as_deref());
     let said = request::Directives::read(&head.headers);
     let asking = Asking { corridor, route, head, client, address, key, said, early };
     match asking.go().await {
@@ -135,6 +135,9 @@ impl Asking {
                     }
                     return Some(Ok(self.shared(&shared, why, !leads)));
                 }
+                (Landed::Stored(stored, how), None) if !self.may_have(&stored, how) => {
+                    selecting = stored.key_of(&self.head.headers)?;
+                }
                 (Landed::Stored(stored, how), _) => return Some(Ok(self.landed(&stored, how, why, !leads))),
                 (Landed::Alone(_), None) => return None,
                 (Landed::Alone(detail), Some(own)) => return self.own(own, why, detail).await,
@@ -142,6 +145,22 @@ impl Asking {
             }
         }
         None
+    }
+
+    /// Whether what another was told is for this one too: it may be selected by other fields, and sent stale because he takes
+    /// that.
+    fn may_have(&self, stored: &Stored, how: How) -> bool {
+        let (corridor, route) = (&self.corridor, &self.route);
+        let is_good = || match how {
+            How::Validated => true,
+            How::Found => {
+                reuse::decide(&stored.kept(), &self.said, corridor.contract(route), corridor.now()) == Reuse::Fresh
+            }
+            How::DespiteFailure(..) => {
+                reuse::on_error(&stored.kept(), &self.said, corridor.contract(route), corridor.now())
+            }
+        };
+        stored.is_for(&self.head.headers) && is_good()
     }
 
     /// The flight, and where the answer comes that only we may have, if it is we who ask.

@@ -65,10 +65,15 @@ pub fn best<'c>(coded: &'c [Coded], len: usize, accepted: &Accepted) -> Option<&
     coded.iter().find(|one| one.coding == coding)
 }
 
+/// Whether compressing it pays, and does not take too long.
+pub fn is_of_size(body: &[u8]) -> bool {
+    (LEAST_BYTES..=MOST_BYTES).contains(&body.len())
+}
+
 /// Whether a stored 200 deserves to be compressed. `no-transform` forbids it (RFC 9111, 5.2.2.6), and so does a tag that is no
 /// tag: nobody could say what it means of other bytes.
 pub fn deserves(fields: &HeaderMap, body: &[u8]) -> bool {
-    (LEAST_BYTES..=MOST_BYTES).contains(&body.len())
+    is_of_size(body)
         && !fields.contains_key(CONTENT_ENCODING)
         && !Directives::read(fields).no_transform
         && !Directives::plain(fields).no_transform

@@ -17,7 +17,7 @@ use super::reuse::{self, Reuse};
 use super::storable::Refused;
 use super::store::Stored;
 use super::upstream::Arriving;
-use super::vary::Vary;
+use super::vary::{self, Vary};
 use super::{cut, hops, request, storable, update};
 
 /// Seconds that answers which nobody can share are remembered as such.
@@ -88,6 +88,7 @@ impl Errand {
     fn judge(&self, status: StatusCode, mut fields: HeaderMap, begun: Begun) -> Result<Head, &'static str> {
         let (now, negative, asked) = (self.corridor.now(), self.negative(status), &self.asked.headers);
         freshness::date(&mut fields, now);
+        vary::complete(&mut fields);
         let kept = Kept::of(status, &fields, begun.at, now, negative);
         let vary = Vary::read(&fields);
         storable::judge(&Method::GET, asked, status, &fields, negative.is_some()).map_err(Refused::name)?;
@@ -103,7 +104,7 @@ impl Errand {
 
     /// Tells all of an answer while its body comes, after what is here of it already, and stores it.
     pub(super) async fn share(self, head: Head, first: Bytes, rest: Arriving, begun: Begun) {
-        let body = Growing::new(self.corridor.object_bytes(), cut::length(&head.fields));
+        let body = Growing::new(self.corridor.object_bytes(), cut::length(&head.fields), self.corridor.room());
         if !first.is_empty() {
             body.push(first);
         }

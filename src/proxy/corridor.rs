@@ -10,6 +10,7 @@ use http_body::Body;
 
 use super::failure::Failure;
 use super::flight::Flights;
+use super::growing::Room;
 use super::instant::{self, Beginning};
 use super::interim::Early;
 use super::key::Key;
@@ -23,7 +24,7 @@ use super::status::{Forward, Outcome, Status};
 use super::store::{Store, Stored};
 use super::tally::Tally;
 use super::upstream::{Arriving, Caller, Checks, Plan, Sent, Upstream};
-use super::{ask, forward, key, pass, request};
+use super::{ask, forward, pass, request};
 use crate::base::clock::Clock;
 use crate::record::Metrics;
 
@@ -73,6 +74,8 @@ pub struct Corridor {
     routes: Vec<Route>,
     upstreams: Vec<Upstream>,
     object_bytes: usize,
+    /// As much again as is stored, for what comes.
+    room: Arc<Room>,
     store: Arc<Store>,
     press: Press,
     /// One an upstream.
@@ -88,16 +91,16 @@ impl Corridor {
     pub fn new(settings: Settings, clock: Clock, metrics: &Arc<Metrics>) -> Corridor {
         let routes = ordered(settings.routes);
         let store = Arc::new(Store::new(settings.memory_bytes));
-        let beginning = |plan: &Plan| Beginning::of(plan.tls.is_some(), &plan.host);
         Corridor {
             signature: instant::signature(&settings.name),
             name: settings.name,
-            beginnings: settings.upstreams.iter().map(beginning).collect(),
+            beginnings: Beginning::of_all(&settings.upstreams),
             press: Press::start(store.clone()),
             tallies: routes.iter().map(|route| Tally::new(route, metrics, &clock)).collect(),
             routes,
             upstreams: settings.upstreams.into_iter().map(|plan| Upstream::new(plan, metrics)).collect(),
             object_bytes: usize::try_from(settings.object_bytes).unwrap_or(usize::MAX),
+            room: Arc::new(Room::new(usize::try_from(settings.memory_bytes).unwrap_or(usize::MAX))),
             store,
             flights: Arc::default(),
             clock,
@@ -120,7 +123,7 @@ impl Corridor {
         if self.beginning(route).write_of(route, request, corte, &mut room).is_none() {
             let plan = self.upstream(route).plan();
             let address = forward::address(route, plan.tls.is_some(), &plan.host, request.uri(), request.headers())?;
-            room.push_str(&key::key(route, &address, request.headers(), corte));
+            room.push_str(&self.key(route, &address, request.headers(), corte));
         }
         let found = self.store.find(&room, request.headers()).0.filter(|stored| !stored.outdated)?;
         let now = self.now();
@@ -161,7 +164,10 @@ impl Corridor {
 
     /// See [`Store::purge`].
     pub fn purge(&self, purge: &Purge) -> usize {
-        self.store.purge(purge)
+        let count = self.store.purge(purge);
+        // Whoever asks from now on is told what the origin says from now on.
+        self.flights.part();
+        count
     }
 
     /// See [`Store::held`].
@@ -199,6 +205,10 @@ impl Corridor {
         if route.compress {
             self.press.take(key, stored, self.now());
         }
+    }
+
+    pub(super) fn room(&self) -> &Arc<Room> {
+        &self.room
     }
 
     pub(super) fn object_bytes(&self) -> usize {

@@ -73,7 +73,7 @@ impl Errand {
             let status = answered.as_ref().ok().map(Response::status);
             match (answered, std::mem::replace(&mut asking, About::Anything), status) {
                 (Ok(response), About::Stored(stored), Some(StatusCode::NOT_MODIFIED)) => {
-                    // One that belongs to nothing stored: asked again without conditions (RFC 9111, 4.3.3).
+                    // One that belongs to nothing stored, or is for one alone: asked again without conditions (RFC 9111, 4.3.3).
                     if let Some(renewed) = self.renewed(&stored, &response, begun) {
                         return self.lead.tell(Landed::Stored(renewed, How::Validated));
                     }
@@ -128,7 +128,7 @@ impl Errand {
         let upstream = self.corridor.upstream(&self.route);
         let client = self.client.from.ip();
         let mut fields = forward::fields(&self.asked, &self.route, upstream.plan(), client, self.corridor.name())?;
-        forward::ask_for_all(&mut fields);
+        forward::ask_for_all(&mut fields, &self.route);
         match asking {
             About::Anything => {}
             About::Stored(stored) => drop(validate::ask(&mut fields, &stored.fields())),
@@ -145,7 +145,8 @@ impl Errand {
         upstream.send(request, self.client).await
     }
 
-    /// What is stored, renewed by a 304 and stored again; `None` where the 304 is about something else (4.3.4).
+    /// What is stored, renewed by a 304 and stored again; `None` where the 304 is about something else (4.3.4), or
+    /// makes of it what is not for all.
     fn renewed(&self, stored: &Stored, answered: &Response<Arriving>, begun: Begun) -> Option<Arc<Stored>> {
         let said = Said {
             asked: &self.asked.headers,
@@ -156,10 +157,9 @@ impl Errand {
             negative: self.negative(stored.status),
             name: self.corridor.name(),
         };
-        let renewed = Arc::new(said.by_304(stored)?);
-        if said.may_be_stored(&renewed) {
-            self.put(renewed.clone(), begun);
-        }
+        // What may not be stored any longer is not for those who wait either.
+        let renewed = Arc::new(said.by_304(stored).filter(|renewed| said.may_be_stored(renewed))?);
+        self.put(renewed.clone(), begun);
         Some(renewed)
     }
 

@@ -107,6 +107,11 @@ impl Flights {
         });
     }
 
+    /// There was a purge: what is under way may be of the time before. Nobody joins it any more.
+    pub fn part(&self) {
+        self.flying.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Waits for what a flight comes to.
     pub async fn wait(&self, mut flight: Flight, most: Duration) -> Result<Landed, Failure> {
         let _place = Place::take(&self.waiting).ok_or(Failure::Crowd)?;

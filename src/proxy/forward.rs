@@ -19,14 +19,19 @@ use super::upstream::{HostOut, Plan};
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-/// Words about the client that only we may say: what he says himself is not believed.
-const OURS: [HeaderName; 6] = [
-    FORWARDED,
-    X_FORWARDED_FOR,
-    X_FORWARDED_PROTO,
-    X_FORWARDED_HOST,
-    HeaderName::from_static("x-forwarded-port"),
-    HeaderName::from_static("x-real-ip"),
+/// Words about the client that only we may say: what he says himself is not believed. Their kin begins with `OURS_BEGIN`.
+const OURS: [HeaderName; 2] = [FORWARDED, HeaderName::from_static("x-real-ip")];
+const OURS_BEGIN: &str = "x-forwarded-";
+/// By these, many frameworks take a request for another than its line says. None is part of a key by itself: who leads a crowd
+/// would choose what everybody gets.
+const OTHER_REQUEST: [HeaderName; 7] = [
+    HeaderName::from_static("x-host"),
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-method-override"),
+    HeaderName::from_static("x-original-host"),
+    HeaderName::from_static("x-original-url"),
+    HeaderName::from_static("x-rewrite-url"),
 ];
 /// What the cache answers itself, from the whole response that it asks for; and what tells of a body or a connection, for its
 /// request has neither.
@@ -67,13 +72,13 @@ pub fn fields(asked: &Parts, route: &Route, plan: &Plan, client: IpAddr, own: &s
     let upgrade = hops::upgrade(asked.version, &fields);
     hops::strip(&mut fields).map_err(|_| Failure::RequestMalformed)?;
     let host = fields.remove(HOST);
-    for name in OURS.iter().chain([&EXPECT, &PROXY_AUTHORIZATION]) {
+    let foreign: Vec<HeaderName> = fields.keys().filter(|name| is_foreign(name)).cloned().collect();
+    for name in foreign.iter().chain(&OURS).chain([&EXPECT, &PROXY_AUTHORIZATION]) {
         fields.remove(name);
     }
-    match hops::max_forwards(&asked.method, &fields) {
-        Forwards::Unbounded => {}
-        Forwards::Left(left) => drop(fields.insert(MAX_FORWARDS, left.into())),
-        Forwards::Here => return Err(Failure::Loop),
+    // What was to come no further than here has had its answer.
+    if let Forwards::Left(left) = hops::max_forwards(&asked.method, &fields) {
+        fields.insert(MAX_FORWARDS, left.into());
     }
     // Leading zeros are eight times less to some.
     if let Some(length) = fields.get(CONTENT_LENGTH) {
@@ -101,9 +106,18 @@ pub fn fields(asked: &Parts, route: &Route, plan: &Plan, client: IpAddr, own: &s
     Ok(fields)
 }
 
-/// Makes a request ask for the whole response, whatever its client holds.
-pub fn ask_for_all(fields: &mut HeaderMap) {
+/// What no client may say to an origin. Gateways by the rules of CGI take `_` and `-` for the same, so that a name with the one
+/// would pass for a name with the other that has been judged here.
+fn is_foreign(name: &HeaderName) -> bool {
+    name.as_str().starts_with(OURS_BEGIN) || name.as_str().contains('_')
+}
+
+/// Makes a request ask for the whole response, whatever its client holds, and as everybody would ask.
+pub fn ask_for_all(fields: &mut HeaderMap, route: &Route) {
     for name in &NOT_FOR_ALL {
+        fields.remove(name);
+    }
+    for name in OTHER_REQUEST.iter().filter(|name| !route.headers.contains(name)) {
         fields.remove(name);
     }
 }
@@ -111,5 +125,71 @@ pub fn ask_for_all(fields: &mut HeaderMap) {
 fn insert(fields: &mut HeaderMap, name: HeaderName, text: &str) {
     if let Ok(value) = HeaderValue::try_from(text) {
         fields.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::super::route::specimen;
+    use super::super::upstream::Preface;
+    use super::*;
+
+    fn plan() -> Plan {
+        let far = std::time::Duration::from_secs(60);
+        Plan {
+            name: "prueba".into(),
+            origins: Vec::new(),
+            tls: None,
+            http2: false,
+            host: HostOut::Client,
+            forwarded: false,
+            x_forwarded: false,
+            preface: Preface::Off,
+            health: None,
+            slow_start: far,
+            connect: far,
+            first_byte: far,
+            idle: far,
+            total: far,
+            connections: 1,
+            waiting: 1,
+        }
+    }
+
+    /// Whether a field reaches the origin with a request of its client's own, and with one for all.
+    fn reaches(name: &str, route: &Route) -> (bool, bool) {
+        let (asked, ()) = Request::get("http://a/").header(name, "1").body(()).unwrap().into_parts();
+        let mut fields = fields(&asked, route, &plan(), [192, 0, 2, 1].into(), "difusor").unwrap();
+        let own = fields.contains_key(name);
+        ask_for_all(&mut fields, route);
+        (own, fields.contains_key(name))
+    }
+
+    #[test]
+    fn what_clients_say_goes_as_far_as_it_may() {
+        for (name, expected) in [
+            ("accept-language", (true, true)),
+            ("x-forwarded-for", (false, false)),
+            ("x-forwarded-scheme", (false, false)),
+            ("x-forwarded-prefix", (false, false)),
+            // Gateways of old make `HTTP_X_FORWARDED_FOR` of both.
+            ("x_forwarded_for", (false, false)),
+            ("content_length", (false, false)),
+            // Another request than the one whose answer everybody gets.
+            ("x-http-method-override", (true, false)),
+            ("x-http-method", (true, false)),
+            ("x-method-override", (true, false)),
+            ("x-original-url", (true, false)),
+            ("x-rewrite-url", (true, false)),
+            ("x-original-host", (true, false)),
+            ("x-host", (true, false)),
+            ("range", (true, false)),
+        ] {
+            assert_eq!(reaches(name, &specimen("/")), expected, "{name}");
+        }
+        let keyed = Route { headers: vec!["x-original-url".parse().unwrap()], ..specimen("/") };
+        assert_eq!(reaches("x-original-url", &keyed), (true, true), "it is part of the key");
     }
 }

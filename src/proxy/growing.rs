@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -16,14 +17,36 @@ use super::failure::Failure;
 
 /// A window's fastest reader has at most this much before it.
 const AHEAD_BYTES: usize = 1 << 20;
+/// What a piece takes beside its bytes: an origin that sends them one by one gets no more room than others.
+const PIECE_BYTES: usize = 64;
 
-#[derive(Default)]
+/// What all bodies that come may hold, all together.
+pub struct Room {
+    held: AtomicUsize,
+    most: usize,
+}
+
+impl Room {
+    pub fn new(most: usize) -> Room {
+        Room { held: AtomicUsize::new(0), most }
+    }
+
+    fn is_full(&self) -> bool {
+        self.held.load(Relaxed) >= self.most
+    }
+}
+
 struct Inner {
     pieces: VecDeque<Bytes>,
     /// Pieces that were let go at the front.
     gone: usize,
     /// Bytes in `pieces`.
     held: usize,
+    /// Above it, the body is a window.
+    most: usize,
+    /// Bytes that have come.
+    come: u64,
+    room: Arc<Room>,
     end: Option<Result<(), Failure>>,
     readers: HashMap<u64, Reading>,
     next_reader: u64,
@@ -41,15 +64,26 @@ struct Reading {
 #[derive(Clone)]
 pub struct Growing {
     inner: Arc<Mutex<Inner>>,
-    /// Above it, the body is a window.
-    most: usize,
     length: Option<u64>,
 }
 
 impl Growing {
-    /// `most`: bytes that are kept whole. `length`: where the origin has told it.
-    pub fn new(most: usize, length: Option<u64>) -> Growing {
-        Growing { inner: Arc::default(), most, length }
+    /// `most`: bytes that are kept whole. `length`: where the origin has told it. `room`: shared with other bodies; where it is
+    /// full, a long one grows no more and goes on as a window.
+    pub fn new(most: usize, length: Option<u64>, room: &Arc<Room>) -> Growing {
+        let inner = Inner {
+            pieces: VecDeque::new(),
+            gone: 0,
+            held: 0,
+            most,
+            come: 0,
+            room: room.clone(),
+            end: None,
+            readers: HashMap::new(),
+            next_reader: 0,
+            filler: None,
+        };
+        Growing { inner: Arc::new(Mutex::new(inner)), length }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -59,15 +93,16 @@ impl Growing {
     /// Adds a piece. False once it is a window, so that the body will not be stored.
     pub fn push(&self, piece: Bytes) -> bool {
         let mut inner = self.lock();
-        inner.held += piece.len();
-        inner.pieces.push_back(piece);
-        while inner.held > self.most.max(AHEAD_BYTES) {
-            let Some(first) = inner.pieces.pop_front() else { break };
-            inner.held -= first.len();
-            inner.gone += 1;
+        if inner.room.is_full() {
+            inner.most = inner.most.min(inner.held.max(AHEAD_BYTES));
+        }
+        inner.add(piece);
+        let most = inner.most.max(AHEAD_BYTES);
+        while inner.held > most || inner.pieces.len() * PIECE_BYTES > most {
+            inner.let_go();
         }
         inner.wake();
-        inner.gone == 0
+        inner.is_kept()
     }
 
     /// Bytes of all of it, where the origin has told.
@@ -77,14 +112,13 @@ impl Growing {
 
     /// True where so much more is no more than the origin has told.
     pub fn expects(&self, more: usize) -> bool {
-        let held = self.lock().held;
-        self.length.is_none_or(|length| (held + more) as u64 <= length)
+        let come = self.lock().come;
+        self.length.is_none_or(|length| come + more as u64 <= length)
     }
 
-    /// True where as much has come as the origin has told, and all of it is kept.
+    /// True where as much has come as the origin has told.
     pub fn is_as_long_as_told(&self) -> bool {
-        let inner = self.lock();
-        inner.gone == 0 && self.length == Some(inner.held as u64)
+        self.length == Some(self.lock().come)
     }
 
     pub fn end(&self, how: Result<(), Failure>) {
@@ -94,10 +128,10 @@ impl Growing {
     }
 
     /// All of it, in one piece of memory that holds nothing else: a piece that came alone is part of the buffer that it was
-    /// read into. `None` where it was let go in part.
+    /// read into. `None` where it is a window.
     pub fn whole(&self) -> Option<Bytes> {
         let inner = self.lock();
-        if inner.gone > 0 {
+        if !inner.is_kept() {
             return None;
         }
         let mut all = BytesMut::with_capacity(inner.held);
@@ -110,7 +144,7 @@ impl Growing {
     pub async fn wanted(&self) -> Result<(), Failure> {
         std::future::poll_fn(|cx| {
             let mut inner = self.lock();
-            if inner.gone == 0 && inner.held <= self.most {
+            if inner.is_kept() {
                 return Poll::Ready(Ok(()));
             }
             let Some(fastest) = inner.readers.values().map(|reading| reading.at).max() else {
@@ -138,8 +172,34 @@ impl Growing {
 }
 
 impl Inner {
+    /// True while it is no window.
+    fn is_kept(&self) -> bool {
+        self.gone == 0 && self.held <= self.most
+    }
+
+    fn add(&mut self, piece: Bytes) {
+        self.held += piece.len();
+        self.come += piece.len() as u64;
+        self.room.held.fetch_add(piece.len(), Relaxed);
+        self.pieces.push_back(piece);
+    }
+
+    /// The first piece.
+    fn let_go(&mut self) {
+        let len = self.pieces.pop_front().map_or(0, |piece| piece.len());
+        self.held -= len;
+        self.gone += 1;
+        self.room.held.fetch_sub(len, Relaxed);
+    }
+
     fn wake(&mut self) {
         self.readers.values_mut().filter_map(|reading| reading.waker.take()).for_each(Waker::wake);
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.room.held.fetch_sub(self.held, Relaxed);
     }
 }
 
@@ -201,10 +261,14 @@ mod tests {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
     }
 
+    fn wide() -> Arc<Room> {
+        Arc::new(Room::new(usize::MAX))
+    }
+
     #[test]
     fn everybody_reads_all_of_it_whenever_they_come() {
         run(async {
-            let body = Growing::new(1 << 20, None);
+            let body = Growing::new(1 << 20, None, &wide());
             let early = tokio::spawn(body.reader().collect());
             tokio::task::yield_now().await;
             assert!(body.push("ab".into()));
@@ -222,7 +286,7 @@ mod tests {
     #[test]
     fn a_body_that_breaks_off_is_whole_for_nobody() {
         run(async {
-            let body = Growing::new(1 << 20, None);
+            let body = Growing::new(1 << 20, None, &wide());
             body.push("ab".into());
             body.end(Err(Failure::Reset));
             body.end(Ok(()));
@@ -231,9 +295,60 @@ mod tests {
     }
 
     #[test]
+    fn what_is_longer_than_may_be_stored_is_whole_for_nobody() {
+        let body = Growing::new(4, None, &wide());
+        let _reader = body.reader();
+        assert!(body.push("1234".into()));
+        assert_eq!(body.whole().unwrap(), "1234");
+        assert!(!body.push("5".into()));
+        assert!(body.whole().is_none());
+    }
+
+    #[test]
+    fn a_body_in_crumbs_takes_no_more_room_than_others() {
+        let most = 4 * AHEAD_BYTES;
+        let body = Growing::new(most, None, &wide());
+        let _reader = body.reader();
+        let crumb = Bytes::from_static(b"x");
+        for _ in 0..most {
+            body.push(crumb.clone());
+        }
+        let pieces = body.lock().pieces.len();
+        assert!(pieces * size_of::<Bytes>() <= 2 * most, "{pieces}");
+        assert!(body.whole().is_none());
+    }
+
+    #[test]
+    fn where_there_is_no_more_room_long_bodies_go_on_as_windows() {
+        run(async {
+            let room = Arc::new(Room::new(4 * AHEAD_BYTES));
+            let new = || Growing::new(8 * AHEAD_BYTES, None, &room);
+            let piece = Bytes::from(vec![b'x'; AHEAD_BYTES]);
+            let (first, second) = (new(), new());
+            let mut reader = second.reader();
+            for _ in 0..2 {
+                assert!(first.push(piece.clone()) && second.push(piece.clone()));
+            }
+            // What is read of it goes on; it grows no more.
+            for _ in 0..8 {
+                assert!(reader.frame().await.unwrap().is_ok());
+                assert!(!second.push(piece.clone()));
+                assert_eq!(room.held.load(Relaxed), 4 * AHEAD_BYTES);
+            }
+            assert!(second.whole().is_none() && first.whole().is_some());
+            let small = new();
+            assert!(small.push(piece.clone()), "so much there always is");
+            drop((first, second, reader));
+            assert_eq!(room.held.load(Relaxed), AHEAD_BYTES);
+            let third = new();
+            assert!((0..3).all(|_| third.push(piece.clone())) && !third.push(piece.clone()));
+        });
+    }
+
+    #[test]
     fn a_window_waits_for_its_fastest_reader_and_cuts_the_slow_off() {
         run(async {
-            let body = Growing::new(AHEAD_BYTES, None);
+            let body = Growing::new(AHEAD_BYTES, None, &wide());
             let (mut fast, slow) = (body.reader(), body.reader());
             let piece = Bytes::from(vec![b'x'; AHEAD_BYTES / 2]);
             for n in 0..20 {

@@ -55,7 +55,7 @@ pub enum Fault {
     Essential,
 }
 
-/// Takes out what belongs to the connection; `Upgrade` and `TE` are read by the caller before.
+/// Takes out what belongs to the connection; `Upgrade` is read by the caller before.
 pub fn strip(headers: &mut HeaderMap) -> Result<(), Fault> {
     let members = list::of(headers, CONNECTION).members;
     if members.len() > OPTIONS_MOST {
@@ -87,11 +87,6 @@ pub fn upgrade(version: Version, headers: &HeaderMap) -> Option<HeaderValue> {
     let members = list::of(headers, UPGRADE).members;
     let kept: Vec<&[u8]> = members.into_iter().filter(|one| !OF_HTTP.contains(&&*name(one))).collect();
     HeaderValue::from_bytes(&kept.join(&b", "[..])).ok().filter(|_| !kept.is_empty())
-}
-
-/// True where the client takes trailers (10.1.4): then a `TE: trailers` of our own goes upstream.
-pub fn takes_trailers(headers: &HeaderMap) -> bool {
-    list::of(headers, TE).members.iter().any(|member| member.eq_ignore_ascii_case(b"trailers"))
 }
 
 /// Adds this hop to `Via`; `name` is a token of the configuration, that tells nothing of the machine.
@@ -157,7 +152,6 @@ mod tests {
             ("x-end", "1"),
             ("te", "trailers"),
         ]);
-        assert!(takes_trailers(&headers));
         assert_eq!(strip(&mut headers), Ok(()));
         assert_eq!(headers, head(&[("x-end", "1")]));
         for (value, fault) in

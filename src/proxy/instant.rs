@@ -4,16 +4,17 @@
 //! that.
 
 use bytes::Bytes;
-use http::header::ETAG;
-use http::{Request, StatusCode};
+use http::header::{ETAG, HeaderMap};
+use http::{Request, StatusCode, Uri};
 
 use super::coded;
 use super::corridor::Corridor;
+use super::key::{self, Key, OF_UPSTREAM};
 use super::lines::Lines;
 use super::reply::BRIEF;
 use super::route::{Query, Route};
 use super::status::{CACHE_STATUS, Outcome, Status};
-use super::upstream::HostOut;
+use super::upstream::{HostOut, Plan};
 use super::validate;
 use crate::snapshot::negotiate::Accepted;
 
@@ -29,11 +30,13 @@ pub struct Glance<'r> {
     pub corte: Option<&'r str>,
 }
 
-/// What the key of a route's requests begins with.
+/// What the keys of an upstream's requests begin with, and end with.
 pub struct Beginning {
     scheme: &'static str,
     /// `None`: the host that was asked for.
     host: Option<String>,
+    /// What it ends with, where another upstream has the same scheme and host.
+    end: String,
 }
 
 impl Beginning {
@@ -42,7 +45,25 @@ impl Beginning {
             HostOut::Named(name) => Some(name.to_ascii_lowercase()),
             HostOut::Client => None,
         };
-        Beginning { scheme: if is_secure { "https://" } else { "http://" }, host }
+        Beginning { scheme: if is_secure { "https://" } else { "http://" }, host, end: String::new() }
+    }
+
+    /// Of all upstreams, in their order. Two may be told the same host: their answers are none of each other's.
+    pub fn of_all(plans: &[Plan]) -> Vec<Beginning> {
+        let mut all: Vec<Beginning> = Vec::with_capacity(plans.len());
+        for (number, plan) in plans.iter().enumerate() {
+            let mut one = Beginning::of(plan.tls.is_some(), &plan.host);
+            if all.iter().any(|other| (other.scheme, &other.host) == (one.scheme, &one.host)) {
+                one.end = format!("{OF_UPSTREAM}{number}");
+            }
+            all.push(one);
+        }
+        all
+    }
+
+    /// True where its keys are more than addresses.
+    pub fn is_apart(&self) -> bool {
+        !self.end.is_empty()
     }
 
     /// The key of an addressed request, see below.
@@ -70,14 +91,21 @@ impl Beginning {
             key.push_str(query);
         }
         if route.by_corte {
-            key.push_str(super::key::BY_CORTE);
+            key.push_str(key::BY_CORTE);
             key.push_str(asked.corte.unwrap_or_default());
         }
+        key.push_str(&self.end);
         Some(())
     }
 }
 
 impl Corridor {
+    /// The key of a request of `route` that goes to `address`.
+    pub(super) fn key(&self, route: &Route, address: &Uri, fields: &HeaderMap, corte: Option<&str>) -> Key {
+        let (key, end) = (key::key(route, address, fields, corte), &self.beginning(route).end);
+        if end.is_empty() { key } else { [&*key, end].concat().into() }
+    }
+
     /// Writes status line and fields of the answer behind `out`, without the empty line, and returns the body; `None`, and
     /// nothing is written, where [`Corridor::ready`] has to be asked. `room` is for the key.
     pub fn glance(&self, route: &Route, asked: &Glance, room: &mut String, out: &mut Vec<u8>) -> Option<Bytes> {
@@ -164,10 +192,8 @@ fn number(mut n: u32, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, Uri};
-
+    use super::super::forward;
     use super::super::route::specimen;
-    use super::super::{forward, key};
     use super::*;
 
     #[test]

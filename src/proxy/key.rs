@@ -8,12 +8,15 @@ use http::uri::{PathAndQuery, Uri};
 use super::list;
 use super::route::{Query, Route};
 
-/// Scheme, host, path, query; then fields and corte, where the route asks for them. Each on a line of its own: none of them
-/// can hold one.
+/// Scheme, host, path, query; then fields and corte, where the route asks for them, and the upstream, where another goes by the
+/// same name. Each on a line of its own: none of them can hold one.
 pub type Key = Arc<str>;
 
 /// Before the corte's ID.
 pub const BY_CORTE: &str = "\ncorte ";
+
+/// Before the upstream's place in the list of all.
+pub const OF_UPSTREAM: &str = "\nupstream ";
 
 /// Path and query as they go upstream: what the route drops is in neither.
 pub fn target(route: &Route, uri: &Uri) -> Option<PathAndQuery> {

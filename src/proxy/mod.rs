@@ -44,11 +44,14 @@ pub mod store;
 mod stored;
 pub mod structured;
 mod tally;
+#[cfg(test)]
+mod tests;
 mod told;
 pub mod update;
 pub mod upstream;
 pub mod validate;
 pub mod vary;
+mod written;
 
 /// The most that a number of seconds in a field counts as (RFC 9111, 1.2.2): 2^31, 68 years.
 pub const SECONDS_MOST: u32 = 1 << 31;

@@ -82,11 +82,6 @@ impl Partial {
         *response.headers_mut() = fields;
         response
     }
-
-    /// Bytes of the whole body.
-    pub fn whole(&self) -> usize {
-        self.whole
-    }
 }
 
 /// One body has one coding: a part that says another is of another, whatever its tag.

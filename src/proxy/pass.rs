@@ -122,7 +122,7 @@ fn outdate(corridor: &Corridor, route: &Route, head: &Parts, address: &Uri, resp
 /// What is under way to it first: what that stores afterwards, it makes old itself.
 fn forget(corridor: &Corridor, address: &str, route: &Route) {
     corridor.flights.outdate(address);
-    let has_more = route.by_corte || !route.headers.is_empty();
+    let has_more = route.by_corte || !route.headers.is_empty() || corridor.beginning(route).is_apart();
     corridor.store().outdate(address, has_more);
 }
 

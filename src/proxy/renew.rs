@@ -6,7 +6,7 @@ use http::{Method, StatusCode, Version};
 
 use super::freshness::{self, Kept};
 use super::store::Stored;
-use super::vary::Vary;
+use super::vary::{self, Vary};
 use super::{hops, storable, update, validate};
 
 /// How the origin came to say it.
@@ -38,7 +38,8 @@ impl Said<'_> {
     /// Renewed, or out of date, by the 200 that a HEAD was answered with.
     pub fn by_head(&self, stored: &Stored) -> Stored {
         let renewed = match update::head(&stored.fields(), self.fields) {
-            update::Head::Renews if stored.status == StatusCode::OK => {
+            // What a write or a purge has outdated since it was asked, only the body itself can make good.
+            update::Head::Renews if stored.status == StatusCode::OK && !stored.outdated => {
                 self.renewed(stored).filter(|renewed| self.may_be_stored(renewed))
             }
             _ => None,
@@ -50,6 +51,7 @@ impl Said<'_> {
         let mut fields = stored.fields();
         update::renew(&mut fields, self.fields).ok()?;
         freshness::date(&mut fields, self.now);
+        vary::complete(&mut fields);
         if self.fields.contains_key(VIA) {
             hops::add_via(&mut fields, self.version, self.name);
         }
@@ -127,6 +129,8 @@ mod tests {
             assert!(outdated || after.left(2001) == left, "{fields}");
             assert_eq!(after.body, "ab");
         }
+        let old = said("etag: \"a\"|content-length: 2", |said| said.by_head(&stored().old()));
+        assert!(old.outdated, "a write or a purge may have come between");
         let mut missing = stored();
         missing.status = StatusCode::NOT_FOUND;
         assert!(said("etag: \"a\"", |said| said.by_head(&missing)).outdated, "it is there by now");

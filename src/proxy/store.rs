@@ -15,6 +15,7 @@ use super::key::Key;
 use super::partial::Partial;
 use super::purge::Purge;
 pub use super::stored::Stored;
+use super::written::Written;
 
 /// Responses of one key. More are of an origin that varies by what differs with every reader: the oldest go.
 const VARIANTS_MAX: usize = 16;
@@ -25,6 +26,8 @@ const OVERHEAD_BYTES: usize = 400;
 #[derive(Debug, Clone, Default)]
 struct Known {
     newest: Option<Arc<Stored>>,
+    /// See [`Written::since`].
+    since: u64,
     /// Few keys have any of it.
     rest: Option<Box<Rest>>,
 }
@@ -41,6 +44,13 @@ struct Rest {
     failed: Option<(Failure, u64)>,
     /// The newest response, where its body broke off.
     part: Option<Arc<Partial>>,
+}
+
+impl Rest {
+    fn is_empty(&self) -> bool {
+        let Rest { older, alone_until, spared_until, failed, part } = self;
+        older.is_empty() && (*alone_until, *spared_until) == (0, 0) && failed.is_none() && part.is_none()
+    }
 }
 
 impl Known {
@@ -80,6 +90,10 @@ impl Known {
         }
     }
 
+    fn is_empty(&self) -> bool {
+        self.newest.is_none() && self.rest.as_ref().is_none_or(|rest| rest.is_empty())
+    }
+
     fn bytes(&self) -> usize {
         let part = |rest: &Rest| rest.part.as_ref().map_or(0, |part| part.stored.bytes());
         let rest = self.rest.as_ref().map_or(0, |rest| size_of::<Rest>() + part(rest));
@@ -90,6 +104,7 @@ impl Known {
 /// See above.
 pub struct Store {
     held: Cache<Key, Arc<Known>>,
+    written: Written,
     /// Purges so far: what was asked for before one must not be stored as new after it.
     purges: AtomicU64,
 }
@@ -99,25 +114,29 @@ impl Store {
         let weigh = |key: &Key, known: &Arc<Known>| {
             u32::try_from(OVERHEAD_BYTES + key.len() + known.bytes()).unwrap_or(u32::MAX)
         };
-        let held = Cache::builder().max_capacity(memory_bytes).weigher(weigh).support_invalidation_closures().build();
-        Store { held, purges: AtomicU64::new(0) }
+        let held = Cache::builder().max_capacity(memory_bytes).weigher(weigh).build();
+        Store { held, written: Written::new(), purges: AtomicU64::new(0) }
+    }
+
+    fn known(&self, key: &str) -> Option<Arc<Known>> {
+        self.held.get(key).filter(|known| known.since == self.written.since(key))
     }
 
     /// What the request selects, and whether the key is known at all.
     pub fn find(&self, key: &str, request: &HeaderMap) -> (Option<Arc<Stored>>, bool) {
-        let Some(known) = self.held.get(key) else { return (None, false) };
+        let Some(known) = self.known(key) else { return (None, false) };
         (known.variants().find(|one| one.is_for(request)).cloned(), known.newest.is_some())
     }
 
     /// The newest response of a key, where there is no other: without regard to whom it is for.
     pub fn only(&self, key: &str) -> Option<Arc<Stored>> {
-        let known = self.held.get(key)?;
+        let known = self.known(key)?;
         if known.rest.as_ref().is_some_and(|rest| !rest.older.is_empty()) { None } else { known.newest.clone() }
     }
 
     /// What the newest response says of who shares its answer: requests that differ in it must not wait for each other.
     pub fn selecting(&self, key: &Key, request: &HeaderMap) -> Vec<u8> {
-        let newest = self.held.get(key).and_then(|known| known.newest.clone());
+        let newest = self.known(key).and_then(|known| known.newest.clone());
         newest.and_then(|one| one.key_of(request)).unwrap_or_default()
     }
 
@@ -151,7 +170,7 @@ impl Store {
 
     /// What there is of a response that the request selects and whose body broke off.
     pub fn part(&self, key: &Key, request: &HeaderMap) -> Option<Arc<Partial>> {
-        self.held.get(key)?.rest.as_ref()?.part.clone().filter(|part| part.stored.is_for(request))
+        self.known(key)?.rest.as_ref()?.part.clone().filter(|part| part.stored.is_for(request))
     }
 
     /// In the place of any other; not where a purge came between.
@@ -164,7 +183,7 @@ impl Store {
     }
 
     fn rest_of(&self, key: &Key, says: impl Fn(&Rest) -> bool) -> bool {
-        self.held.get(key).is_some_and(|known| known.rest.as_ref().is_some_and(|rest| says(rest)))
+        self.known(key).is_some_and(|known| known.rest.as_ref().is_some_and(|rest| says(rest)))
     }
 
     /// It is another's by now.
@@ -203,7 +222,7 @@ impl Store {
     }
 
     pub fn failed(&self, key: &Key, now: u64) -> Option<Failure> {
-        let (failure, until) = self.held.get(key)?.rest.as_ref()?.failed?;
+        let (failure, until) = self.known(key)?.rest.as_ref()?.failed?;
         (until > now).then_some(failure)
     }
 
@@ -217,19 +236,22 @@ impl Store {
                 known.variants_mut().for_each(outdate);
             });
         }
-        if !has_more {
-            return;
+        if has_more {
+            self.written.note(address);
         }
-        let begin = format!("{address}\n");
-        // Only fails where the builder was not told that closures are used.
-        let _ = self.held.invalidate_entries_if(move |key, _| key.starts_with(&begin));
     }
 
     fn change(&self, key: &Key, change: impl FnOnce(&mut Known)) {
         self.held.entry(key.clone()).and_compute_with(|entry| {
-            let mut known = entry.map_or_else(Known::default, |entry| Known::clone(entry.value()));
+            let (is_held, since) = (entry.is_some(), self.written.since(key));
+            let known = entry.map(|entry| Known::clone(entry.value())).filter(|known| known.since == since);
+            let mut known = known.unwrap_or(Known { since, ..Known::default() });
             change(&mut known);
-            Op::Put(Arc::new(known))
+            match known.is_empty() {
+                false => Op::Put(Arc::new(known)),
+                true if is_held => Op::Remove,
+                true => Op::Nop,
+            }
         });
     }
 
@@ -243,6 +265,9 @@ impl Store {
             let is_meant = |one: &Stored| by_address.unwrap_or_else(|| purge.which.tags(&one.fields()));
             let part = known.rest.as_ref().and_then(|rest| rest.part.as_ref());
             let is_part_meant = part.is_some_and(|part| is_meant(&part.stored));
+            if known.since != self.written.since(&key) {
+                continue;
+            }
             if !is_part_meant && !known.variants().any(|one| is_meant(one)) {
                 continue;
             }
@@ -396,5 +421,56 @@ mod tests {
         assert!(store.is_alone(&key, 99) && !store.is_alone(&key, 100));
         store.put(&key, stored(&[], &head(&[]), "x"), 0);
         assert!(!store.is_alone(&key, 99));
+    }
+
+    #[test]
+    fn what_is_gone_leaves_nothing_behind() {
+        let (store, key) = (Store::new(1 << 20), Key::from("http://a/"));
+        let one = stored(&[], &head(&[]), "x");
+        store.put(&key, one.clone(), 0);
+        assert_eq!(store.held().0, 1);
+        store.purge(&Purge { which: Which::Everything, soft: false });
+        assert_eq!(store.held(), (0, 0));
+        // Whoever comes with news of it comes too late.
+        store.replace(&key, &one, one.clone());
+        store.told(&key, &head(&[]), Stored::old);
+        assert_eq!(store.held(), (0, 0));
+    }
+
+    #[test]
+    fn what_a_response_varies_by_counts_too() {
+        let names: Vec<String> = (0..30).map(|n| format!("{n}{}", "x".repeat(500))).collect();
+        let with = |fields: &HeaderMap| {
+            let vary = Vary::read(fields);
+            let selects = vary.key(&HeaderMap::new()).unwrap();
+            let kept = Kept::of(StatusCode::OK, fields, 0, 0, None);
+            Stored::new(StatusCode::OK, fields.clone(), Bytes::new(), kept, vary, selects)
+        };
+        let mut fields = HeaderMap::new();
+        let alone = with(&fields).bytes();
+        fields.insert("vary", names.join(",").parse().unwrap());
+        // Its line, its names, and what the request has in them.
+        let least = 3 * names.iter().map(String::len).sum::<usize>();
+        assert!(with(&fields).bytes() >= alone + least);
+    }
+
+    #[test]
+    fn a_write_reaches_all_keys_of_its_address() {
+        let (store, none) = (Store::new(1 << 20), head(&[]));
+        let keys = ["http://a/b", "http://a/b\ncorte 1", "http://a/b\nx:1\ncorte 2"].map(Key::from);
+        for key in &keys {
+            store.put(key, stored(&[], &none, "viejo"), 0);
+        }
+        store.leave_alone(&keys[1], 100);
+        store.outdate("http://a/b", true);
+        assert!(store.find(&keys[0], &none).0.unwrap().outdated);
+        for key in &keys[1..] {
+            assert!(!store.find(key, &none).1 && store.only(key).is_none() && !store.is_alone(key, 1));
+            store.told(key, &none, |one| panic!("{one:?} is gone"));
+            store.put(key, stored(&[], &none, "nuevo"), 0);
+            assert_eq!(body(store.find(key, &none)), Some("nuevo".into()));
+        }
+        store.outdate("http://a/b", false);
+        assert!(store.only(&keys[1]).is_some(), "its route has no such keys");
     }
 }

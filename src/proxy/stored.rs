@@ -173,7 +173,8 @@ impl Stored {
 
     /// What it takes in memory, beside what holds it.
     pub fn bytes(&self) -> usize {
-        let selected = self.selected.as_ref().map_or(0, |selected| size_of::<Selected>() + selected.by.len());
+        let selected = |one: &Selected| size_of::<Selected>() + one.vary.bytes() + one.by.len();
+        let selected = self.selected.as_deref().map_or(0, selected);
         let coded: usize = self.coded.iter().flatten().map(Coded::bytes).sum();
         size_of::<Stored>() + self.lines.as_bytes().len() + self.body.len() + selected + coded
     }

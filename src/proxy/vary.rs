@@ -1,8 +1,9 @@
 //! `Vary` (RFC 9110, 12.5.5) and the secondary key that it asks for (RFC 9111, 4.1).
 
-use http::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, VARY};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, VARY};
 
 use super::list;
+use super::reply::ENCODING;
 
 /// More field names than any honest origin varies by; with more, nothing matches.
 const FIELDS_MOST: usize = 32;
@@ -31,6 +32,12 @@ impl Vary {
         }
     }
 
+    /// What its names take in memory.
+    pub fn bytes(&self) -> usize {
+        let Vary::Fields(names) = self else { return 0 };
+        names.iter().map(|name| size_of::<HeaderName>() + name.as_str().len()).sum()
+    }
+
     /// The secondary key of a request: equal keys are selected by the same fields (4.1). Lines are combined, white space at
     /// members' ends goes; an absent field differs from an empty one. `None` for `*`.
     pub fn key(&self, request: &HeaderMap) -> Option<Vec<u8>> {
@@ -46,6 +53,16 @@ impl Vary {
             key.push(b'\n');
         }
         Some(key)
+    }
+}
+
+/// Says what many an origin forgets: that a coded body is for who takes its coding (RFC 9110, 12.5.3).
+pub fn complete(fields: &mut HeaderMap) {
+    if fields.contains_key(CONTENT_ENCODING)
+        && let Vary::Fields(names) = Vary::read(fields)
+        && !names.contains(&ACCEPT_ENCODING)
+    {
+        fields.append(VARY, ENCODING);
     }
 }
 
