@@ -65,8 +65,12 @@ pub(super) enum About {
 
 impl Errand {
     /// Goes, and tells everybody what came of it.
-    pub async fn run(self) {
+    pub async fn run(mut self) {
         let begun = Begun { at: self.corridor.now(), purges: self.corridor.store().purges() };
+        // It may have been purged, or renewed, since it was found.
+        if self.stored.is_some() {
+            self.stored = self.corridor.store().find(&self.key, &self.asked.headers).0;
+        }
         let mut asking = self.asking();
         let answered = loop {
             let answered = self.send(&asking).await;
@@ -157,6 +161,10 @@ impl Errand {
             negative: self.negative(stored.status),
             name: self.corridor.name(),
         };
+        // What was purged meanwhile does not come back without its body.
+        if self.corridor.store().purges() != begun.purges {
+            return None;
+        }
         // What may not be stored any longer is not for those who wait either.
         let renewed = Arc::new(said.by_304(stored).filter(|renewed| said.may_be_stored(renewed))?);
         self.put(renewed.clone(), begun);

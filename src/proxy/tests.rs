@@ -261,3 +261,24 @@ async fn what_is_coded_is_for_who_takes_the_coding_though_the_origin_forgets_to_
     }
     assert_eq!(of(plain).await.body, "plain");
 }
+
+#[tokio::test]
+async fn what_was_purged_does_not_come_back_by_a_304() {
+    let scene = Scene::open(specimen("/")).await;
+    let first = scene.ask(&[]).await;
+    scene.heard().await.answer("200 OK", &format!("{STALE}ETag: \"1\"\r\n"), "malo").await;
+    assert_eq!(of(first).await.body, "malo");
+    let mut second = scene.ask(&[]).await;
+    let heard = scene.heard().await;
+    assert!(heard.head.contains("if-none-match"), "{}", heard.head);
+    scene.corridor.purge(&Purge { which: Which::Everything, soft: false });
+    heard.answer("304 Not Modified", &format!("{FRESH}ETag: \"1\"\r\n"), "").await;
+    tokio::select! {
+        heard = scene.heard() => {
+            assert!(!heard.head.contains("if-none-match"), "{}", heard.head);
+            heard.answer("200 OK", FRESH, "bueno").await;
+        }
+        answer = &mut second => panic!("{:?} was purged", answer.unwrap().unwrap().body),
+    }
+    assert_eq!(of(second).await.body, "bueno");
+}
