@@ -41,7 +41,7 @@ pub struct Broken;
 pub struct Onward {
     pub site: Arc<Site>,
     pub corridor: Arc<Corridor>,
-    pub route: Route,
+    pub route: Arc<Route>,
     pub client: Caller,
     pub scheme: Scheme,
     pub authority: Authority,

@@ -211,7 +211,7 @@ pub enum Judged<'s, 'e> {
 /// A route and what it is a route of.
 pub struct Way<'s> {
     pub corridor: &'s Arc<Corridor>,
-    pub route: &'s Route,
+    pub route: &'s Arc<Route>,
 }
 
 /// A response that is there, or that has to be waited for.

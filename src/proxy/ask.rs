@@ -31,7 +31,7 @@ const JITTER_MS: u64 = 500;
 /// One request, and what it has come to so far.
 pub(super) struct Asking {
     pub(super) corridor: Arc<Corridor>,
-    pub(super) route: Route,
+    pub(super) route: Arc<Route>,
     pub(super) head: Parts,
     client: Caller,
     address: Uri,
@@ -41,7 +41,7 @@ pub(super) struct Asking {
 }
 
 /// See above.
-pub async fn answer(corridor: Arc<Corridor>, route: Route, asked: Asked) -> Result<Response<Passing>, Failed> {
+pub async fn answer(corridor: Arc<Corridor>, route: Arc<Route>, asked: Asked) -> Result<Response<Passing>, Failed> {
     let Asked { request, client, corte, early } = asked;
     let (head, body) = request.into_parts();
     let plan = corridor.upstream(&route).plan();

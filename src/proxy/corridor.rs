@@ -71,7 +71,7 @@ pub struct Failed {
 /// See above.
 pub struct Corridor {
     name: String,
-    routes: Vec<Route>,
+    routes: Vec<Arc<Route>>,
     upstreams: Vec<Upstream>,
     object_bytes: usize,
     /// As much again as is stored, for what comes.
@@ -97,7 +97,7 @@ impl Corridor {
             beginnings: Beginning::of_all(&settings.upstreams),
             press: Press::start(store.clone()),
             tallies: routes.iter().map(|route| Tally::new(route, metrics, &clock)).collect(),
-            routes,
+            routes: routes.into_iter().map(Arc::new).collect(),
             upstreams: settings.upstreams.into_iter().map(|plan| Upstream::new(plan, metrics)).collect(),
             object_bytes: usize::try_from(settings.object_bytes).unwrap_or(usize::MAX),
             room: Arc::new(Room::new(usize::try_from(settings.memory_bytes).unwrap_or(usize::MAX))),
@@ -108,7 +108,7 @@ impl Corridor {
     }
 
     /// The route of a request, or `None` where nobody but the package knows it. `host` as it was sent, `path` as it came.
-    pub fn route(&self, host: Option<&str>, path: &str) -> Option<&Route> {
+    pub fn route(&self, host: Option<&str>, path: &str) -> Option<&Arc<Route>> {
         self.routes.iter().find(|route| route.takes(host, path))
     }
 
@@ -139,7 +139,7 @@ impl Corridor {
     }
 
     /// The answer of `route` for any request.
-    pub async fn answer(self: Arc<Self>, route: Route, asked: Asked) -> Result<Response<Passing>, Failed> {
+    pub async fn answer(self: Arc<Self>, route: Arc<Route>, asked: Asked) -> Result<Response<Passing>, Failed> {
         let uses = use_of(asked.request.method());
         let said = request::Directives::read(asked.request.headers());
         // What an origin makes of a body is for nobody else.
@@ -153,7 +153,7 @@ impl Corridor {
     }
 
     /// In the order in which they are tried.
-    pub(super) fn routes(&self) -> &[Route] {
+    pub(super) fn routes(&self) -> &[Arc<Route>] {
         &self.routes
     }
 

@@ -32,7 +32,7 @@ const FAILED_S: u64 = 2;
 /// What has to be asked.
 pub struct Errand {
     pub corridor: Arc<Corridor>,
-    pub route: Route,
+    pub route: Arc<Route>,
     pub key: Key,
     /// The head of the request that leads.
     pub asked: Parts,

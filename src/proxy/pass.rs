@@ -103,7 +103,7 @@ fn outdate(corridor: &Corridor, route: &Route, head: &Parts, address: &Uri, resp
         forget(corridor, &named, route);
         let Ok(named) = named.parse::<Uri>() else { continue };
         // The same may be kept under the rules of other routes.
-        let of_origin = |other: &&Route| other.upstream == route.upstream && takes(other, &named);
+        let of_origin = |other: &&Arc<Route>| other.upstream == route.upstream && takes(other, &named);
         for other in corridor.routes().iter().filter(of_origin) {
             if let Some(address) = readdressed(other, &named) {
                 forget(corridor, &address.to_string(), other);

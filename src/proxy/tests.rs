@@ -23,7 +23,7 @@ const FAR: Duration = Duration::from_secs(60);
 struct Scene {
     listener: TcpListener,
     corridor: Arc<Corridor>,
-    route: Route,
+    route: Arc<Route>,
 }
 
 /// A request that has come to the origin.
@@ -42,7 +42,7 @@ impl Scene {
     async fn open(route: Route) -> Scene {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let corridor = corridor(vec![plan(&listener, HostOut::Client)], vec![route.clone()]);
-        Scene { listener, corridor, route }
+        Scene { listener, corridor, route: route.into() }
     }
 
     /// Somebody asks, and waits for the answer before this is over.
