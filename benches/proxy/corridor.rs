@@ -53,6 +53,9 @@ pub fn open(origin: SocketAddr) -> Arc<Corridor> {
         results: false,
         stale_if_error: Duration::ZERO,
         negative: Duration::ZERO,
+        first_byte: None,
+        idle: None,
+        total: None,
         wait: PATIENCE,
         body_bytes: 0,
     };

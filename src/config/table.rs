@@ -628,6 +628,21 @@ pub static TABLE: &[Setting] = &[
         "how long 404 and 410 are kept where the origin says nothing of it",
     ),
     setting(
+        "route.first_byte",
+        "a duration",
+        Some(""),
+        "\"30s\"",
+        "in place of the upstream's: from the whole request sent to the head of the answer",
+    ),
+    setting(
+        "route.idle",
+        "a duration",
+        Some(""),
+        "\"30s\"",
+        "in place of the upstream's: between two pieces of a body",
+    ),
+    setting("route.total", "a duration", Some(""), "\"5m\"", "in place of the upstream's: for the whole exchange"),
+    setting(
         "route.wait",
         "a duration",
         Some("\"10s\""),

@@ -226,7 +226,7 @@ impl Asking {
         leads: bool,
     ) -> Result<Landed, Result<Response<Passing>, Failed>> {
         // The upstream's own limits end the errand: who has asked hears their names.
-        let total = self.corridor.upstream(&self.route).plan().total;
+        let total = self.corridor.times(&self.route).total;
         let most = if leads { self.route.wait.max(total.saturating_mul(2)) } else { self.route.wait };
         let most = stale.map_or(most, |_| STALE_AFTER.min(self.route.wait));
         match (self.corridor.flights.wait(flight, most).await, stale) {

@@ -23,7 +23,7 @@ use super::route::{Route, ordered};
 use super::status::{Forward, Outcome, Status};
 use super::store::{Store, Stored};
 use super::tally::Tally;
-use super::upstream::{Arriving, Caller, Checks, Plan, Sent, Upstream};
+use super::upstream::{Arriving, Caller, Checks, Plan, Sent, Times, Upstream};
 use super::{ask, forward, pass, request};
 use crate::base::clock::Clock;
 use crate::record::Metrics;
@@ -181,6 +181,16 @@ impl Corridor {
 
     pub(super) fn upstream(&self, route: &Route) -> &Upstream {
         &self.upstreams[route.upstream]
+    }
+
+    /// How long an exchange for `route` may take.
+    pub(super) fn times(&self, route: &Route) -> Times {
+        let times = self.upstream(route).plan().times();
+        Times {
+            first_byte: route.first_byte.unwrap_or(times.first_byte),
+            idle: route.idle.unwrap_or(times.idle),
+            total: route.total.unwrap_or(times.total),
+        }
     }
 
     /// Our name in `Via` and `Cache-Status`.

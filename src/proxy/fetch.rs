@@ -146,7 +146,7 @@ impl Errand {
         if let Some(early) = &self.early {
             early.listen(&mut request, self.corridor.name());
         }
-        upstream.send(request, self.client).await
+        upstream.send_within(request, self.client, self.corridor.times(&self.route)).await
     }
 
     /// What is stored, renewed by a 304 and stored again; `None` where the 304 is about something else (4.3.4), or

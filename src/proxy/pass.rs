@@ -64,7 +64,7 @@ pub async fn pass(
         early.listen(&mut request, corridor.name());
     }
     let begun = corridor.now();
-    let response = upstream.send(request, asked.client).await.map_err(|failure| {
+    let response = upstream.send_within(request, asked.client, corridor.times(route)).await.map_err(|failure| {
         corridor.tally(route).failed(&plan.name, failure);
         failed(failure)
     })?;

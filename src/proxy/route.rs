@@ -46,6 +46,10 @@ pub struct Route {
     pub stale_if_error: Duration,
     /// How long 404 and 410 are kept where the origin says nothing.
     pub negative: Duration,
+    /// Where they are set, they count in place of the upstream's.
+    pub first_byte: Option<Duration>,
+    pub idle: Option<Duration>,
+    pub total: Option<Duration>,
     /// How long one waits for an answer that another has asked for.
     pub wait: Duration,
     /// A request's body at most.
@@ -95,6 +99,9 @@ pub(crate) fn specimen(prefix: &str) -> Route {
         results: false,
         stale_if_error: Duration::ZERO,
         negative: Duration::ZERO,
+        first_byte: None,
+        idle: None,
+        total: None,
         wait: Duration::from_secs(10),
         body_bytes: 1 << 20,
     }

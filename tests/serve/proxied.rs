@@ -324,6 +324,20 @@ fn an_origin_that_gives_nothing_is_told_of_by_name() {
 }
 
 #[test]
+fn a_route_has_limits_of_time_of_its_own() {
+    // It waits for more than comes, until the other side has had enough.
+    let origin = Origin::start(|_, to| drop(to.read(&mut [0; 1])));
+    let quick = "path = \"/pronto\"\nfirst_byte = \"200ms\"";
+    let whole = "[[route]]\nupstream = \"origen\"\npath = \"/entero\"\ncache = false\ntotal = \"200ms\"";
+    let site = Setup::clear().origin(origin.address, PATIENT, &format!("{quick}\n{whole}")).start();
+    for (path, name) in [("/pronto/x", "first-byte-timeout"), ("/entero/x", "total-timeout")] {
+        let response = site.get(path);
+        assert_eq!(response.status, 504, "{}", response.head);
+        assert!(status(&response).ends_with(&format!("detail={name}")), "{}", response.head);
+    }
+}
+
+#[test]
 fn a_crowd_before_a_dead_origin_is_told_without_asking_it() {
     let origin = Origin::start(|_, _| {});
     let site = Setup::clear().origin(origin.address, "", "path = \"/\"\nhost = \"prep\"").start();

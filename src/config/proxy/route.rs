@@ -43,6 +43,8 @@ fn rest(section: &Section, number: usize, upstream: Option<usize>) -> Option<Rou
     let (by_corte, results) = (section.truth("by_corte"), section.truth("results"));
     let stale = section.text("stale_if_error", units::duration_or_zero);
     let negative = section.text("negative", units::duration_or_zero);
+    let time = |key| section.text_if_given(key, units::duration);
+    let (first_byte, idle, total) = (time("first_byte"), time("idle"), time("total"));
     let (wait, body) = (section.text("wait", units::duration), section.text("body_bytes", units::size));
     let (prefix, host, first) = (prefix?.value, host?, first?);
     if first && prefix == "/" && host.is_none() {
@@ -64,6 +66,9 @@ fn rest(section: &Section, number: usize, upstream: Option<usize>) -> Option<Rou
         results: results?,
         stale_if_error: stale?.value,
         negative: negative?.value,
+        first_byte: first_byte?,
+        idle: idle?,
+        total: total?,
         wait: wait?.value,
         body_bytes: body?.value,
     })

@@ -16,7 +16,7 @@ use super::connect::Link;
 use super::fault::{self, Untouched};
 use super::health::Word;
 use super::lease::{Lease, Want, Way};
-use super::plan::Plan;
+use super::plan::Times;
 use super::pool::Pool;
 use super::preface::Caller;
 use super::{Arriving, Sent, head};
@@ -24,7 +24,7 @@ use crate::proxy::failure::Failure;
 
 /// Sends a request, and a second time where the first cannot have done anything. Over by `total`, but for its body.
 pub async fn exchange(
-    plan: &Plan,
+    times: Times,
     pool: &Arc<Pool>,
     request: Request<Sent>,
     caller: Caller,
@@ -36,14 +36,14 @@ pub async fn exchange(
     let seat = pool.seat().await?;
     let mut lease = pool.lease(seat, want).await?;
     let (request, stage) = outgoing(request);
-    let lost = match once(plan, pool, &mut lease, request, stage.clone(), total).await {
+    let lost = match once(times, pool, &mut lease, request, stage.clone(), total).await {
         Ok(response) if !(lease.is_reused && is_late(&response) && again.may_be_repeated()) => {
-            return received(plan, lease, response, total, way);
+            return received(times, lease, response, total, way);
         }
         Ok(_) => Lost { failure: Failure::Reset, untouched: Untouched::Perhaps, unsent: None },
         Err(lost) => lost,
     };
-    tell(plan, &lease, &lost);
+    tell(times, &lease, &lost);
     lease.is_over(lost.untouched);
     let request = match (lost.unsent, lost.untouched) {
         (Some(request), _) => Some(*request),
@@ -57,10 +57,10 @@ pub async fn exchange(
     let seat = lease.into_seat().ok_or(lost.failure)?;
     want.way = if way == Way::Any { Way::Fresh } else { way };
     let mut lease = pool.lease(seat, want).await?;
-    match once(plan, pool, &mut lease, request, stage, total).await {
-        Ok(response) => received(plan, lease, response, total, way),
+    match once(times, pool, &mut lease, request, stage, total).await {
+        Ok(response) => received(times, lease, response, total, way),
         Err(lost) => {
-            tell(plan, &lease, &lost);
+            tell(times, &lease, &lost);
             Err(lost.failure)
         }
     }
@@ -86,7 +86,7 @@ impl From<Failure> for Lost {
 }
 
 /// What that says of the place: nothing, where it is the client's fault, or where a connection has ended as they do.
-fn tell(plan: &Plan, lease: &Lease, lost: &Lost) {
+fn tell(times: Times, lease: &Lease, lost: &Lost) {
     let is_usual = match lost.untouched {
         Untouched::Refused | Untouched::Leaving => true,
         Untouched::Perhaps => lease.is_reused,
@@ -99,7 +99,7 @@ fn tell(plan: &Plan, lease: &Lease, lost: &Lost) {
         | Failure::Malformed
         | Failure::HeadTooLarge => true,
         // Not where most of the time was gone before.
-        Failure::TotalTimeout => lease.since + plan.total / 2 <= Instant::now(),
+        Failure::TotalTimeout => lease.since + times.total / 2 <= Instant::now(),
         _ => false,
     };
     if is_its_fault && !is_usual && lost.unsent.is_none() {
@@ -108,7 +108,7 @@ fn tell(plan: &Plan, lease: &Lease, lost: &Lost) {
 }
 
 async fn once(
-    plan: &Plan,
+    times: Times,
     pool: &Pool,
     lease: &mut Lease,
     mut request: Request<Outgoing>,
@@ -122,7 +122,7 @@ async fn once(
                 head::for_one(&mut request);
             }
             single.heard.forget();
-            let answer = answer(plan, single.sender.try_send_request(request), stage, total).await?;
+            let answer = answer(times, single.sender.try_send_request(request), stage, total).await?;
             answer.map_err(|error| {
                 lost(error, |error| match !error.is_user() && !single.heard.anything() {
                     true => Untouched::Perhaps,
@@ -132,7 +132,7 @@ async fn once(
         }
         Link::Many(many) => {
             head::for_http2(&mut request, pool.is_secure())?;
-            let answer = answer(plan, many.sender.try_send_request(request), stage, total).await?;
+            let answer = answer(times, many.sender.try_send_request(request), stage, total).await?;
             answer.map_err(|error| lost(error, fault::untouched))
         }
     }
@@ -146,7 +146,7 @@ fn lost(mut error: TrySendError<Request<Outgoing>>, untouched: impl Fn(&hyper::E
 
 /// Waits for a head, for as long as it may take.
 async fn answer<T>(
-    plan: &Plan,
+    times: Times,
     answer: impl Future<Output = T>,
     mut stage: watch::Receiver<Stage>,
     total: Instant,
@@ -164,8 +164,8 @@ async fn answer<T>(
         let late = match at {
             // `total` is a limit all the same, of which nobody is told here.
             Stage::Client => None,
-            Stage::Origin(since) => Some((since + plan.idle, Failure::IdleTimeout)),
-            Stage::Whole(since) => Some((since + plan.first_byte, Failure::FirstByteTimeout)),
+            Stage::Origin(since) => Some((since + times.idle, Failure::IdleTimeout)),
+            Stage::Whole(since) => Some((since + times.first_byte, Failure::FirstByteTimeout)),
             Stage::Failed(failure) => return Err(failure),
         };
         let late =
@@ -193,7 +193,7 @@ async fn answer<T>(
 }
 
 fn received(
-    plan: &Plan,
+    times: Times,
     lease: Lease,
     response: Response<Incoming>,
     total: Instant,
@@ -214,7 +214,7 @@ fn received(
     if is_failure {
         lease.tell(Word::Failure, status.as_str());
     }
-    Ok(response.map(|body| Reading::new(body, lease, plan.idle, total, !is_failure).boxed_unsync()))
+    Ok(response.map(|body| Reading::new(body, lease, times.idle, total, !is_failure).boxed_unsync()))
 }
 
 /// True where the end of a body is told in one way, and by a coding that hyper takes off (RFC 9112, 6.3): with two of them, the next

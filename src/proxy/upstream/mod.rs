@@ -34,7 +34,7 @@ use tokio::time::{Instant, timeout_at};
 use super::failure::Failure;
 use crate::record::Metrics;
 pub use checks::Checks;
-pub use plan::{Check, HostOut, Origin, Plan};
+pub use plan::{Check, HostOut, Origin, Plan, Times};
 pub use preface::{Caller, Preface};
 use tell::Teller;
 
@@ -65,9 +65,19 @@ impl Upstream {
     ///
     /// A request with `Upgrade` and `Connection: upgrade` gets a connection of its own: after a 101, `hyper::upgrade::on`
     /// the response is what it has become, and counts as one of the connections until that is dropped.
-    pub async fn send(&self, request: Request<Sent>, caller: Caller) -> Result<Response<Arriving>, Failure> {
-        let total = Instant::now() + self.plan.total;
-        let exchanged = timeout_at(total, exchange::exchange(&self.plan, &self.pool, request, caller, total));
+    pub async fn send_within(
+        &self,
+        request: Request<Sent>,
+        caller: Caller,
+        times: Times,
+    ) -> Result<Response<Arriving>, Failure> {
+        let total = Instant::now() + times.total;
+        let exchanged = timeout_at(total, exchange::exchange(times, &self.pool, request, caller, total));
         exchanged.await.unwrap_or(Err(Failure::TotalTimeout))
+    }
+
+    #[cfg(test)]
+    async fn send(&self, request: Request<Sent>, caller: Caller) -> Result<Response<Arriving>, Failure> {
+        self.send_within(request, caller, self.plan.times()).await
     }
 }

@@ -32,6 +32,17 @@ pub struct Check {
     pub every: Duration,
 }
 
+/// How long parts of one exchange may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// From the whole request sent to the response's head.
+    pub first_byte: Duration,
+    /// Between two pieces of a body.
+    pub idle: Duration,
+    /// For the whole exchange.
+    pub total: Duration,
+}
+
 /// See the names.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -65,4 +76,11 @@ pub struct Plan {
     pub connections: usize,
     /// Requests that may wait for a connection.
     pub waiting: usize,
+}
+
+impl Plan {
+    /// Those of whoever asks for nothing else.
+    pub fn times(&self) -> Times {
+        Times { first_byte: self.first_byte, idle: self.idle, total: self.total }
+    }
 }
