@@ -13,7 +13,7 @@ pub mod conditional;
 mod connection;
 mod core;
 pub mod fields;
-mod framing;
+pub mod framing;
 mod freshness;
 mod gate;
 #[cfg(test)]
