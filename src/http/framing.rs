@@ -58,6 +58,12 @@ enum At {
 /// One step: bytes that were taken, and what comes after them.
 type Step = Result<Option<(usize, At)>, Refused>;
 
+impl Default for Framing {
+    fn default() -> Framing {
+        Framing::new()
+    }
+}
+
 impl Framing {
     pub fn new() -> Framing {
         Framing(At::Head)
