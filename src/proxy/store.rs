@@ -29,7 +29,7 @@ struct Known {
     /// See [`Written::since`].
     since: u64,
     /// Few keys have any of it.
-    rest: Option<Box<Rest>>,
+    rest: Option<Arc<Rest>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -60,11 +60,11 @@ impl Known {
     }
 
     fn variants_mut(&mut self) -> impl Iterator<Item = &mut Arc<Stored>> {
-        self.newest.iter_mut().chain(self.rest.iter_mut().flat_map(|rest| &mut rest.older))
+        self.newest.iter_mut().chain(self.rest.iter_mut().flat_map(|rest| &mut Arc::make_mut(rest).older))
     }
 
     fn rest(&mut self) -> &mut Rest {
-        self.rest.get_or_insert_default()
+        Arc::make_mut(self.rest.get_or_insert_default())
     }
 
     /// Leaves these of the variants.
@@ -72,7 +72,7 @@ impl Known {
         let mut left = self.variants().filter(|one| is_kept(one)).cloned().collect::<Vec<_>>().into_iter();
         self.newest = left.next();
         if let Some(rest) = &mut self.rest {
-            rest.older = left.collect();
+            Arc::make_mut(rest).older = left.collect();
         }
     }
 
@@ -80,12 +80,12 @@ impl Known {
     fn put(&mut self, stored: Arc<Stored>) {
         self.keep(|one| !one.is_instead_of(&stored));
         let older: Vec<Arc<Stored>> = self.variants().take(VARIANTS_MAX - 1).cloned().collect();
-        self.rest = (!older.is_empty()).then(|| Box::new(Rest { older, ..Rest::default() }));
+        self.rest = (!older.is_empty()).then(|| Arc::new(Rest { older, ..Rest::default() }));
         self.newest = Some(stored);
     }
 
     fn forget_part(&mut self, is_meant: impl Fn(&Stored) -> bool) {
-        if let Some(rest) = &mut self.rest {
+        if let Some(rest) = self.rest.as_mut().map(Arc::make_mut) {
             rest.part = rest.part.take().filter(|part| !is_meant(&part.stored));
         }
     }
@@ -103,7 +103,7 @@ impl Known {
 
 /// See above.
 pub struct Store {
-    held: Cache<Key, Arc<Known>>,
+    held: Cache<Key, Known>,
     written: Written,
     /// Purges so far: what was asked for before one must not be stored as new after it.
     purges: AtomicU64,
@@ -111,14 +111,14 @@ pub struct Store {
 
 impl Store {
     pub fn new(memory_bytes: u64) -> Store {
-        let weigh = |key: &Key, known: &Arc<Known>| {
+        let weigh = |key: &Key, known: &Known| {
             u32::try_from(OVERHEAD_BYTES + key.len() + known.bytes()).unwrap_or(u32::MAX)
         };
         let held = Cache::builder().max_capacity(memory_bytes).weigher(weigh).build();
         Store { held, written: Written::new(), purges: AtomicU64::new(0) }
     }
 
-    fn known(&self, key: &str) -> Option<Arc<Known>> {
+    fn known(&self, key: &str) -> Option<Known> {
         self.held.get(key).filter(|known| known.since == self.written.since(key))
     }
 
@@ -131,12 +131,12 @@ impl Store {
     /// The newest response of a key, where there is no other: without regard to whom it is for.
     pub fn only(&self, key: &str) -> Option<Arc<Stored>> {
         let known = self.known(key)?;
-        if known.rest.as_ref().is_some_and(|rest| !rest.older.is_empty()) { None } else { known.newest.clone() }
+        if known.rest.as_ref().is_some_and(|rest| !rest.older.is_empty()) { None } else { known.newest }
     }
 
     /// What the newest response says of who shares its answer: requests that differ in it must not wait for each other.
     pub fn selecting(&self, key: &Key, request: &HeaderMap) -> Vec<u8> {
-        let newest = self.known(key).and_then(|known| known.newest.clone());
+        let newest = self.known(key).and_then(|known| known.newest);
         newest.and_then(|one| one.key_of(request)).unwrap_or_default()
     }
 
@@ -244,11 +244,11 @@ impl Store {
     fn change(&self, key: &Key, change: impl FnOnce(&mut Known)) {
         self.held.entry(key.clone()).and_compute_with(|entry| {
             let (is_held, since) = (entry.is_some(), self.written.since(key));
-            let known = entry.map(|entry| Known::clone(entry.value())).filter(|known| known.since == since);
+            let known = entry.map(|entry| entry.into_value()).filter(|known| known.since == since);
             let mut known = known.unwrap_or(Known { since, ..Known::default() });
             change(&mut known);
             match known.is_empty() {
-                false => Op::Put(Arc::new(known)),
+                false => Op::Put(known),
                 true if is_held => Op::Remove,
                 true => Op::Nop,
             }
