@@ -25,6 +25,8 @@ mod intake;
 mod interrupted;
 #[path = "serve/kill.rs"]
 mod kill;
+#[path = "serve/ladder.rs"]
+mod ladder;
 #[path = "serve/misbehaving.rs"]
 mod misbehaving;
 #[path = "serve/operators.rs"]

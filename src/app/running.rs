@@ -6,11 +6,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ladder::{Told, Watch};
 use super::renewal::{Kept, Renewal};
 use super::{limits, notebook};
 use crate::admin::{self, Admin, Company};
 use crate::base::clock::Clock;
 use crate::config::Settings;
+use crate::http::ladder::Ladder;
 use crate::http::{Listen, Rhythm, Server, Site, StartError};
 use crate::ingest::source::proxy::Proxies;
 use crate::ingest::{self, Gate, Operator, Plan, Reporter, Sources, Staging, Waiting};
@@ -36,6 +38,8 @@ pub enum StartFault {
     Gate(io::Error),
     #[error("certificates cannot be looked after: {0}")]
     Renewal(io::Error),
+    #[error("nobody can watch how much is asked for: {0}")]
+    Ladder(io::Error),
 }
 
 /// Everything that runs, until it is stopped.
@@ -48,6 +52,7 @@ pub struct Running {
     sources: Sources,
     checks: Option<Checks>,
     renewal: Renewal,
+    ladder: Watch,
 }
 
 /// How long a slow disk may take to keep what a source has fetched in part.
@@ -67,7 +72,13 @@ impl Running {
         let plan = Plan { election, calendar, looks: settings.looks };
         let gate = Gate::new(plan, live.clone(), clock.clone(), report.clone());
         let corridor = settings.proxy.map(|proxy| Arc::new(Corridor::new(proxy, clock.clone(), &metrics)));
-        let site = Site { public: gate.public(), rhythm: Rhythm { clock: clock.clone() }, corridor: corridor.clone() };
+        let ladder = Arc::new(Ladder::new(settings.ladder.classes, &metrics));
+        let site = Site {
+            public: gate.public(),
+            rhythm: Rhythm { clock: clock.clone() },
+            corridor: corridor.clone(),
+            ladder: ladder.clone(),
+        };
         let mut http = settings.http;
         http.connections_max = limits::connections(http.connections_max);
         let kept = Kept::read(&disk, &state, &clock);
@@ -76,6 +87,8 @@ impl Running {
         // The operator first: he makes the state folder, and holds its lock. What is wrong with the machine's clock is for
         // the journal there.
         let operator = Operator::start(settings.intake, live.clone(), clock.clone(), report.clone())?;
+        let told = Told { ladder, gate: gate.clone(), journal: journal.clone(), metrics: metrics.clone() };
+        let ladder = Watch::start(settings.ladder.bounds, server.meters(), told).map_err(StartFault::Ladder)?;
         let waiting = gate.start().map_err(StartFault::Gate)?;
         let proxies = Proxies::of(|name| std::env::var(name).ok());
         let staging = Staging::of(&disk, &state, reserve);
@@ -88,7 +101,7 @@ impl Running {
         let operators = admin.certificates().map(|certificates| ("operators", certificates.clone()));
         let renewal = Renewal::start(public.into_iter().chain(operators).collect(), kept, journal.clone());
         let (sources, renewal) = (fetched.map_err(StartFault::Source)?, renewal.map_err(StartFault::Renewal)?);
-        Ok(Running { server, gate: waiting, operator, sources, admin, journal, checks, renewal })
+        Ok(Running { server, gate: waiting, operator, sources, admin, journal, checks, renewal, ladder })
     }
 
     /// Where the operators' side listens with HTTPS.
@@ -136,6 +149,7 @@ impl Running {
         self.server.close();
         self.admin.close();
         self.renewal.stop();
+        self.ladder.stop();
         self.sources.stop();
         self.operator.stop();
         self.sources.join(SOURCES_END);

@@ -166,16 +166,23 @@ impl Machine {
 fn read(made: Monotonic) -> Reading {
     // In this order: whatever passes between the two makes sleep shorter, and the next look finds all of it. Sleep that
     // never was would stay.
-    let [since_boot, monotonic] = [ClockId::Boottime, ClockId::Monotonic].map(|id| {
-        let time = clock_gettime(id);
-        Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
-    });
+    let [since_boot, monotonic] = [ClockId::Boottime, ClockId::Monotonic].map(kernel_time);
     Reading {
         wall: machine_now(),
         elapsed: made.elapsed(),
         suspended: since_boot.saturating_sub(monotonic),
         is_synchronised: timex::is_synchronised(),
     }
+}
+
+fn kernel_time(id: ClockId) -> Duration {
+    let time = clock_gettime(id);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// How long a processor has worked for the thread that asks.
+pub fn thread_time() -> Duration {
+    kernel_time(ClockId::ThreadCPUTime)
 }
 
 impl Hands {

@@ -31,6 +31,19 @@ pub fn size(text: &str) -> Result<u64, String> {
     }
 }
 
+const RATES: [(&str, u64); 3] = [("kbit/s", 1_000), ("Mbit/s", 1_000_000), ("Gbit/s", 1_000_000_000)];
+
+/// Reads what a link carries, such as `100 Mbit/s`, in bytes a second; never nothing.
+pub fn rate(text: &str) -> Result<u64, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let factor = RATES.iter().find(|(name, _)| *name == unit.trim()).map(|(_, factor)| *factor);
+    let bits = number.parse::<u64>().ok().zip(factor).and_then(|(n, factor)| n.checked_mul(factor));
+    bits.map(|bits| bits / 8)
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| format!("`{text}` is not a rate; expected a whole number and its unit, such as \"100 Mbit/s\""))
+}
+
 /// Longest duration that a setting takes: whatever is longer is a slip of the pen.
 const DURATION_MAX: Duration = Duration::from_secs(7 * 86_400);
 
@@ -47,6 +60,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 /// The same, or `0s`: nothing.
 pub fn duration_or_zero(text: &str) -> Result<Duration, String> {
     if text == "0s" { Ok(Duration::ZERO) } else { duration(text) }
+}
+
+/// Bytes a second as a rate for people, in the bits that links are sold by: `94.1 Mbit/s`.
+pub fn show_rate(bytes: u64) -> String {
+    format!("{:.1} Mbit/s", bytes as f64 * 8.0 / 1e6)
 }
 
 /// A size for people: `3.3 MB`.
@@ -73,6 +91,11 @@ mod tests {
         for bad in ["", "64", "MiB", "-1 MiB", "1.5 GiB", "99999999999 TiB", "64 mib"] {
             assert!(size(bad).is_err(), "{bad}");
         }
+        assert_eq!((rate("100 Mbit/s"), rate("1Gbit/s")), (Ok(12_500_000), Ok(125_000_000)));
+        assert_eq!(show_rate(12_500_000), "100.0 Mbit/s");
+        for bad in ["", "100", "Mbit/s", "0 Mbit/s", "1.5 Gbit/s", "100 MB/s", "99999999999999999999 kbit/s"] {
+            assert!(rate(bad).is_err(), "{bad}");
+        }
         for bad in ["", "30", "0s", "-5s", "soon", "1mo", "100000000h"] {
             assert!(duration(bad).is_err(), "{bad}");
             assert_eq!(duration_or_zero(bad).is_ok(), bad == "0s", "{bad}");
@@ -82,7 +105,7 @@ mod tests {
     proptest! {
         #[test]
         fn never_panics(text in ".{0,24}") {
-            let _ = (size(&text), duration(&text));
+            let _ = (size(&text), duration(&text), rate(&text));
         }
     }
 }

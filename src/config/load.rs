@@ -98,6 +98,7 @@ fn needed(top: &Section, folder: &Path) -> Option<Settings> {
     let intake = intake(top, folder, is_fed);
     let looks = super::looks::looks(&top.section("difusor"), folder);
     let http = http(top, folder);
+    let ladder = super::ladder::read(&top.section("ladder"));
     let admin = super::admin::https(&top.section("admin"), folder);
     let rsync = super::rsync::rsync(&top.section("rsync"), folder);
     let proxy = super::proxy::proxy(top, folder);
@@ -106,6 +107,7 @@ fn needed(top: &Section, folder: &Path) -> Option<Settings> {
         sources: sources?,
         looks: looks?,
         http: http?,
+        ladder: ladder?,
         admin: admin?,
         proxy: proxy?,
         rsync: rsync?,

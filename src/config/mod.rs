@@ -3,6 +3,7 @@
 
 mod admin;
 mod faults;
+mod ladder;
 mod load;
 mod looks;
 mod proxy;

@@ -15,6 +15,8 @@ pub struct Settings {
     pub sources: Vec<source::Settings>,
     pub looks: Looks,
     pub http: http::Settings,
+    /// What is left out first while more is asked for than can be sent.
+    pub ladder: http::ladder::Rules,
     /// The operators' door that others reach.
     pub admin: Option<Https>,
     /// What is asked of origins; `None` where nothing is.

@@ -18,7 +18,7 @@ use super::clients::Clients;
 use super::connection;
 use super::service::{Service, Site};
 use super::tunnel::Ends;
-use super::watch::Seats;
+use super::watch::{Meter, Seats};
 use crate::proxy::upstream::Caller;
 
 /// How often the sweep runs; its limits are counted in it.
@@ -53,6 +53,7 @@ pub struct Core {
     pub thread: JoinHandle<()>,
     /// Counts sweeps: a core that stands still is dead.
     pub heartbeat: Arc<AtomicU64>,
+    pub meter: Arc<Meter>,
 }
 
 /// What all connections of a core share.
@@ -68,23 +69,20 @@ impl Core {
     pub fn start(start: Start) -> io::Result<Core> {
         let heartbeat = Arc::new(AtomicU64::new(0));
         let beat = heartbeat.clone();
+        let seats = Seats::new();
+        let meter = seats.meter();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name(start.name.clone()).spawn(move || {
-            runtime.block_on(run(start, beat));
+            runtime.block_on(run(start, seats, beat));
         })?;
-        Ok(Core { thread, heartbeat })
+        Ok(Core { thread, heartbeat, meter })
     }
 }
 
-async fn run(start: Start, heartbeat: Arc<AtomicU64>) {
+async fn run(start: Start, seats: Seats, heartbeat: Arc<AtomicU64>) {
     let Start { ports, site, clients, connections_max, grace, mut stop, .. } = start;
-    let shared = Arc::new(Shared {
-        site,
-        clients,
-        seats: Seats::new(),
-        room: Arc::new(Semaphore::new(connections_max)),
-        connections_max,
-    });
+    let shared =
+        Arc::new(Shared { site, clients, seats, room: Arc::new(Semaphore::new(connections_max)), connections_max });
     let accepting: Vec<_> =
         ports.into_iter().map(|port| tokio::spawn(accept_until(port, shared.clone(), stop.clone()))).collect();
     let sweeping = async {

@@ -19,6 +19,7 @@ mod gate;
 #[cfg(test)]
 mod hits;
 mod interjected;
+pub mod ladder;
 mod listen;
 mod multiplexed;
 mod onward;
@@ -47,3 +48,4 @@ pub use freshness::Rhythm;
 pub use listen::Listen;
 pub use server::{Server, Settings, StartError};
 pub use service::Site;
+pub use watch::Meter;

@@ -74,7 +74,7 @@ pub(super) fn site_before(port: u16, routes: Vec<Route>) -> Arc<Site> {
     let (clock, _) = Clock::scripted(STAMP.parse().unwrap());
     let corridor = Some(Arc::new(Corridor::new(settings, clock.clone(), &Arc::default())));
     let public = Arc::new(Public::new(showing(snapshot())));
-    Arc::new(Site { public, rhythm: Rhythm { clock }, corridor })
+    Arc::new(Site { public, rhythm: Rhythm { clock }, corridor, ladder: super::ladder::idle() })
 }
 
 /// All that comes back over HTTP/1.1.

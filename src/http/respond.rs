@@ -39,6 +39,8 @@ const ANY: HeaderValue = HeaderValue::from_static("*");
 const PREFLIGHT_S: HeaderValue = HeaderValue::from_static("7200");
 /// Seconds until a client that has asked too much may ask some more.
 const RETRY_CLIENT_S: HeaderValue = HeaderValue::from_static("2");
+/// And one who wants what is left out for now: it comes back when it has been calm for some time.
+const RETRY_LEFT_OUT_S: HeaderValue = HeaderValue::from_static("120");
 /// Fields that a plain response has, so that the map need not grow.
 const USUAL_FIELDS: usize = 16;
 
@@ -104,6 +106,9 @@ pub fn respond(answer: Answer, method: &Method, rhythm: &Rhythm) -> Response<Bod
             match status {
                 StatusCode::METHOD_NOT_ALLOWED => drop(fields.insert(ALLOW, METHODS)),
                 StatusCode::TOO_MANY_REQUESTS => drop(fields.insert(RETRY_AFTER, RETRY_CLIENT_S)),
+                StatusCode::SERVICE_UNAVAILABLE if notice == Notice::LeftOut => {
+                    drop(fields.insert(RETRY_AFTER, RETRY_LEFT_OUT_S));
+                }
                 StatusCode::SERVICE_UNAVAILABLE => {
                     let retry = rhythm.retry_after(&answer.showing.timing());
                     fields.insert(RETRY_AFTER, HeaderValue::from(retry));

@@ -16,6 +16,7 @@ use super::listen::{Listen, bind};
 use super::service::Site;
 use super::tickets::Tickets;
 use super::tls::{self, CertificateFault, CertificateFiles};
+use super::watch::Meter;
 use crate::record::Metrics;
 
 /// What the server is told.
@@ -116,6 +117,11 @@ impl Server {
     /// One count a core, which grows once a second while the core lives.
     pub fn heartbeats(&self) -> Vec<u64> {
         self.cores.iter().map(|c| c.heartbeat.load(Ordering::Relaxed)).collect()
+    }
+
+    /// What each core has counted: bytes sent, and the time that its thread has worked.
+    pub fn meters(&self) -> Vec<Arc<Meter>> {
+        self.cores.iter().map(|core| core.meter.clone()).collect()
     }
 
     /// Stops accepting, and returns at once.

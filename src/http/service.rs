@@ -17,6 +17,7 @@ use super::clients::Guest;
 use super::fields::Fields;
 use super::freshness::Rhythm;
 use super::interjected::Words;
+use super::ladder::Ladder;
 use super::onward::{Broken, Coming, Onward};
 use super::passage::{self, Passage, passage};
 use super::preferred::wants_json;
@@ -36,6 +37,8 @@ pub struct Site {
     pub rhythm: Rhythm,
     /// Where what is not in the package comes from; `None` where it comes from nowhere.
     pub corridor: Option<Arc<Corridor>>,
+    /// What is offered while more is asked for than can be sent.
+    pub ladder: Arc<Ladder>,
 }
 
 /// One connection's view of the site.
@@ -158,15 +161,31 @@ impl Service {
             return Judged::Answered(passage::refused(asked, answer.showing, status, notice));
         }
         let corridor = self.site.corridor.as_ref().filter(|_| self.https_port.is_none());
-        let Some(corridor) = corridor else { return Judged::Answered(answer) };
-        let Some(route) = corridor.route(host, &passage::sought(asked.path)) else { return Judged::Answered(answer) };
+        let Some(corridor) = corridor else { return self.offered(asked, answer) };
+        let Some(route) = corridor.route(host, &passage::sought(asked.path)) else {
+            return self.offered(asked, answer);
+        };
         match passage(asked, &answer, route) {
-            Passage::Package => Judged::Answered(answer),
+            Passage::Package => self.offered(asked, answer),
+            Passage::Corridor if self.site.ladder.leaves_out(asked, None) => self.left_out(asked, &answer),
             Passage::Corridor => Judged::Onward(Way { corridor, route }),
             Passage::Refused(status, notice) => {
                 Judged::Answered(passage::refused(asked, answer.showing, status, notice))
             }
         }
+    }
+
+    /// The package's answer, unless it is left out for now.
+    fn offered<'e>(&self, asked: &answer::Request, answer: Answer<'e>) -> Judged<'_, 'e> {
+        match self.site.ladder.leaves_out(asked, Some(&answer.what)) {
+            true => self.left_out(asked, &answer),
+            false => Judged::Answered(answer),
+        }
+    }
+
+    fn left_out<'e>(&self, asked: &answer::Request, answer: &Answer<'e>) -> Judged<'_, 'e> {
+        let (status, notice) = (StatusCode::SERVICE_UNAVAILABLE, Notice::LeftOut);
+        Judged::Answered(passage::refused(asked, answer.showing, status, notice))
     }
 
     /// All that the way needs, for as long as it takes.

@@ -17,7 +17,7 @@ fn site() -> Arc<Site> {
     let public = Arc::new(Public::new(showing(snapshot())));
     // The clock stands still, so that both paths answer in the same second of the election.
     let (clock, _) = Clock::scripted(STAMP.parse().unwrap());
-    Arc::new(Site { public, rhythm: Rhythm { clock }, corridor: None })
+    Arc::new(Site { public, rhythm: Rhythm { clock }, corridor: None, ladder: super::ladder::idle() })
 }
 
 fn service(site: &Arc<Site>) -> Service {

@@ -5,13 +5,16 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
+
+use crate::base::clock::thread_time;
 
 /// A whole request head has to come within this many seconds of its first byte, and a TLS handshake of its own.
 pub const HEAD_LIMIT_S: u32 = 10;
@@ -22,9 +25,23 @@ pub const IDLE_LIMIT_S: u32 = 75;
 /// Once it is time to stop, who has not asked yet has this many seconds: a handshake and a request are under way.
 pub const FIRST_REQUEST_LIMIT_S: u32 = 2;
 
-/// Seconds since the core started; moved by the sweep alone, so that nobody else reads a clock.
+/// What a core counts.
 #[derive(Default)]
-pub struct Ticks(AtomicU32);
+pub struct Meter {
+    /// Seconds since it started; moved by the sweep alone, so that nobody else reads a clock.
+    ticks: AtomicU32,
+    /// Bytes that its connections have sent, TLS's own among them.
+    sent: AtomicU64,
+    /// Nanoseconds that its thread has worked, at the last sweep.
+    worked: AtomicU64,
+}
+
+impl Meter {
+    /// Bytes sent, and the time that the thread has worked, so far.
+    pub fn read(&self) -> (u64, Duration) {
+        (self.sent.load(Relaxed), Duration::from_nanos(self.worked.load(Relaxed)))
+    }
+}
 
 /// Whether it is time to stop, and who wants to be told.
 #[derive(Default)]
@@ -36,7 +53,7 @@ struct Drain {
 
 /// What a connection notes for the sweep.
 pub struct Seat {
-    ticks: Arc<Ticks>,
+    meter: Arc<Meter>,
     /// Tick of the last byte in or out.
     moved: AtomicU32,
     /// Tick + 1 of the first byte that no answered request accounts for; 0 while there is none.
@@ -53,21 +70,26 @@ pub struct Seat {
 
 /// All seats of a core.
 pub struct Seats {
-    ticks: Arc<Ticks>,
+    meter: Arc<Meter>,
     drain: Arc<Drain>,
     taken: Mutex<Vec<(Weak<Seat>, AbortHandle)>>,
 }
 
 impl Seats {
     pub fn new() -> Seats {
-        Seats { ticks: Arc::default(), drain: Arc::default(), taken: Mutex::default() }
+        Seats { meter: Arc::default(), drain: Arc::default(), taken: Mutex::default() }
+    }
+
+    /// What the core counts.
+    pub fn meter(&self) -> Arc<Meter> {
+        self.meter.clone()
     }
 
     /// A seat for a connection that was just accepted: it is asked for its first head from now on.
     pub fn take(&self) -> Arc<Seat> {
-        let now = self.ticks.0.load(Relaxed);
+        let now = self.meter.ticks.load(Relaxed);
         Arc::new(Seat {
-            ticks: self.ticks.clone(),
+            meter: self.meter.clone(),
             moved: AtomicU32::new(now),
             asking: AtomicU32::new(now + 1),
             requests: AtomicU32::new(0),
@@ -87,7 +109,8 @@ impl Seats {
 
     /// One second has passed: ends every connection that is over a limit.
     pub fn sweep(&self) {
-        let now = self.ticks.0.fetch_add(1, Relaxed) + 1;
+        let now = self.meter.ticks.fetch_add(1, Relaxed) + 1;
+        self.meter.worked.store(u64::try_from(thread_time().as_nanos()).unwrap_or(u64::MAX), Relaxed);
         let Ok(mut taken) = self.taken.lock() else { return };
         taken.retain(|(seat, task)| match seat.upgrade() {
             None => false,
@@ -101,7 +124,7 @@ impl Seats {
 
     /// From now on responses end their connection, and whoever has not asked yet is not waited for long.
     pub fn drain(&self) {
-        self.drain.began.store(self.ticks.0.load(Relaxed), Relaxed);
+        self.drain.began.store(self.meter.ticks.load(Relaxed), Relaxed);
         self.drain.has_begun.store(true, SeqCst);
         self.drain.told.notify_waiters();
     }
@@ -118,15 +141,16 @@ impl Seat {
     }
 
     fn came(&self) {
-        let now = self.ticks.0.load(Relaxed);
+        let now = self.meter.ticks.load(Relaxed);
         self.moved.store(now, Relaxed);
         if self.asking.load(Relaxed) == 0 && self.held.load(Relaxed) == 0 {
             self.asking.store(now + 1, Relaxed);
         }
     }
 
-    fn went(&self) {
-        self.moved.store(self.ticks.0.load(Relaxed), Relaxed);
+    fn went(&self, bytes: usize) {
+        self.meter.sent.fetch_add(bytes as u64, Relaxed);
+        self.moved.store(self.meter.ticks.load(Relaxed), Relaxed);
     }
 
     /// A whole request has come.
@@ -207,8 +231,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
-        if matches!(polled, Poll::Ready(Ok(1..))) {
-            self.seat.went();
+        if let Poll::Ready(Ok(bytes @ 1..)) = polled {
+            self.seat.went(bytes);
         }
         polled
     }
@@ -219,8 +243,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        if matches!(polled, Poll::Ready(Ok(1..))) {
-            self.seat.went();
+        if let Poll::Ready(Ok(bytes @ 1..)) = polled {
+            self.seat.went(bytes);
         }
         polled
     }
@@ -249,7 +273,7 @@ mod tests {
     }
 
     fn is_over(seats: &Seats, seat: &Seat) -> bool {
-        seat.is_over(seats.ticks.0.load(Relaxed))
+        seat.is_over(seats.meter.ticks.load(Relaxed))
     }
 
     #[test]
@@ -273,7 +297,7 @@ mod tests {
         let seats = Seats::new();
         let seat = seats.take();
         seat.asked();
-        seat.went();
+        seat.went(1);
         tick(&seats, IDLE_LIMIT_S);
         assert!(!is_over(&seats, &seat));
         seat.came();

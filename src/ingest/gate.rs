@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::report::{Happening, Reporter};
 use crate::base::clock::{Clock, Monotonic};
-use crate::portal::{Printed, Stamp, Told};
+use crate::portal::{Offer, Printed, Stamp, Told};
 use crate::schedule::{Calendar, Closed, Facts, OnInterrupted, Reason, Shown, State, Step, step};
 use crate::snapshot::{Edition, Live, Looks, Public, Showing, Timing};
 
@@ -45,8 +45,10 @@ pub struct Gate {
 struct Inner {
     /// The latest moment that was acted upon.
     latest: Timestamp,
-    /// Where things stood then, and of which edition.
-    stood: (Step, Option<Arc<Edition>>),
+    /// Where things stood then, of which edition, and what was offered of it.
+    stood: (Step, Option<Arc<Edition>>, Offer),
+    /// What is to be offered; whoever reads the meters says it.
+    offer: Offer,
     /// What will be shown at the next deadline, if nothing comes: at the opening nobody waits for pages to be printed.
     ready: Option<Ready>,
     is_stopping: bool,
@@ -55,12 +57,13 @@ struct Inner {
 struct Ready {
     stands: Step,
     edition: Option<Arc<Edition>>,
+    offer: Offer,
     showing: Showing,
 }
 
 impl Ready {
-    fn is_of(&self, stands: &Step, edition: Option<&Arc<Edition>>) -> bool {
-        self.stands == *stands && is_same(self.edition.as_ref(), edition) == Same::All
+    fn is_of(&self, stands: &Step, edition: Option<&Arc<Edition>>, offer: Offer) -> bool {
+        self.stands == *stands && self.offer == offer && is_same(self.edition.as_ref(), edition) == Same::All
     }
 }
 
@@ -69,8 +72,14 @@ impl Gate {
     pub fn new(plan: Plan, live: Arc<Live>, clock: Clock, report: Reporter) -> Arc<Gate> {
         let latest = clock.now();
         let (stands, _) = stand(&plan, latest, &Live::default());
-        let public = Arc::new(Public::new(showing(&plan, &clock, &stands, None, latest, None)));
-        let inner = Mutex::new(Inner { latest, stood: (stands, None), ready: None, is_stopping: false });
+        let public = Arc::new(Public::new(showing(&plan, &clock, &stands, (None, Offer::default()), latest, None)));
+        let inner = Mutex::new(Inner {
+            latest,
+            stood: (stands, None, Offer::default()),
+            offer: Offer::default(),
+            ready: None,
+            is_stopping: false,
+        });
         let gate =
             Arc::new(Gate { plan, live, public, clock, report, inner, told: Mutex::default(), bell: Condvar::new() });
         let listening = Arc::downgrade(&gate);
@@ -97,26 +106,34 @@ impl Gate {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).stood.0
     }
 
+    /// So much is offered from now on; the public is told at once.
+    pub fn offer(&self, offer: Offer) {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).offer = offer;
+        self.renew();
+    }
+
     /// Lets out what may be seen now. Called after every change of the edition, and at every deadline.
     pub fn renew(&self) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let now = steady(inner.latest, self.clock.now());
         inner.latest = now;
         let (stands, edition) = stand(&self.plan, now, &self.live);
-        let (stood, shown) = std::mem::replace(&mut inner.stood, (stands, edition.clone()));
+        let offer = inner.offer;
+        let (stood, shown, offered) = std::mem::replace(&mut inner.stood, (stands, edition.clone(), offer));
+        let has_turned = stood != stands || offered != offer;
         match is_same(shown.as_ref(), edition.as_ref()) {
-            Same::All if stood == stands && !is_old(&self.public.load(), now) => {}
-            Same::Cortes if stood == stands => {
+            Same::All if !has_turned && !is_old(&self.public.load(), now) => {}
+            Same::Cortes if !has_turned => {
                 if let Some(edition) = &edition {
                     self.public.show(self.public.load().with(edition));
                 }
             }
             _ => {
-                let ready = inner.ready.take().filter(|ready| ready.is_of(&stands, edition.as_ref()));
+                let ready = inner.ready.take().filter(|ready| ready.is_of(&stands, edition.as_ref(), offer));
                 let ready = ready.map(|ready| ready.showing);
                 let print = || {
                     let before = self.public.load();
-                    showing(&self.plan, &self.clock, &stands, edition, now, Some(&before))
+                    showing(&self.plan, &self.clock, &stands, (edition, offer), now, Some(&before))
                 };
                 self.public.show(ready.unwrap_or_else(print));
             }
@@ -161,7 +178,7 @@ impl Gate {
             let began = Monotonic::now();
             let left = Duration::try_from(left.max(SignedDuration::ZERO)).unwrap_or(Duration::ZERO).min(LOOK_EVERY);
             if let Some(next) = next.filter(|_| left < LOOK_EVERY) {
-                inner.ready = self.prepare(next, inner.ready.take());
+                inner.ready = self.prepare(next, inner.offer, inner.ready.take());
             }
             let left = left.saturating_sub(began.elapsed());
             drop(self.bell.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner));
@@ -169,14 +186,14 @@ impl Gate {
     }
 
     /// Prints what will be shown at the deadline `at`, unless that lies ready.
-    fn prepare(&self, at: Timestamp, ready: Option<Ready>) -> Option<Ready> {
+    fn prepare(&self, at: Timestamp, offer: Offer, ready: Option<Ready>) -> Option<Ready> {
         let (stands, edition) = stand(&self.plan, at, &self.live);
         let print = || {
             let before = self.public.load();
-            let showing = showing(&self.plan, &self.clock, &stands, edition.clone(), at, Some(&before));
-            Ready { stands, edition: edition.clone(), showing }
+            let showing = showing(&self.plan, &self.clock, &stands, (edition.clone(), offer), at, Some(&before));
+            Ready { stands, edition: edition.clone(), offer, showing }
         };
-        Some(ready.filter(|ready| ready.is_of(&stands, edition.as_ref())).unwrap_or_else(print))
+        Some(ready.filter(|ready| ready.is_of(&stands, edition.as_ref(), offer)).unwrap_or_else(print))
     }
 }
 
@@ -258,7 +275,7 @@ fn showing(
     plan: &Plan,
     clock: &Clock,
     stands: &Step,
-    edition: Option<Arc<Edition>>,
+    (edition, offer): (Option<Arc<Edition>>, Offer),
     now: Timestamp,
     before: Option<&Showing>,
 ) -> Showing {
@@ -281,6 +298,7 @@ fn showing(
         closes: local(window.closes),
         due: stands.due.map(local),
         interval_s: window.interval.as_secs(),
+        offer,
         printed: Printed { election: local(now), machine_s, pace: clock.pace() },
     };
     let timing = Timing {

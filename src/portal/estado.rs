@@ -27,6 +27,7 @@ pub(super) fn estado(told: &Told, brand: &Brand) -> Value {
         "texto": corte.map(|corte| &corte.date_and_hour),
         "siguiente": written(&told.due),
         "intervalo_s": told.interval_s,
+        "servicio": told.offer.token(),
         "abre": rfc_3339(&told.opens),
         "cierra": rfc_3339(&told.closes),
         "reloj": {
@@ -104,6 +105,7 @@ mod tests {
             "texto": "7 de junio de 2026, 20:10 horas (UTC-6)",
             "siguiente": "2026-06-07T20:20:00-06:00",
             "intervalo_s": 600,
+            "servicio": "completo",
             "abre": "2026-06-07T18:30:00-06:00",
             "cierra": "2026-06-14T23:59:59-06:00",
             "reloj": { "eleccion": "2026-06-07T20:45:30-06:00", "maquina_s": 1_780_886_730, "ritmo": 1.0 },

@@ -9,6 +9,7 @@ mod files;
 mod fill;
 mod looks;
 mod notice;
+mod offer;
 #[cfg(test)]
 mod sample;
 #[cfg(test)]
@@ -21,5 +22,6 @@ pub use contrast::{CONTRAST_MIN, NoColour, contrast};
 pub use estado::{estado_json, notice_json};
 pub use files::files;
 pub use notice::notice_page;
+pub use offer::Offer;
 pub use told::{Brand, Printed, Stamp, Told};
 pub use words::Notice;

@@ -2,6 +2,7 @@
 
 use jiff::ZonedDateTime;
 
+use super::offer::Offer;
 use super::told::{Brand, Printed, Stamp, Told};
 use crate::corte::Tipo;
 use crate::schedule::State;
@@ -39,6 +40,7 @@ pub(crate) fn told(state: State) -> Told {
         closes: at("14T23:59:59"),
         due: due.map(at),
         interval_s: 600,
+        offer: Offer::Everything,
         printed: Printed { machine_s: now.timestamp().as_second(), election: now, pace: 1.0 },
     }
 }

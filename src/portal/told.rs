@@ -2,6 +2,7 @@
 
 use jiff::ZonedDateTime;
 
+use super::offer::Offer;
 use super::words;
 use crate::corte::Tipo;
 use crate::schedule::State;
@@ -25,6 +26,8 @@ pub struct Told {
     pub due: Option<ZonedDateTime>,
     /// Seconds from one corte to the next.
     pub interval_s: i64,
+    /// What is left out for now because too much is asked for.
+    pub offer: Offer,
     pub printed: Printed,
 }
 

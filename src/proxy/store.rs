@@ -111,9 +111,8 @@ pub struct Store {
 
 impl Store {
     pub fn new(memory_bytes: u64) -> Store {
-        let weigh = |key: &Key, known: &Known| {
-            u32::try_from(OVERHEAD_BYTES + key.len() + known.bytes()).unwrap_or(u32::MAX)
-        };
+        let weigh =
+            |key: &Key, known: &Known| u32::try_from(OVERHEAD_BYTES + key.len() + known.bytes()).unwrap_or(u32::MAX);
         let held = Cache::builder().max_capacity(memory_bytes).weigher(weigh).build();
         Store { held, written: Written::new(), purges: AtomicU64::new(0) }
     }

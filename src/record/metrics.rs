@@ -40,7 +40,7 @@ const fn row(
 const SECONDS: Option<&str> = Some("seconds");
 const BYTES: Option<&str> = Some("bytes");
 
-pub static TABLE: [Row; 21] = [
+pub static TABLE: [Row; 23] = [
     row(
         "difusor_packages",
         "counter",
@@ -91,6 +91,20 @@ pub static TABLE: [Row; 21] = [
         None,
         "`reason`: client-connections, client-requests",
         "Connections and requests of clients that had all that one client gets",
+    ),
+    row(
+        "difusor_left_out",
+        "counter",
+        None,
+        "`class`: ordinary, download, image",
+        "Requests for what is left out while more is asked for than can be sent",
+    ),
+    row(
+        "difusor_ladder",
+        "gauge",
+        None,
+        "",
+        "Steps that are taken of what is left out: 0 all is offered, 1 no images, 2 no downloads, 3 the essentials alone",
     ),
     row(
         "difusor_proxied",
@@ -212,6 +226,8 @@ pub struct Metrics {
     uploads: Family<Status, Counter>,
     open: Gauge,
     turned_away: Family<Labels<1>, Counter>,
+    left_out: Family<Labels<1>, Counter>,
+    ladder: Gauge,
     proxied: Family<Proxied, Counter>,
     origin_failures: Family<OriginFailed, Counter>,
     origin_ejections: Family<OriginPlace, Counter>,
@@ -263,6 +279,8 @@ impl Metrics {
             uploads: add(registry, "difusor_uploads", Family::default()),
             open: add(registry, "difusor_uploads_open", Gauge::default()),
             turned_away: add(registry, "difusor_turned_away", Family::default()),
+            left_out: add(registry, "difusor_left_out", Family::default()),
+            ladder: add(registry, "difusor_ladder", Gauge::default()),
             proxied: add(registry, "difusor_proxied", Family::default()),
             origin_failures: add(registry, "difusor_origin_failures", Family::default()),
             origin_ejections: add(registry, "difusor_origin_ejections", Family::default()),
@@ -341,6 +359,16 @@ impl Metrics {
     /// The counter of what clients are refused for this reason: kept by who counts.
     pub fn turned_away(&self, reason: &'static str) -> Counter {
         self.turned_away.get_or_create(&[("reason", reason)]).clone()
+    }
+
+    /// The counter of what is left out of this class: kept by who counts.
+    pub fn left_out(&self, class: &'static str) -> Counter {
+        self.left_out.get_or_create(&[("class", class)]).clone()
+    }
+
+    /// So many steps of the ladder are taken.
+    pub fn ladder(&self, steps: usize) {
+        self.ladder.set(steps as i64);
     }
 
     /// The counter of a route's requests that came to `outcome`: kept by who counts, for it is asked for on the serving path.
@@ -433,6 +461,8 @@ mod tests {
         metrics.fetched("iec", Fetched::New);
         metrics.uploaded(201);
         metrics.turned_away("client-requests").inc();
+        metrics.left_out("image").inc();
+        metrics.ladder(1);
         metrics.proxied("actas", "hit").inc();
         metrics.origin_failed("actas", "reset");
         let place = |number| ([192, 0, 2, number], 80).into();
@@ -456,6 +486,8 @@ mod tests {
             "difusor_step_seconds_bucket{le=\"0.03\",step=\"verify\"} 1",
             "difusor_fetches_total{source=\"iec\",outcome=\"new\"} 1",
             "difusor_uploads_total{status=\"201\"} 1",
+            "difusor_left_out_total{class=\"image\"} 1",
+            "difusor_ladder 1",
             "difusor_corte_stamp_seconds 0",
             "difusor_origin_ejections_total{upstream=\"portada\",place=\"192.0.2.1:80\"} 1",
             "difusor_origin_up{upstream=\"portada\",place=\"192.0.2.1:80\"} 0",

@@ -23,6 +23,7 @@ use crate::config::{Rsync, Settings};
 use crate::corte::pack::{self, PackFault};
 use crate::corte::{CorteId, Limits, Signers, Tipo, Trust};
 use crate::http::clients::{self, Rules};
+use crate::http::ladder;
 use crate::http::{self, Listen};
 use crate::ingest::{ContentCheck, Intake, Reporter};
 use crate::schedule::{Calendar, Closed, OnInterrupted, Window};
@@ -113,6 +114,7 @@ impl Demo {
             proxy: None,
             looks: Looks::default(),
             admin: None,
+            ladder: ladder::Rules::never(),
             rsync: Rsync::default(),
             http: http::Settings {
                 listen: vec![Listen { address: listen, is_tls: false }],

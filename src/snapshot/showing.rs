@@ -11,13 +11,13 @@ use http::header::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::build::CorteFields;
+use super::build::{CorteFields, Entry, OWN};
 use super::compress::Level;
-use super::content::Content;
+use super::content::{Coding, Content};
 use super::edition::Edition;
 use super::media;
 use crate::base::digest::Digest;
-use crate::portal::{self, Brand, Notice, Told};
+use crate::portal::{self, Brand, Notice, Offer, Told};
 use crate::schedule::State;
 
 /// Where transmission stands, on every response: `vigente`, `atrasado`, ... (`schedule::State::token`).
@@ -96,7 +96,9 @@ impl Showing {
     ) -> Showing {
         let is_secret = told.state == State::Before;
         let edition = edition.filter(|_| !is_secret);
-        let own = portal::files(&told, &looks.brand).into_iter().map(|(name, bytes)| {
+        let results = edition.clone().filter(|_| told.shows_results);
+        let lesser = results.as_ref().and_then(|edition| lesser(edition, told.offer));
+        let own = portal::files(&told, &looks.brand).into_iter().chain(lesser).map(|(name, bytes)| {
             let digest = Digest::of(&bytes);
             let same = before.and_then(|before| before.own.get(name)).filter(|content| content.digest == digest);
             let make = || Arc::new(Content::new(bytes, digest, media_of(name, &looks.brand), Level::Fast));
@@ -112,7 +114,7 @@ impl Showing {
             corte: edition.as_ref().map(|edition| edition.live().fields().clone()),
             signs: signs(&told, looks, true),
             pinned_signs: signs(&told, looks, false),
-            results: edition.filter(|_| told.shows_results),
+            results,
             timing,
             told,
         }
@@ -179,6 +181,15 @@ impl Showing {
             State::Waiting | State::Current | State::Late | State::Final => Notice::NoCorteYet,
         }
     }
+}
+
+/// `corte.json` while not everything is offered: it says so too, in the place of the corte's own.
+fn lesser(edition: &Edition, offer: Offer) -> Option<(&'static str, Bytes)> {
+    let Some(Entry::File(content)) = edition.live().get(&format!("{OWN}corte.json")) else { return None };
+    let about = content.get(Coding::Identity).filter(|_| offer != Offer::Everything)?;
+    let mut about: serde_json::Value = serde_json::from_slice(&about.body).ok()?;
+    about.as_object_mut()?.insert("servicio".into(), offer.token().into());
+    Some(("corte.json", Bytes::from(format!("{about}\n"))))
 }
 
 fn signs(told: &Told, looks: &Looks, with_state: bool) -> Signs {

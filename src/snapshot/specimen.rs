@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Edition, Known, Looks, Showing, Snapshot, Timing};
 use crate::base::disk::Disk;
 use crate::corte::{Expectations, InMemory, Limits, Signers, Trust, pack, read};
-use crate::portal::{Printed, Stamp, Told};
+use crate::portal::{Offer, Printed, Stamp, Told};
 use crate::schedule::State;
 
 pub const STAMP: &str = "2026-06-07T20:10:00-06:00";
@@ -55,6 +55,7 @@ pub fn showing(snapshot: Snapshot) -> Showing {
         closes: at.clone(),
         due: None,
         interval_s: 600,
+        offer: Offer::Everything,
         printed: Printed { election: at, machine_s: 0, pace: 1.0 },
     };
     let timing = Timing { interval: SignedDuration::from_mins(10), due: None, until: None, opens: None };

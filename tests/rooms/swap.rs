@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use difusor::base::clock::{Clock, Monotonic};
 use difusor::http::clients::{Limits, Rules};
+use difusor::http::ladder::{Classes, Ladder};
 use difusor::http::tickets::Tickets;
 use difusor::http::{Listen, Rhythm, Server, Settings, Site};
 use difusor::record::Metrics;
@@ -171,7 +172,8 @@ fn a_million_requests_through_a_thousand_swaps() {
         grace: Duration::from_secs(10),
         clients: Rules { limits: Limits { connections: 100, requests: 0, burst: 0 }, exempt: Vec::new() },
     };
-    let site = Site { public: gate.public(), rhythm, corridor: None };
+    let ladder = Arc::new(Ladder::new(Classes::default(), &Metrics::new()));
+    let site = Site { public: gate.public(), rhythm, corridor: None, ladder };
     let server = Server::start(&settings, Arc::new(site), Arc::new(Tickets::of(b"", 0)), &Metrics::new()).unwrap();
     let stage = Stage {
         night,

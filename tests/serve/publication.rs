@@ -6,7 +6,7 @@ use difusor::base::clock::Clock;
 use difusor::base::digest::Digest;
 use difusor::corte::Tipo;
 use difusor::portal::Stamp;
-use difusor::portal::{Brand, Notice, Printed, Told, files, notice_page};
+use difusor::portal::{Brand, Notice, Offer, Printed, Told, files, notice_page};
 use difusor::schedule::State;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, ZonedDateTime};
@@ -137,6 +137,7 @@ fn told(state: State) -> Told {
         closes: ago(-7200),
         due: (state != State::Before).then(|| ago(1)),
         interval_s: 10,
+        offer: Offer::Everything,
         printed: Printed { election: now.clone(), machine_s: now.timestamp().as_second(), pace: 1.0 },
     }
 }

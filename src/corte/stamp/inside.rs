@@ -1,9 +1,10 @@
 //! Which files a stamp rule looks into: a pattern for a path, and behind each `!` one for a file in that ZIP archive.
 
+use crate::base::pattern;
 use crate::base::shown::Shown;
 use crate::corte::limits::Meter;
 use crate::corte::read::{Each, Most, each_in_zip};
-use crate::corte::{Limits, Refusal, pattern};
+use crate::corte::{Limits, Refusal};
 
 /// ZIP archives within each other: the archive of the corte, that of an election in it, and one to spare.
 const DEPTH: usize = 3;

@@ -22,6 +22,8 @@ pub enum Notice {
     TooBusy,
     /// One client asks for more than one client gets.
     TooMany,
+    /// More is asked for than can be sent: this is for later.
+    LeftOut,
     /// A request has come round to us again.
     LoopDetected,
     /// The authority's file is no longer among the cortes that are kept.
@@ -37,7 +39,7 @@ pub enum Notice {
 }
 
 impl Notice {
-    pub const ALL: [Notice; 20] = [
+    pub const ALL: [Notice; 21] = [
         Notice::NotFound,
         Notice::BadRequest,
         Notice::MethodNotAllowed,
@@ -52,6 +54,7 @@ impl Notice {
         Notice::GatewayTimeout,
         Notice::TooBusy,
         Notice::TooMany,
+        Notice::LeftOut,
         Notice::LoopDetected,
         Notice::CorteGone,
         Notice::NotOpenYet,
@@ -82,6 +85,7 @@ impl Notice {
             Notice::GatewayTimeout => "origen-lento",
             Notice::TooBusy => "saturado",
             Notice::TooMany => "demasiadas-solicitudes",
+            Notice::LeftOut => "para-mas-tarde",
             Notice::LoopDetected => "ciclo",
             Notice::CorteGone => "corte-no-disponible",
             Notice::NotOpenYet => "aun-no-abre",
@@ -107,7 +111,7 @@ impl Notice {
             Notice::TooMany => 429,
             Notice::NotImplemented => 501,
             Notice::BadGateway => 502,
-            Notice::TooBusy | Notice::NotOpenYet | Notice::NoCorteYet | Notice::Interrupted => 503,
+            Notice::TooBusy | Notice::LeftOut | Notice::NotOpenYet | Notice::NoCorteYet | Notice::Interrupted => 503,
             Notice::GatewayTimeout => 504,
             Notice::LoopDetected => 508,
         }
@@ -162,6 +166,11 @@ impl Notice {
             Notice::TooMany => (
                 "Llegan demasiadas solicitudes desde su conexión",
                 "Espere unos segundos e intente de nuevo. Si comparte la conexión con muchas personas, pruebe con otra red.",
+            ),
+            Notice::LeftOut => (
+                "Este archivo podrá consultarse más tarde",
+                "En este momento hay muchísimas consultas. Para que los resultados lleguen a todas las personas, las \
+                 descargas más pesadas se dejan para después. Intente de nuevo en unos minutos.",
             ),
             Notice::LoopDetected => (
                 "Esta página no está disponible por ahora",
