@@ -223,6 +223,7 @@ fn request(c: &mut Criterion) {
         query: None,
         fields: Fields { accept_encoding: Lines::One(line), if_none_match, ..Fields::default() },
         host_is_known: true,
+        spread: difusor::http::Spread::default(),
     };
     let (plain, held) = (ask(Lines::None), ask(Lines::One(tag)));
     c.bench_function("answer 200", |b| b.iter(|| answer(black_box(&plain), &showing)));

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::conditional::{self, Outcome};
 use super::fields::Fields;
-use super::freshness::Freshness;
+use super::freshness::{Freshness, Spread};
 use super::preferred::wants_json;
 use super::target::{self, TARGET_MAX_BYTES};
 use crate::base::range::{self, Wanted};
@@ -28,6 +28,8 @@ pub struct Request<'r> {
     pub fields: Fields<'r>,
     /// False for an HTTP/1.1 request without exactly one `Host` (RFC 9112, 3.2).
     pub host_is_known: bool,
+    /// Of its connection.
+    pub spread: Spread,
 }
 
 /// What to answer, borrowed from what is shown; `respond` gives it a protocol's form.
@@ -119,7 +121,8 @@ fn decide<'e>(request: &Request, showing: &'e Showing) -> Answer<'e> {
         None => {
             // What a frame was given must not come out of a cache for who goes to the page.
             let is_asked_again = showing.is_under_a_notice();
-            let freshness = if is_asked_again { Freshness::None } else { Freshness::Current(showing.timing()) };
+            let freshness =
+                if is_asked_again { Freshness::None } else { Freshness::Current(showing.timing(), request.spread) };
             from_snapshot(request, showing, results.live(), &path, freshness)
         }
         Some(rest) => {

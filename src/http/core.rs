@@ -16,6 +16,7 @@ use tracing::warn;
 
 use super::clients::Clients;
 use super::connection;
+use super::freshness::Spread;
 use super::service::{Service, Site};
 use super::tunnel::Ends;
 use super::watch::{Meter, Seats};
@@ -178,6 +179,7 @@ fn seat(
         https_port,
         client: caller(&stream, from, &shared.site),
         is_tls: acceptor.is_some(),
+        spread: Spread::of(from),
         ends: Ends::default(),
         words: None,
     };

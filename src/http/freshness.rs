@@ -1,6 +1,7 @@
 //! How long a response may be kept (RFC 9111, RFC 5861): until the next corte is due, and not much longer.
 
 use std::cell::RefCell;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
@@ -26,11 +27,40 @@ const PINNED: HeaderValue = HeaderValue::from_static("public, max-age=604800, im
 const OWN: HeaderValue = HeaderValue::from_static("public, max-age=2");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
+/// Connections are told in so many groups when the next corte is to be asked for, so that they do not all come at once.
+const SPREADS: usize = 16;
+/// The last group comes this share of an interval after the first: 15 s of ten minutes, no later than what is overdue.
+const SPREAD_SHARE: i64 = 40;
+
+/// The group of a connection: always the same, as a browser asks for the files of a page that belong together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spread(u8);
+
+impl Spread {
+    /// Of a connection from there. Not of the address alone, which thousands of phones may share.
+    pub fn of(from: SocketAddr) -> Spread {
+        let ip = match from.ip() {
+            IpAddr::V4(ip) => u64::from(ip.to_bits()),
+            IpAddr::V6(ip) => (ip.to_bits() >> 64) as u64 ^ ip.to_bits() as u64,
+        };
+        // SplitMix64's last step: neighbours among ports and addresses must not meet in one group.
+        let mut mixed = ip ^ u64::from(from.port()) << 48;
+        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        Spread(((mixed ^ mixed >> 31) % SPREADS as u64) as u8)
+    }
+
+    /// Its share of `interval_s`, in whole seconds.
+    fn seconds(self, interval_s: i64) -> i64 {
+        interval_s * i64::from(self.0) / (SPREAD_SHARE * (SPREADS as i64 - 1))
+    }
+}
+
 /// Which rule holds for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// Current results: fresh until the next corte.
-    Current(Timing),
+    /// Current results: fresh until the next corte, for this group of connections.
+    Current(Timing, Spread),
     /// A URL that names its corte.
     Pinned,
     /// Our own files, which say what is current.
@@ -48,14 +78,15 @@ pub struct Rhythm {
 /// What is printed anew once a second and thread, and shared by all answers in between.
 struct Dial {
     /// Election and machine seconds, and the corte, that the rest was printed for.
-    at: (i64, i64, Freshness),
-    current: HeaderValue,
+    at: (i64, i64, Option<Timing>),
+    /// For each group of connections.
+    current: [HeaderValue; SPREADS],
     /// As `Date` has it: `Sun, 07 Jun 2026 20:10:00 GMT`.
     date: HeaderValue,
 }
 
 thread_local!(static DIAL: RefCell<Dial> = const {
-    RefCell::new(Dial { at: (i64::MIN, i64::MIN, Freshness::None), current: NO_CACHE, date: NO_CACHE })
+    RefCell::new(Dial { at: (i64::MIN, i64::MIN, None), current: [const { NO_CACHE }; SPREADS], date: NO_CACHE })
 });
 
 impl Rhythm {
@@ -84,12 +115,12 @@ impl Rhythm {
         let (election, machine) = self.clock.seconds();
         DIAL.with_borrow_mut(|dial| {
             // Only what is current is printed; an answer of another freshness leaves that in place.
-            let asked = if matches!(freshness, Freshness::Current(_)) { freshness } else { dial.at.2 };
+            let asked = if let Freshness::Current(timing, _) = freshness { Some(timing) } else { dial.at.2 };
             if dial.at != (election, machine, asked) {
                 *dial = self.print(election, machine, asked);
             }
             match freshness {
-                Freshness::Current(_) => take(&dial.current, &dial.date),
+                Freshness::Current(_, Spread(group)) => take(&dial.current[usize::from(group) % SPREADS], &dial.date),
                 Freshness::Pinned => take(&PINNED, &dial.date),
                 Freshness::Own => take(&OWN, &dial.date),
                 Freshness::None => take(&NO_CACHE, &dial.date),
@@ -97,33 +128,31 @@ impl Rhythm {
         })
     }
 
-    fn print(&self, election: i64, machine: i64, freshness: Freshness) -> Dial {
-        let current = match freshness {
-            Freshness::Current(timing) => {
-                let (max_age, stale) = self.ages(&timing);
-                let text = format!(
-                    "public, max-age={max_age}, stale-while-revalidate={}, \
-                     stale-if-error={stale}",
-                    STALE_WHILE_REVALIDATE_S.min(stale)
-                );
-                HeaderValue::try_from(text).unwrap_or(NO_CACHE)
-            }
-            Freshness::Pinned | Freshness::Own | Freshness::None => NO_CACHE,
-        };
+    fn print(&self, election: i64, machine: i64, timing: Option<Timing>) -> Dial {
+        let current = std::array::from_fn(|group| {
+            let Some(timing) = timing else { return NO_CACHE };
+            let (max_age, stale) = self.ages(&timing, Spread(group as u8));
+            let text = format!(
+                "public, max-age={max_age}, stale-while-revalidate={}, stale-if-error={stale}",
+                STALE_WHILE_REVALIDATE_S.min(stale)
+            );
+            HeaderValue::try_from(text).unwrap_or(NO_CACHE)
+        });
         let since = Duration::from_secs(u64::try_from(machine).unwrap_or(0));
         let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since);
         let date = HeaderValue::try_from(date).unwrap_or(NO_CACHE);
-        Dial { at: (election, machine, freshness), current, date }
+        Dial { at: (election, machine, timing), current, date }
     }
 
     /// Seconds that current results stay fresh, and that they may be shown beyond that, for caches, which live in machine
     /// time.
-    fn ages(&self, timing: &Timing) -> (i64, i64) {
+    fn ages(&self, timing: &Timing, spread: Spread) -> (i64, i64) {
         let now = self.clock.now();
         let left = timing.due.map_or(timing.interval, |due| due.duration_since(now).min(timing.interval));
+        let interval_s = self.clock.outside(timing.interval).as_secs();
         let max_age = match self.clock.outside(left).as_secs() {
-            left if left > 0 => left,
-            _ => OVERDUE_MAX_AGE_S.min(self.clock.outside(timing.interval).as_secs()).max(1),
+            left if left > 0 => left + spread.seconds(interval_s),
+            _ => OVERDUE_MAX_AGE_S.min(interval_s).max(1),
         };
         let until = timing.until.map_or(SignedDuration::MAX, |until| until.duration_since(now));
         let until = self.clock.outside(until).as_secs().max(0);
@@ -154,7 +183,7 @@ mod tests {
         let after = |minutes| Some(stamp + SignedDuration::from_mins(minutes));
         let interval = SignedDuration::from_mins(10);
         let timing = Timing { interval, due: after(10), until: after(31), opens: None };
-        let current = Freshness::Current(timing);
+        let current = Freshness::Current(timing, Spread::default());
         let said = |freshness| {
             let value = rhythm.cache_control(freshness);
             let parts: Vec<&str> = value.to_str().unwrap().split(", ").collect();
@@ -173,11 +202,36 @@ mod tests {
         hands.advance(Duration::from_secs(86_400));
         assert_eq!(said(current), (1, 0, 0), "long overdue");
         let last = Timing { due: None, until: None, ..timing };
-        assert_eq!(said(Freshness::Current(last)), (600, 15, 86_400));
+        assert_eq!(said(Freshness::Current(last, Spread::default())), (600, 15, 86_400));
         assert_eq!(rhythm.cache_control(Freshness::Pinned), "public, max-age=604800, immutable");
         assert_eq!(rhythm.cache_control(Freshness::None), "no-cache");
         hands.set("2026-06-08T02:05:00Z".parse().unwrap());
         assert_eq!(said(current).0, 600, "a stamp ahead of the clock is not fresh for longer");
+    }
+
+    #[test]
+    fn connections_are_told_to_come_one_after_the_other() {
+        let stamp: Timestamp = "2026-06-08T02:10:00Z".parse().unwrap();
+        let rhythm = Rhythm { clock: Clock::scripted(stamp).0 };
+        let ages = |interval: SignedDuration| {
+            let timing = Timing { interval, due: Some(stamp + interval), until: None, opens: None };
+            let mut groups = [0_u32; SPREADS];
+            let from =
+                |n: u32| SocketAddr::from((std::net::Ipv4Addr::from(0x0a00_0000 + n / 50), 40_000 + (n % 50) as u16));
+            let ages: Vec<i64> = (0..8_000)
+                .map(|n| {
+                    let spread = Spread::of(from(n));
+                    assert_eq!(spread, Spread::of(from(n)));
+                    groups[usize::from(spread.0)] += 1;
+                    rhythm.ages(&timing, spread).0
+                })
+                .collect();
+            // None is twice as large as another.
+            assert!(groups.iter().max().unwrap() < &(groups.iter().min().unwrap() * 2), "{groups:?}");
+            (*ages.iter().min().unwrap(), *ages.iter().max().unwrap())
+        };
+        assert_eq!(ages(SignedDuration::from_mins(10)), (600, 615));
+        assert_eq!(ages(SignedDuration::from_secs(10)), (10, 10), "nobody misses a corte of a fast rehearsal");
     }
 
     #[test]

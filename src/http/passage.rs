@@ -123,6 +123,7 @@ mod tests {
     use super::*;
     use crate::http::answer::answer;
     use crate::http::fields::{Fields, Lines};
+    use crate::http::freshness::Spread;
     use crate::proxy::route;
     use crate::schedule::State;
     use crate::snapshot::specimen::{showing, snapshot};
@@ -142,7 +143,8 @@ mod tests {
         let route = Route { before_package, results, host: Some("a".into()), ..specimen() };
         let method = method.parse().unwrap();
         let fields = Fields::default();
-        let request = Request { method: &method, path, query: None, fields, host_is_known: true };
+        let request =
+            Request { method: &method, path, query: None, fields, host_is_known: true, spread: Spread::default() };
         passage(&request, &answer(&request, showing), &route)
     }
 
@@ -218,7 +220,14 @@ mod tests {
             assert_eq!(decided(&showing, "GET", "/.prep/c/20260607_2010/x", BEFORE), Passage::Package, "{state:?}");
             // Any of them may be the package's.
             let (method, fields) = (Method::GET, Fields::default());
-            let request = Request { method: &method, path: "/", query: None, fields, host_is_known: true };
+            let request = Request {
+                method: &method,
+                path: "/",
+                query: None,
+                fields,
+                host_is_known: true,
+                spread: Spread::default(),
+            };
             let all = passage(&request, &answer(&request, &showing), &specimen());
             assert_eq!(all, Passage::Refused(status, notice), "{state:?}");
         }
@@ -238,7 +247,8 @@ mod tests {
             ("/index.html", RESULTS_BEFORE, Passage::Package),
         ] {
             let fields = Fields { sec_fetch_dest: Lines::One(b"document"), ..Fields::default() };
-            let request = Request { method: &method, path, query: None, fields, host_is_known: true };
+            let request =
+                Request { method: &method, path, query: None, fields, host_is_known: true, spread: Spread::default() };
             let route = Route { before_package, results, ..specimen() };
             assert_eq!(passage(&request, &answer(&request, &shown), &route), expected, "{path} {results}");
         }
@@ -249,7 +259,14 @@ mod tests {
         let shown = showing(snapshot());
         for (method, status) in [("POST", 400), ("GET", 400)] {
             let (method, fields) = (method.parse().unwrap(), Fields::default());
-            let request = Request { method: &method, path: "/nada", query: None, fields, host_is_known: false };
+            let request = Request {
+                method: &method,
+                path: "/nada",
+                query: None,
+                fields,
+                host_is_known: false,
+                spread: Spread::default(),
+            };
             let route = Route { before_package: true, ..specimen() };
             let Passage::Refused(refused, _) = passage(&request, &answer(&request, &shown), &route) else { panic!() };
             assert_eq!(refused, status);

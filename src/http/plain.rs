@@ -248,6 +248,7 @@ impl Outbox {
             query: plain.query,
             fields: plain.fields.clone(),
             host_is_known: true,
+            spread: service.spread,
         };
         let showing = service.site.public.load();
         let host = std::str::from_utf8(plain.host).ok();

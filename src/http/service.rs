@@ -15,7 +15,7 @@ use super::answer::{self, Answer, answer, elsewhere};
 use super::body::Body;
 use super::clients::Guest;
 use super::fields::Fields;
-use super::freshness::Rhythm;
+use super::freshness::{Rhythm, Spread};
 use super::interjected::Words;
 use super::ladder::Ladder;
 use super::onward::{Broken, Coming, Onward};
@@ -52,6 +52,8 @@ pub struct Service {
     pub https_port: Option<u16>,
     pub client: Caller,
     pub is_tls: bool,
+    /// When it is told to ask again.
+    pub spread: Spread,
     /// What a connection by hyper leaves when it becomes something else.
     pub ends: Ends,
     /// Where a connection by hyper has what comes before an answer said.
@@ -65,13 +67,14 @@ pub enum Decided {
     Onward(Onward),
 }
 
-fn asked<B>(request: &Request<B>) -> answer::Request<'_> {
+fn asked<B>(request: &Request<B>, spread: Spread) -> answer::Request<'_> {
     answer::Request {
         method: request.method(),
         path: request.uri().path(),
         query: request.uri().query(),
         fields: Fields::of(request.headers()),
         host_is_known: host_is_known(request),
+        spread,
     }
 }
 
@@ -140,7 +143,7 @@ impl Service {
         let showing = self.site.public.load();
         // Where no usable host is named, nobody can be sent on: then the ordinary answer has to do.
         let location = self.https_port.and_then(|port| https_location(request, port));
-        let asked = asked(request);
+        let asked = asked(request, self.spread);
         let answer = match location {
             Some(location) => elsewhere(&asked, &showing, location),
             None => match self.judge(&asked, host(request), answer(&asked, &showing)) {
@@ -215,6 +218,7 @@ impl Service {
             https_port: None,
             client: Caller::of([127, 0, 0, 1].into()),
             is_tls: false,
+            spread: Spread::default(),
             ends: Ends::default(),
             words: None,
         }

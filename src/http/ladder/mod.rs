@@ -98,13 +98,21 @@ mod tests {
 
     use super::super::answer::{Answer, answer};
     use super::super::fields::Fields;
+    use super::super::freshness::Spread;
     use super::*;
     use crate::snapshot::specimen::{showing, snapshot};
 
     /// Whether `method` for the path is left out at this step.
     fn is_left_out(ladder: &Ladder, method: &Method, path: &str, fields: &HeaderMap) -> bool {
         let showing = showing(snapshot());
-        let request = Request { method, path, query: None, fields: Fields::of(fields), host_is_known: true };
+        let request = Request {
+            method,
+            path,
+            query: None,
+            fields: Fields::of(fields),
+            host_is_known: true,
+            spread: Spread::default(),
+        };
         let Answer { what, .. } = answer(&request, &showing);
         ladder.leaves_out(&request, Some(&what))
     }
@@ -122,6 +130,7 @@ mod tests {
                 query: None,
                 fields: Fields::of(&none),
                 host_is_known: true,
+                spread: Spread::default(),
             };
             let What::Whole(_, chosen) = answer(&request, &showing).what else { panic!("{page} is there") };
             chosen.etag.clone()
@@ -146,7 +155,14 @@ mod tests {
         let ladder = Ladder::new(Classes { images: vec!["/actas/*".into()], ..Classes::default() }, &Metrics::new());
         ladder.set(Offer::WithoutImages);
         let (none, get) = (HeaderMap::new(), Method::GET);
-        let asked = |path| Request { method: &get, path, query: None, fields: Fields::of(&none), host_is_known: true };
+        let asked = |path| Request {
+            method: &get,
+            path,
+            query: None,
+            fields: Fields::of(&none),
+            host_is_known: true,
+            spread: Spread::default(),
+        };
         assert!(ladder.leaves_out(&asked("/actas/1.jpg"), None));
         assert!(!ladder.leaves_out(&asked("/buscar"), None));
         assert_eq!(ladder.left_out()[Class::Image as usize], UNKNOWN_BYTES);
