@@ -20,6 +20,8 @@ use crate::base::network::Network;
 use crate::base::{pool, units};
 use crate::corte::{Limits, Signers, Trust};
 use crate::http::clients::{self, Rules};
+use crate::http::forwarded::{Field, Forwarders};
+use crate::http::patience::Patience;
 use crate::http::tickets::Tickets;
 use crate::http::{self, Listen, tls};
 use crate::ingest::{ContentCheck, Intake};
@@ -201,7 +203,7 @@ fn http(top: &Section, folder: &Path) -> Option<http::Settings> {
     let redirect = section.truth("redirect");
     let limits = top.section("limits");
     let connections = limits.number("connections", 1..CONNECTIONS_MAX + 1);
-    let clients = clients(&limits);
+    let (clients, patience) = (clients(&limits, &section), patience(&limits));
     let grace = top.section("stop").text("grace", units::duration);
     let certificates = certificates(top, folder);
     let (clear, secure) = (clear?, secure?);
@@ -228,18 +230,57 @@ fn http(top: &Section, folder: &Path) -> Option<http::Settings> {
         connections_max: usize::try_from(connections?).ok()?,
         grace: grace?.value,
         clients: clients?,
+        patience: patience?,
     })
 }
 
-fn clients(section: &Section) -> Option<Rules> {
+fn patience(section: &Section) -> Option<Patience> {
+    let seconds = |key| {
+        let given = section.text(key, units::duration)?.value;
+        u32::try_from(given.as_millis().div_ceil(1_000)).ok()
+    };
+    let (head, handshake, idle) = (seconds("head"), seconds("handshake"), seconds("idle"));
+    let (send, receive) = (section.text("send_rate", units::size), section.text("receive_rate", units::size));
+    let (send_rate, receive_rate) = (send?.value, receive?.value);
+    Some(Patience { head_s: head?, handshake_s: handshake?, idle_s: idle?, send_rate, receive_rate })
+}
+
+/// Who is believed when he says for whom he speaks.
+fn forwarders(listen: &Section) -> Option<Forwarders> {
+    let from = listen.list("forwarded_from", Network::read);
+    let field = listen.text("forwarded_field", |text| match text {
+        "x-forwarded-for" => Ok(Field::XForwardedFor),
+        "forwarded" => Ok(Field::Forwarded),
+        _ => Err(String::new()),
+    });
+    Some(Forwarders { from: networks(from)?, field: field?.value })
+}
+
+fn networks(given: Option<Vec<Given<Network>>>) -> Option<Vec<Network>> {
+    Some(given?.into_iter().map(|given| given.value).collect())
+}
+
+fn clients(section: &Section, listen: &Section) -> Option<Rules> {
+    let proxy_protocol_from = networks(listen.list("proxy_protocol_from", Network::read));
+    let proxy_protocol = listen.text("proxy_protocol", |text| match text {
+        "required" => Ok(false),
+        "optional" => Ok(true),
+        _ => Err(String::new()),
+    });
+    let forwarders = forwarders(listen);
     let connections = section.number("client_connections", 1..CONNECTIONS_MAX + 1);
     let requests = section.number("client_requests", 0..REQUESTS_MAX + 1);
     let burst = section.number("client_burst", 1..REQUESTS_MAX + 1);
     let number = |n: Option<u64>| u32::try_from(n?).ok();
     let exempt = section.list("client_exempt", Network::read);
     let (connections, requests, burst) = (number(connections)?, number(requests)?, number(burst)?);
-    let exempt = exempt?.into_iter().map(|given| given.value).collect();
-    Some(Rules { limits: clients::Limits { connections, requests, burst }, exempt })
+    Some(Rules {
+        limits: clients::Limits { connections, requests, burst },
+        exempt: networks(exempt)?,
+        proxy_protocol_from: proxy_protocol_from?,
+        proxy_protocol_is_optional: proxy_protocol?.value,
+        forwarders: forwarders?,
+    })
 }
 
 fn certificates(top: &Section, folder: &Path) -> Vec<tls::CertificateFiles> {

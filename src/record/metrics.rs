@@ -40,7 +40,7 @@ const fn row(
 const SECONDS: Option<&str> = Some("seconds");
 const BYTES: Option<&str> = Some("bytes");
 
-pub static TABLE: [Row; 21] = [
+pub static TABLE: [Row; 22] = [
     row(
         "difusor_packages",
         "counter",
@@ -89,9 +89,12 @@ pub static TABLE: [Row; 21] = [
         "difusor_turned_away",
         "counter",
         None,
-        "`reason`: client-connections, client-requests",
-        "Connections and requests of clients that had all that one client gets",
+        "`reason`: client-connections, client-requests, head-timeout, handshake-timeout, send-rate, receive-rate, shed, \
+         descriptors, proxy-protocol, malformed, head-too-large, target-too-long",
+        "Connections and requests that were refused or ended: too many of one client, too slow, idle while others found no \
+         room, no requests",
     ),
+    row("difusor_connections", "gauge", None, "", "Connections of readers that are open"),
     row(
         "difusor_proxied",
         "counter",
@@ -212,6 +215,7 @@ pub struct Metrics {
     uploads: Family<Status, Counter>,
     open: Gauge,
     turned_away: Family<Labels<1>, Counter>,
+    connections: Gauge,
     proxied: Family<Proxied, Counter>,
     origin_failures: Family<OriginFailed, Counter>,
     origin_ejections: Family<OriginPlace, Counter>,
@@ -263,6 +267,7 @@ impl Metrics {
             uploads: add(registry, "difusor_uploads", Family::default()),
             open: add(registry, "difusor_uploads_open", Gauge::default()),
             turned_away: add(registry, "difusor_turned_away", Family::default()),
+            connections: add(registry, "difusor_connections", Gauge::default()),
             proxied: add(registry, "difusor_proxied", Family::default()),
             origin_failures: add(registry, "difusor_origin_failures", Family::default()),
             origin_ejections: add(registry, "difusor_origin_ejections", Family::default()),
@@ -341,6 +346,11 @@ impl Metrics {
     /// The counter of what clients are refused for this reason: kept by who counts.
     pub fn turned_away(&self, reason: &'static str) -> Counter {
         self.turned_away.get_or_create(&[("reason", reason)]).clone()
+    }
+
+    /// How many connections there are: kept by who counts.
+    pub fn connections(&self) -> Gauge {
+        self.connections.clone()
     }
 
     /// The counter of a route's requests that came to `outcome`: kept by who counts, for it is asked for on the serving path.
