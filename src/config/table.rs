@@ -216,14 +216,21 @@ pub static TABLE: &[Setting] = &[
         "a size",
         Some("\"250 B\""),
         "\"250 B\"",
-        "bytes a second that a client has to take of what waits for him, on average over 30 s; 0 B: as slowly as he likes",
+        "bytes a second that a client has to take of what waits for him, on average over `rate_window`; 0 B: as slowly as he likes",
     ),
     setting(
         "limits.receive_rate",
         "a size",
         Some("\"250 B\""),
         "\"250 B\"",
-        "bytes a second that have to come of a request's body, on average over 30 s; 0 B: as slowly as he likes",
+        "bytes a second that have to come of a request's body, on average over `rate_window`; 0 B: as slowly as he likes",
+    ),
+    setting(
+        "limits.rate_window",
+        "a duration",
+        Some("\"30s\""),
+        "\"30s\"",
+        "how long a client may be slower than that, or silent in the midst of it, as a phone in a tunnel is",
     ),
     setting(
         "transport.mirror",

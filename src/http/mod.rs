@@ -20,6 +20,7 @@ mod freshness;
 mod gate;
 #[cfg(test)]
 mod hits;
+mod host;
 mod interjected;
 mod introduced;
 mod listen;

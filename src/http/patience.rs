@@ -1,9 +1,5 @@
 //! How long, and at which pace, a client is waited for. Pure: times and counts come in.
 
-/// Whole windows alone are judged: a phone that changes cells or goes through a tunnel is silent for 10 s and more, and one
-/// retransmission may be 16 s away from the one before it.
-pub const WINDOW_S: u32 = 30;
-
 /// What the settings say. Seconds are those of the sweep: a limit of 10 ends a connection in the eleventh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
@@ -17,12 +13,15 @@ pub struct Patience {
     pub send_rate: u64,
     /// Bytes a second that have to come in while a request's body is waited for; 0 is no limit.
     pub receive_rate: u64,
+    /// Both are averages over so long. Whole windows alone are judged: a phone that changes cells or goes through a tunnel is
+    /// silent for 10 s and more, and one retransmission may be 16 s away from the one before it.
+    pub window_s: u32,
 }
 
 /// The defaults of the settings.
 impl Default for Patience {
     fn default() -> Patience {
-        Patience { head_s: 10, handshake_s: 10, idle_s: 75, send_rate: 250, receive_rate: 250 }
+        Patience { head_s: 10, handshake_s: 10, idle_s: 75, send_rate: 250, receive_rate: 250, window_s: 30 }
     }
 }
 
@@ -38,18 +37,18 @@ pub struct Pace {
 impl Pace {
     /// One look, in second `now`: whether anything waits, and how many bytes have moved until now. True at the end of a
     /// window in which less than `rate` bytes a second have.
-    pub fn is_slow(&mut self, waits: bool, now: u32, moved: u64, rate: u64) -> bool {
+    pub fn is_slow(&mut self, waits: bool, now: u32, moved: u64, (rate, window_s): (u64, u32)) -> bool {
         if !waits || rate == 0 {
             *self = Pace::default();
             return false;
         }
         let is_new = self.began == 0;
-        if !is_new && (now + 1).saturating_sub(self.began) < WINDOW_S {
+        if !is_new && (now + 1).saturating_sub(self.began) < window_s {
             return false;
         }
         let went = moved.saturating_sub(self.moved);
         *self = Pace { began: now + 1, moved };
-        !is_new && went < rate.saturating_mul(WINDOW_S.into())
+        !is_new && went < rate.saturating_mul(window_s.into())
     }
 }
 
@@ -58,12 +57,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const WINDOW_S: u32 = 30;
+
     /// Seconds until a connection is ended that moves `moves` in each of its seconds, if it is at all.
     fn ends(moves: impl Fn(u32) -> u64, rate: u64) -> Option<u32> {
         let (mut pace, mut moved) = (Pace::default(), 0);
         (0..10 * WINDOW_S).find(|now| {
             moved += moves(*now);
-            pace.is_slow(true, *now, moved, rate)
+            pace.is_slow(true, *now, moved, (rate, WINDOW_S))
         })
     }
 
@@ -88,7 +89,7 @@ mod tests {
     fn nothing_counts_while_nothing_waits() {
         let mut pace = Pace::default();
         for now in 0..10 * WINDOW_S {
-            assert!(!pace.is_slow(now % (WINDOW_S - 1) != 0, now, 0, 250), "{now}");
+            assert!(!pace.is_slow(now % (WINDOW_S - 1) != 0, now, 0, (250, WINDOW_S)), "{now}");
         }
     }
 

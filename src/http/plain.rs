@@ -18,6 +18,7 @@ use super::awaited::{self, Awaited};
 use super::connection::HEAD_MAX_BYTES;
 use super::framing::too_large;
 use super::freshness::Freshness;
+use super::host;
 use super::onward::Onward;
 use super::recognise::{FIELDS_MAX, Plain, Recognised, recognise};
 use super::respond::respond;
@@ -253,7 +254,7 @@ impl Outbox {
             path: plain.path,
             query: plain.query,
             fields: plain.fields.clone(),
-            host_is_known: true,
+            host_is_known: host::is_valid(plain.host),
         };
         let showing = service.site.public.load();
         let host = std::str::from_utf8(plain.host).ok();

@@ -17,6 +17,7 @@ use super::body::Body;
 use super::clients::{Clients, Guest};
 use super::fields::Fields;
 use super::freshness::Rhythm;
+use super::host;
 use super::interjected::Words;
 use super::onward::{Broken, Coming, Onward};
 use super::passage::{self, Passage, passage};
@@ -76,12 +77,12 @@ fn asked<B>(request: &Request<B>) -> answer::Request<'_> {
     }
 }
 
-/// RFC 9112, 3.2: exactly one `Host` in HTTP/1.1; HTTP/2 has `:authority` instead.
+/// RFC 9112, 3.2: exactly one `Host` in HTTP/1.1, and a valid one; HTTP/2 has `:authority` instead.
 fn host_is_known<B>(request: &Request<B>) -> bool {
     let mut hosts = request.headers().get_all(HOST).into_iter();
     let (first, second) = (hosts.next(), hosts.next());
     let is_missing = first.is_none() && request.version() == Version::HTTP_11;
-    !is_missing && second.is_none()
+    !is_missing && second.is_none() && first.is_none_or(|host| host::is_valid(host.as_bytes()))
 }
 
 fn https_location<B>(request: &Request<B>, port: u16) -> Option<String> {

@@ -197,14 +197,15 @@ impl Seats {
 impl Taken {
     /// Whether what waits for the client moves too slowly.
     fn out_of_pace(&mut self, seat: &Seat, now: u32) -> Option<Over> {
-        let Patience { send_rate, receive_rate, .. } = seat.room.patience;
-        if self.sending.is_slow(seat.waits_to_send(), now, seat.arrived(), send_rate) {
+        let Patience { send_rate, receive_rate, window_s, .. } = seat.room.patience;
+        if self.sending.is_slow(seat.waits_to_send(), now, seat.arrived(), (send_rate, window_s)) {
             // Nobody takes what is left.
             seat.is_cut.store(true, Relaxed);
             return Some(Some(Reason::SendRate));
         }
         let expects = seat.expected.load(Relaxed) > 0;
-        self.receiving.is_slow(expects, now, seat.came.load(Relaxed), receive_rate).then_some(Some(Reason::ReceiveRate))
+        let is_slow = self.receiving.is_slow(expects, now, seat.came.load(Relaxed), (receive_rate, window_s));
+        is_slow.then_some(Some(Reason::ReceiveRate))
     }
 }
 
@@ -625,7 +626,7 @@ mod tests {
         [drips, takes, stalls, sends].into_iter().for_each(|seat| seat.asked());
         [drips, takes].into_iter().for_each(|seat| seat.is_blocked(true));
         hold.expects(true);
-        for _ in 0..=super::super::patience::WINDOW_S {
+        for _ in 0..=Patience::default().window_s {
             drips.went(1);
             takes.went(250);
             // Pings are no progress.
