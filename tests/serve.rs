@@ -2,8 +2,14 @@
 
 #[path = "serve/answers.rs"]
 mod answers;
+#[path = "serve/attacks.rs"]
+mod attacks;
+#[path = "serve/attacks_h2.rs"]
+mod attacks_h2;
 #[path = "serve/audit.rs"]
 mod audit;
+#[path = "serve/before_us.rs"]
+mod before_us;
 #[path = "serve/browser.rs"]
 mod browser;
 #[path = "serve/chaos.rs"]
@@ -19,6 +25,8 @@ mod embargo;
 mod forms;
 #[path = "serve/full.rs"]
 mod full;
+#[path = "serve/guards.rs"]
+mod guards;
 #[path = "serve/intake.rs"]
 mod intake;
 #[path = "serve/interrupted.rs"]
@@ -61,6 +69,8 @@ mod smuggling;
 mod source;
 #[path = "serve/stop.rs"]
 mod stop;
+#[path = "serve/strict.rs"]
+mod strict;
 #[path = "serve/tls.rs"]
 mod tls;
 #[path = "serve/vault.rs"]

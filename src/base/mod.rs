@@ -14,4 +14,6 @@ pub mod reckoning;
 pub mod shown;
 #[expect(unsafe_code, reason = "one call of the kernel, which no maintained crate wraps")]
 mod timex;
+#[expect(unsafe_code, reason = "the same: one number of one socket")]
+pub mod unacknowledged;
 pub mod units;

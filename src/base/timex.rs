@@ -1,4 +1,4 @@
-//! Whether the kernel believes that its clock is right (adjtimex(2)): the one `unsafe` of this program.
+//! Whether the kernel believes that its clock is right (adjtimex(2)).
 
 /// Whether something (chrony, ntpd, systemd-timesyncd, the host of a container) keeps the machine's clock right; `None`
 /// where the kernel will not say.

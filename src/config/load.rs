@@ -20,6 +20,8 @@ use crate::base::network::Network;
 use crate::base::{pool, units};
 use crate::corte::{Limits, Signers, Trust};
 use crate::http::clients::{self, Rules};
+use crate::http::forwarded::{Field, Forwarders};
+use crate::http::patience::Patience;
 use crate::http::tickets::Tickets;
 use crate::http::{self, Listen, tls};
 use crate::ingest::{ContentCheck, Intake};
@@ -203,7 +205,7 @@ fn http(top: &Section, folder: &Path) -> Option<http::Settings> {
     let redirect = section.truth("redirect");
     let limits = top.section("limits");
     let connections = limits.number("connections", 1..CONNECTIONS_MAX + 1);
-    let clients = clients(&limits);
+    let (clients, patience) = (clients(&limits, &section), patience(&limits));
     let grace = top.section("stop").text("grace", units::duration);
     let certificates = certificates(top, folder);
     let (clear, secure) = (clear?, secure?);
@@ -230,18 +232,59 @@ fn http(top: &Section, folder: &Path) -> Option<http::Settings> {
         connections_max: usize::try_from(connections?).ok()?,
         grace: grace?.value,
         clients: clients?,
+        patience: patience?,
     })
 }
 
-fn clients(section: &Section) -> Option<Rules> {
+fn patience(section: &Section) -> Option<Patience> {
+    let seconds = |key| {
+        let given = section.text(key, units::duration)?.value;
+        u32::try_from(given.as_millis().div_ceil(1_000)).ok()
+    };
+    let (head, handshake, idle) = (seconds("head"), seconds("handshake"), seconds("idle"));
+    let window = seconds("rate_window");
+    let (send, receive) = (section.text("send_rate", units::size), section.text("receive_rate", units::size));
+    let (send_rate, receive_rate) = (send?.value, receive?.value);
+    let (head_s, handshake_s, idle_s, window_s) = (head?, handshake?, idle?, window?);
+    Some(Patience { head_s, handshake_s, idle_s, send_rate, receive_rate, window_s })
+}
+
+/// Who is believed when he says for whom he speaks.
+fn forwarders(listen: &Section) -> Option<Forwarders> {
+    let from = listen.list("forwarded_from", Network::read);
+    let field = listen.text("forwarded_field", |text| match text {
+        "x-forwarded-for" => Ok(Field::XForwardedFor),
+        "forwarded" => Ok(Field::Forwarded),
+        _ => Err(String::new()),
+    });
+    Some(Forwarders { from: networks(from)?, field: field?.value })
+}
+
+fn networks(given: Option<Vec<Given<Network>>>) -> Option<Vec<Network>> {
+    Some(given?.into_iter().map(|given| given.value).collect())
+}
+
+fn clients(section: &Section, listen: &Section) -> Option<Rules> {
+    let proxy_protocol_from = networks(listen.list("proxy_protocol_from", Network::read));
+    let proxy_protocol = listen.text("proxy_protocol", |text| match text {
+        "required" => Ok(false),
+        "optional" => Ok(true),
+        _ => Err(String::new()),
+    });
+    let forwarders = forwarders(listen);
     let connections = section.number("client_connections", 1..CONNECTIONS_MAX + 1);
     let requests = section.number("client_requests", 0..REQUESTS_MAX + 1);
     let burst = section.number("client_burst", 1..REQUESTS_MAX + 1);
     let number = |n: Option<u64>| u32::try_from(n?).ok();
     let exempt = section.list("client_exempt", Network::read);
     let (connections, requests, burst) = (number(connections)?, number(requests)?, number(burst)?);
-    let exempt = exempt?.into_iter().map(|given| given.value).collect();
-    Some(Rules { limits: clients::Limits { connections, requests, burst }, exempt })
+    Some(Rules {
+        limits: clients::Limits { connections, requests, burst },
+        exempt: networks(exempt)?,
+        proxy_protocol_from: proxy_protocol_from?,
+        proxy_protocol_is_optional: proxy_protocol?.value,
+        forwarders: forwarders?,
+    })
 }
 
 fn certificates(top: &Section, folder: &Path) -> Vec<tls::CertificateFiles> {
@@ -362,6 +405,9 @@ mod tests {
         assert_eq!(settings.intake.limits.total_bytes, Limits::default().total_bytes);
         assert_eq!(settings.intake.limits.file_bytes, Limits::default().file_bytes);
         assert_eq!(settings.http.threads, pool::cores());
+        assert_eq!(settings.http.patience, Patience::default());
+        let Rules { forwarders, proxy_protocol_from, proxy_protocol_is_optional, .. } = settings.http.clients;
+        assert_eq!((forwarders, proxy_protocol_from, proxy_protocol_is_optional), Default::default());
     }
 
     #[test]
@@ -383,6 +429,38 @@ mod tests {
             assert!(told.contains(expected), "{expected}\nnot in\n{told}");
         }
         assert_eq!(told.lines().count(), 9, "{told}");
+    }
+
+    #[test]
+    fn who_speaks_for_others_is_named() {
+        let parsed = |lines: &str| {
+            let text = format!("{LEAST}[listen]\nhttp = [\"[::]:80\"]\n{lines}");
+            parse(&text, "d.toml", folder().path()).map_err(|faults| faults.to_string())
+        };
+        let all = "proxy_protocol_from = [\"10.0.0.0/8\"]\nproxy_protocol = \"optional\"\n\
+                   forwarded_from = [\"192.0.2.1\", \"2001:db8::/32\"]\nforwarded_field = \"forwarded\"\n\
+                   [limits]\nhead = \"1500ms\"\nsend_rate = \"0 B\"\nrate_window = \"1m\"\n";
+        let http = parsed(all).unwrap().http;
+        let Rules { proxy_protocol_from, proxy_protocol_is_optional, forwarders, .. } = http.clients;
+        assert_eq!((proxy_protocol_from, proxy_protocol_is_optional), (vec!["10.0.0.0/8".parse().unwrap()], true));
+        assert_eq!((forwarders.from.len(), forwarders.field), (2, Field::Forwarded));
+        assert_eq!(http.patience, Patience { head_s: 2, send_rate: 0, window_s: 60, ..Patience::default() });
+        let told = parsed(
+            "proxy_protocol_from = [\"::/0\"]\nproxy_protocol = \"v1\"\nforwarded_from = [1]\nforwarded_field = \"x\"\n\
+             [limits]\nidle = 75\nreceive_rate = \"250\"\n",
+        );
+        let told = told.unwrap_err();
+        for expected in [
+            "d.toml:6:24: `listen.proxy_protocol_from`: `::/0` is everybody",
+            "d.toml:7:18: `listen.proxy_protocol`: expected \"required\" or \"optional\"",
+            "d.toml:8:19: `listen.forwarded_from`: ",
+            "d.toml:9:19: `listen.forwarded_field`: expected \"x-forwarded-for\" or \"forwarded\"",
+            "d.toml:11:8: `limits.idle`: ",
+            "d.toml:12:16: `limits.receive_rate`: `250` is not a size",
+        ] {
+            assert!(told.contains(expected), "{expected}\nnot in\n{told}");
+        }
+        assert_eq!(told.lines().count(), 6, "{told}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 use tracing::warn;
 
+use super::forwarded::Forwarders;
 use crate::base::network::Network;
 use crate::record::{Metrics, Rate};
 
@@ -39,12 +40,17 @@ pub struct Rules {
     pub limits: Limits,
     /// Who stands for many others, such as a server before this one: not counted.
     pub exempt: Vec<Network>,
+    /// Who says by the PROXY protocol for whom each connection is; not counted either.
+    pub proxy_protocol_from: Vec<Network>,
+    /// They need not.
+    pub proxy_protocol_is_optional: bool,
+    /// Who says by a field for whom each request is; nor are they.
+    pub forwarders: Forwarders,
 }
 
 /// All clients that are here, or were a moment ago.
 pub struct Clients {
-    limits: Limits,
-    exempt: Vec<Network>,
+    rules: Rules,
     /// Seconds of any beginning, the same for all cores.
     now: AtomicU32,
     hasher: RandomState,
@@ -104,13 +110,18 @@ struct Counted {
     clients: Arc<Clients>,
     network: Prefix,
     bucket: Arc<Bucket>,
+    /// It counts as one of his connections.
+    has_place: bool,
+}
+
+fn has(networks: &[Network], address: IpAddr) -> bool {
+    networks.iter().any(|network| network.has(address))
 }
 
 impl Clients {
     pub fn new(rules: Rules, metrics: &Metrics) -> Clients {
         Clients {
-            limits: rules.limits,
-            exempt: rules.exempt,
+            rules,
             now: AtomicU32::new(0),
             hasher: RandomState::new(),
             shards: Default::default(),
@@ -123,28 +134,79 @@ impl Clients {
     /// One that has all that one client gets; told in the log, but not each time.
     fn refused(&self, counter: &Counter, address: IpAddr, what: &'static str) {
         counter.inc();
-        let now = Duration::from_secs(self.now.load(Relaxed).into());
-        if let Some(untold) = self.lines.lock().unwrap_or_else(PoisonError::into_inner).take(now) {
+        if let Some(untold) = self.line() {
             warn!(%address, what, untold, "a client has all that one client gets");
         }
     }
 
+    /// A line about an address, but not each time.
+    pub fn tell(&self, address: IpAddr, what: &'static str) {
+        if let Some(untold) = self.line() {
+            warn!(%address, untold, "{what}");
+        }
+    }
+
+    fn line(&self) -> Option<u64> {
+        let now = Duration::from_secs(self.now.load(Relaxed).into());
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).take(now)
+    }
+
+    /// Whether a connection from this address begins with for whom it is.
+    pub fn is_introduced(&self, address: IpAddr) -> bool {
+        has(&self.rules.proxy_protocol_from, address)
+    }
+
+    /// Or with nothing of the kind.
+    pub fn may_say_nothing(&self) -> bool {
+        self.rules.proxy_protocol_is_optional
+    }
+
+    /// Whoever is believed when he says for whom he asks is asked who that is: by what is returned.
+    pub fn trusting(self: &Arc<Self>, address: IpAddr) -> Option<Arc<Clients>> {
+        self.rules.forwarders.has(address).then(|| self.clone())
+    }
+
+    /// Who is believed, and by which field.
+    pub fn forwarders(&self) -> &Forwarders {
+        &self.rules.forwarders
+    }
+
+    /// One who asks through another's connection: his requests are counted, and that connection is not his.
+    pub fn asking(self: &Arc<Self>, address: IpAddr) -> Guest {
+        if self.is_exempt(address) {
+            return Guest { counted: None, address };
+        }
+        let network = network(address);
+        let mut shard = self.shard(&network);
+        let bucket = self.known(&mut shard, network).bucket.clone();
+        Guest { counted: Some(Counted { clients: self.clone(), network, bucket, has_place: false }), address }
+    }
+
+    fn is_exempt(&self, address: IpAddr) -> bool {
+        let Rules { exempt, proxy_protocol_from, forwarders, .. } = &self.rules;
+        [exempt, proxy_protocol_from, &forwarders.from].iter().any(|networks| has(networks, address))
+    }
+
+    fn known<'s>(&self, shard: &'s mut HashMap<Prefix, Known>, network: Prefix) -> &'s mut Known {
+        let full = || Arc::new(Bucket::full(self.rules.limits, self.now.load(Relaxed)));
+        shard.entry(network).or_insert_with(|| Known { connections: 0, bucket: full() })
+    }
+
     /// Lets one more connection in, if its client has room.
     pub fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Guest> {
-        if self.exempt.iter().any(|exempt| exempt.has(address)) {
+        if self.is_exempt(address) {
             return Some(Guest { counted: None, address });
         }
-        let (network, now) = (network(address), self.now.load(Relaxed));
+        let network = network(address);
         let mut shard = self.shard(&network);
-        let new = || Known { connections: 0, bucket: Arc::new(Bucket::full(self.limits, now)) };
-        let known = shard.entry(network).or_insert_with(new);
-        if known.connections >= self.limits.connections {
+        let known = self.known(&mut shard, network);
+        if known.connections >= self.rules.limits.connections {
             drop(shard);
             self.refused(&self.refused_connections, address, "connections");
             return None;
         }
         known.connections += 1;
-        let counted = Counted { clients: self.clone(), network, bucket: known.bucket.clone() };
+        let counted = Counted { clients: self.clone(), network, bucket: known.bucket.clone(), has_place: true };
         Some(Guest { counted: Some(counted), address })
     }
 
@@ -155,7 +217,7 @@ impl Clients {
         }
         for shard in &self.shards {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            shard.retain(|_, known| known.connections > 0 || !known.bucket.is_full(self.limits, now));
+            shard.retain(|_, known| known.connections > 0 || !known.bucket.is_full(self.rules.limits, now));
         }
     }
 
@@ -174,7 +236,7 @@ impl Guest {
     /// Whether the client may ask one more request.
     pub fn may_ask(&self) -> bool {
         let Some(Counted { clients, bucket, .. }) = &self.counted else { return true };
-        let may = clients.limits.requests == 0 || bucket.take(clients.limits, clients.now.load(Relaxed));
+        let may = clients.rules.limits.requests == 0 || bucket.take(clients.rules.limits, clients.now.load(Relaxed));
         if !may {
             clients.refused(&clients.refused_requests, self.address, "requests");
         }
@@ -187,8 +249,8 @@ impl Drop for Counted {
         let mut shard = self.clients.shard(&self.network);
         let is_crowded = shard.len() > REMEMBERED_MAX;
         if let Some(known) = shard.get_mut(&self.network) {
-            known.connections -= 1;
-            if known.connections == 0 && (is_crowded || self.clients.limits.requests == 0) {
+            known.connections -= u32::from(self.has_place);
+            if known.connections == 0 && (is_crowded || self.clients.rules.limits.requests == 0) {
                 shard.remove(&self.network);
             }
         }
@@ -226,7 +288,8 @@ mod tests {
     const LIMITS: Limits = Limits { connections: 2, requests: 3, burst: 5 };
 
     fn of(limits: Limits) -> Clients {
-        Clients::new(Rules { limits, exempt: vec!["198.51.100.0/24".parse().unwrap()] }, &Metrics::new())
+        let exempt = vec!["198.51.100.0/24".parse().unwrap()];
+        Clients::new(Rules { limits, exempt, ..Rules::default() }, &Metrics::new())
     }
 
     fn ip(text: &str) -> IpAddr {
@@ -268,6 +331,26 @@ mod tests {
         assert!((0..100).all(|_| guest.may_ask()));
         drop(guest);
         assert_eq!(unlimited.len(), 0);
+    }
+
+    #[test]
+    fn who_asks_through_another_is_counted_by_his_requests() {
+        let forwarders = Forwarders { from: vec!["10.0.0.0/8".parse().unwrap()], ..Forwarders::default() };
+        let proxy_protocol_from = vec!["172.16.0.1".parse().unwrap()];
+        let rules = Rules { limits: LIMITS, forwarders, proxy_protocol_from, ..Rules::default() };
+        let clients = Arc::new(Clients::new(rules, &Metrics::new()));
+        // Those before us have as many connections as they need.
+        let many: Vec<Guest> =
+            ["10.0.0.1", "172.16.0.1"].iter().flat_map(|a| (0..9).map(|_| clients.admit(ip(a)).unwrap())).collect();
+        assert_eq!((many.len(), clients.len()), (18, 0));
+        assert!(clients.trusting(ip("10.0.0.1")).is_some() && clients.trusting(ip("172.16.0.1")).is_none());
+        assert!(clients.is_introduced(ip("172.16.0.1")) && !clients.is_introduced(ip("10.0.0.1")));
+        let _his = [clients.admit(ip("192.0.2.1")).unwrap(), clients.admit(ip("192.0.2.1")).unwrap()];
+        let asks = |address: &str| (0..10).filter(|_| clients.asking(ip(address)).may_ask()).count();
+        assert_eq!([asks("192.0.2.1"), asks("192.0.2.2"), asks("192.0.2.1")], [5, 5, 0]);
+        assert!(clients.admit(ip("192.0.2.1")).is_none(), "he has two connections, as before");
+        clients.sweep(9);
+        assert_eq!(clients.len(), 1, "who has gone is forgotten");
     }
 
     #[test]

@@ -1,22 +1,20 @@
 //! One connection: which protocol it speaks, and who serves it.
 
 use bytes::{Bytes, BytesMut};
-use http::StatusCode;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use super::framing::Refused;
 use super::gate::{self, Gate, Held};
 use super::interjected::{Interjected, Words};
 use super::multiplexed;
 use super::plain::{self, End};
 use super::rewound::Rewound;
 use super::service::Service;
+use super::turned_away;
 use super::watch::Watched;
-use crate::portal::Notice;
 
 /// A request head above this is answered 431. Browsers send 1 to 2 KB, and a target of 8 KiB has to fit.
 pub const HEAD_MAX_BYTES: usize = 16 << 10;
@@ -45,7 +43,9 @@ pub async fn clear(stream: TcpStream, service: Service) {
 /// Shakes hands, then serves what ALPN has settled on.
 pub async fn tls(stream: TcpStream, acceptor: TlsAcceptor, service: Service) {
     let stream = Watched::new(stream, service.seat.clone());
+    service.seat.shakes_hands();
     let Ok(stream) = acceptor.accept(stream).await else { return };
+    service.seat.has_shaken_hands();
     match stream.get_ref().1.alpn_protocol() {
         Some(b"h2") => http2(stream, service).await,
         _ => http1(stream, BytesMut::new(), service).await,
@@ -108,10 +108,7 @@ async fn told<S: AsyncRead + AsyncWrite + Unpin>(held: Held<S>, service: &Servic
     let _ = if is_within || service.seat.has_said_close() {
         plain::linger(stream).await
     } else {
-        let (status, notice) = match refused {
-            Refused::Malformed => (StatusCode::BAD_REQUEST, Notice::BadRequest),
-            Refused::HeadTooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Notice::HeadTooLarge),
-        };
+        let (status, notice) = turned_away::told(refused);
         plain::refuse(stream, service, status, notice).await
     };
 }

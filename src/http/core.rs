@@ -7,27 +7,30 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use prometheus_client::metrics::gauge::Gauge;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tokio_rustls::TlsAcceptor;
 use tracing::warn;
 
+use super::budget::{Budget, Place};
 use super::clients::Clients;
-use super::connection;
 use super::freshness::Spread;
+use super::patience::Patience;
 use super::service::{Service, Site};
 use super::tunnel::Ends;
+use super::turned_away::TurnedAway;
 use super::watch::{Meter, Seats};
+use super::{connection, introduced};
+
 use crate::proxy::upstream::Caller;
 
 /// How often the sweep runs; its limits are counted in it.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// While connections are being ended, look more often, so that the end comes soon after the last of them.
 const DRAIN_EVERY: Duration = Duration::from_millis(20);
-/// Out of descriptors or memory: accepting again at once would only spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A bound socket and what is spoken on it.
 pub struct Port {
@@ -44,6 +47,9 @@ pub struct Start {
     pub site: Arc<Site>,
     pub clients: Arc<Clients>,
     pub connections_max: usize,
+    pub patience: Patience,
+    pub turned_away: Arc<TurnedAway>,
+    pub connections: Gauge,
     pub grace: Duration,
     /// Turns true when it is time to stop.
     pub stop: watch::Receiver<bool>,
@@ -62,15 +68,14 @@ struct Shared {
     site: Arc<Site>,
     clients: Arc<Clients>,
     seats: Seats,
-    room: Arc<Semaphore>,
-    connections_max: usize,
+    budget: Budget,
 }
 
 impl Core {
     pub fn start(start: Start) -> io::Result<Core> {
         let heartbeat = Arc::new(AtomicU64::new(0));
         let beat = heartbeat.clone();
-        let seats = Seats::new();
+        let seats = Seats::new(start.patience, start.turned_away.clone(), start.connections.clone());
         let meter = seats.meter();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name(start.name.clone()).spawn(move || {
@@ -82,8 +87,7 @@ impl Core {
 
 async fn run(start: Start, seats: Seats, heartbeat: Arc<AtomicU64>) {
     let Start { ports, site, clients, connections_max, grace, mut stop, .. } = start;
-    let shared =
-        Arc::new(Shared { site, clients, seats, room: Arc::new(Semaphore::new(connections_max)), connections_max });
+    let shared = Arc::new(Shared { site, clients, seats, budget: Budget::new(connections_max) });
     let accepting: Vec<_> =
         ports.into_iter().map(|port| tokio::spawn(accept_until(port, shared.clone(), stop.clone()))).collect();
     let sweeping = async {
@@ -105,7 +109,7 @@ async fn run(start: Start, seats: Seats, heartbeat: Arc<AtomicU64>) {
             for accept in accepting {
                 let _ = accept.await;
             }
-            while shared.room.available_permits() < shared.connections_max {
+            while !shared.budget.is_empty() {
                 tokio::time::sleep(DRAIN_EVERY).await;
             }
         })
@@ -126,14 +130,13 @@ async fn accept_until(port: Port, shared: Arc<Shared>, mut stop: watch::Receiver
     };
     let accepting = async {
         loop {
-            // Room first: who is accepted is served. The semaphore is never closed.
-            let Ok(room) = shared.room.clone().acquire_owned().await else { return };
+            // Room first: who is accepted is served.
+            let place = shared.budget.place(&shared.seats).await;
             match listener.accept().await {
-                Ok(came) => seat(came, room, acceptor.as_ref(), port.https_port, &shared),
+                Ok(came) => seat(came, place, acceptor.as_ref(), port.https_port, &shared),
                 Err(error) if is_the_clients(&error) => {}
                 Err(error) => {
-                    warn!(%error, "no connection could be accepted; is the limit of open files reached?");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    shared.budget.ran_out(&shared.seats, &error, shared.site.rhythm.clock.elapsed()).await;
                 }
             }
         }
@@ -142,10 +145,10 @@ async fn accept_until(port: Port, shared: Arc<Shared>, mut stop: watch::Receiver
         () = accepting => {}
         _ = stop.wait_for(|stop| *stop) => {}
     }
-    while let Ok(room) = shared.room.clone().try_acquire_owned()
+    while let Some(place) = shared.budget.place_now()
         && let Ok(Ok(came)) = tokio::time::timeout(Duration::ZERO, listener.accept()).await
     {
-        seat(came, room, acceptor.as_ref(), port.https_port, &shared);
+        seat(came, place, acceptor.as_ref(), port.https_port, &shared);
     }
 }
 
@@ -163,7 +166,7 @@ fn caller(stream: &TcpStream, from: SocketAddr, site: &Site) -> Caller {
 /// Starts a connection's task; it gives its room back when it ends, however it ends.
 fn seat(
     (stream, from): (TcpStream, SocketAddr),
-    room: OwnedSemaphorePermit,
+    place: Place,
     acceptor: Option<&TlsAcceptor>,
     https_port: Option<u16>,
     shared: &Shared,
@@ -178,14 +181,24 @@ fn seat(
         guest: Arc::new(guest),
         https_port,
         client: caller(&stream, from, &shared.site),
+        trusting: shared.clients.trusting(from.ip()),
         is_tls: acceptor.is_some(),
         spread: Spread::of(from),
         ends: Ends::default(),
         words: None,
     };
     let acceptor = acceptor.cloned();
+    let introduced = shared.clients.is_introduced(from.ip()).then(|| shared.clients.clone());
     let task = tokio::spawn(async move {
-        let _room = room;
+        let _place = place;
+        let (stream, service) = match introduced {
+            // Seldom: its room is not part of every connection.
+            Some(clients) => match Box::pin(introduced::hear(stream, service, &clients)).await {
+                Some(heard) => heard,
+                None => return,
+            },
+            None => (stream, service),
+        };
         match acceptor {
             Some(acceptor) => connection::tls(stream, acceptor, service).await,
             None => connection::clear(stream, service).await,

@@ -4,6 +4,7 @@
 use std::mem::MaybeUninit;
 
 use super::connection::HEAD_MAX_BYTES;
+use super::target::TARGET_MAX_BYTES;
 
 /// Fields of one request, as many as hyper takes; browsers send about 15.
 const FIELDS_MAX: usize = 100;
@@ -35,6 +36,7 @@ pub const NEVER_TRAILERS: [&str; 13] = [
 pub enum Refused {
     Malformed,
     HeadTooLarge,
+    TargetTooLong,
 }
 
 /// What the next bytes of a connection belong to.
@@ -123,7 +125,7 @@ fn head(bytes: &[u8]) -> Step {
     let len = match request.parse_with_uninit_headers(bytes, &mut room) {
         Ok(httparse::Status::Complete(len)) if len <= HEAD_MAX_BYTES => len,
         Ok(httparse::Status::Partial) if bytes.len() < HEAD_MAX_BYTES => return Ok(None),
-        Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(Refused::HeadTooLarge),
+        Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(too_large(bytes)),
         Err(_) => return Err(Refused::Malformed),
     };
     // Of a fragment no server is told (RFC 9112, 3.2). What else is no target, hyper would refuse without a word.
@@ -132,6 +134,17 @@ fn head(bytes: &[u8]) -> Step {
         return Err(Refused::Malformed);
     }
     Ok(Some((len, after(&request)?)))
+}
+
+/// What of a head is too large, whole or not: its target (RFC 9112, 3), or its fields (RFC 6585, 5).
+pub fn too_large(head: &[u8]) -> Refused {
+    let line = head.trim_ascii_start().split(|byte| *byte == b'\n').next().unwrap_or_default();
+    match line.split(|byte| *byte == b' ').nth(1) {
+        Some(target) if target.len() > TARGET_MAX_BYTES => Refused::TargetTooLong,
+        Some(_) => Refused::HeadTooLarge,
+        // A method without end is none.
+        None => Refused::Malformed,
+    }
 }
 
 /// True where every line of a head ends with CRLF, and nothing but empty lines stands before it: a bare LF, which may end a

@@ -126,6 +126,6 @@ fn pass(
     }
     let (early, coming) = Early::new();
     let answer = onward.answer(request.map(|()| streams::Coming(body)), service.seat.hold(), None, Some(early));
-    streams.spawn(streams::answer(answer, reply, coming));
+    streams.spawn(streams::answer(answer, reply, coming, service.seat.clone()));
     Ok(())
 }

@@ -16,6 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use super::body::Body;
 use super::service::{Decided, Service, Site};
+use super::watch::Seats;
 use super::{Rhythm, connection, multiplexed, streams};
 use crate::base::clock::Clock;
 use crate::proxy::corridor::{Corridor, Settings};
@@ -195,7 +196,12 @@ async fn a_body_that_breaks_off_does_not_end_like_a_whole_one() {
             let mut connection = h2::server::handshake(server).await.unwrap();
             while let Some(Ok((_, reply))) = connection.accept().await {
                 let body = arriving(pieces);
-                tokio::spawn(streams::answer(async { Response::new(body) }, reply, Early::new().1));
+                tokio::spawn(streams::answer(
+                    async { Response::new(body) },
+                    reply,
+                    Early::new().1,
+                    Seats::for_test().take(),
+                ));
             }
         };
         let ask = async move {
@@ -244,7 +250,7 @@ async fn what_an_origin_says_behind_a_body_is_of_the_body_alone() {
             let fields = ["x-suma", "connection", "keep-alive", "transfer-encoding", "content-length", "set-cookie"];
             let trailers = fields.into_iter().map(|name| (name.parse().unwrap(), "1".parse().unwrap())).collect();
             let answer = async { Response::new(Body::arriving(Behind(Some(trailers)).boxed_unsync())) };
-            tokio::spawn(streams::answer(answer, reply, Early::new().1));
+            tokio::spawn(streams::answer(answer, reply, Early::new().1, Seats::for_test().take()));
         }
     });
     let (mut send, connection) = h2::client::handshake(client).await.unwrap();
@@ -269,6 +275,7 @@ async fn bodies_longer_than_a_window_come_and_go_over_http2() {
                 },
                 reply,
                 Early::new().1,
+                Seats::for_test().take(),
             ));
         }
     };

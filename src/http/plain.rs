@@ -16,11 +16,14 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use super::answer::{self, Answer, What, answer};
 use super::awaited::{self, Awaited};
 use super::connection::HEAD_MAX_BYTES;
+use super::framing::too_large;
 use super::freshness::Freshness;
+use super::host;
 use super::onward::Onward;
 use super::recognise::{FIELDS_MAX, Plain, Recognised, recognise};
 use super::respond::respond;
 use super::service::{Judged, Service, Way, is_usable, usable};
+use super::turned_away;
 use crate::portal::Notice;
 use crate::proxy::instant::Glance;
 use crate::snapshot::CorteFields;
@@ -117,6 +120,7 @@ pub async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Res
 
 /// A whole response to what is no request.
 fn refusal(service: &Service, status: StatusCode, notice: Notice) -> Vec<u8> {
+    service.seat.answered(status);
     let showing = service.site.public.load();
     let (mut out, says_close) = (Vec::new(), true);
     let body = write(Answer::other(&showing, What::Notice(status, notice)), service, says_close, &mut out);
@@ -168,7 +172,8 @@ fn answer_all(inbox: &mut BytesMut, service: &Service, outbox: &mut Outbox) -> N
         match recognise(&inbox[done..]) {
             Recognised::Partial if inbox.len() - done < HEAD_MAX_BYTES => break Next::Read,
             Recognised::Partial => {
-                break Next::Refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Notice::HeadTooLarge);
+                let (status, notice) = turned_away::told(too_large(&inbox[done..]));
+                break Next::Refuse(status, notice);
             }
             Recognised::Malformed => break Next::Refuse(StatusCode::BAD_REQUEST, Notice::BadRequest),
             Recognised::Plain(plain, len) => match outbox.push(service, &plain, &inbox[done..done + len]) {
@@ -242,12 +247,14 @@ impl Outbox {
         if service.https_port.is_some() {
             return Pushed::Other;
         }
+        let own = service.on_behalf_of(raw);
+        let service = own.as_ref().unwrap_or(service);
         let asked = answer::Request {
             method: if plain.is_head { &Method::HEAD } else { &Method::GET },
             path: plain.path,
             query: plain.query,
             fields: plain.fields.clone(),
-            host_is_known: true,
+            host_is_known: host::is_valid(plain.host),
             spread: service.spread,
         };
         let showing = service.site.public.load();
@@ -329,6 +336,7 @@ impl Outbox {
             What::Notice(status, _) => {
                 // As hyper's path does.
                 self.says_close |= *status == StatusCode::BAD_REQUEST;
+                service.seat.answered(*status);
                 return Some(write(answer, service, self.says_close, out));
             }
             _ => return None,

@@ -17,12 +17,29 @@ pub struct Bounded<B> {
     body: Pin<Box<B>>,
     left: u64,
     /// While it comes, its bytes are no request's head.
-    _hold: Arc<Hold>,
+    hold: Arc<Hold>,
+    /// More of it is waited for.
+    is_awaited: bool,
 }
 
 impl<B: Body> Bounded<B> {
     pub fn new(body: B, limit: u64, hold: Arc<Hold>) -> Bounded<B> {
-        Bounded { body: Box::pin(body), left: limit, _hold: hold }
+        Bounded { body: Box::pin(body), left: limit, hold, is_awaited: false }
+    }
+}
+
+impl<B> Bounded<B> {
+    fn awaits(&mut self, is_awaited: bool) {
+        if self.is_awaited != is_awaited {
+            self.is_awaited = is_awaited;
+            self.hold.expects(is_awaited);
+        }
+    }
+}
+
+impl<B> Drop for Bounded<B> {
+    fn drop(&mut self) {
+        self.awaits(false);
     }
 }
 
@@ -31,7 +48,9 @@ impl<B: Body<Data = Bytes>> Body for Bounded<B> {
     type Error = Failure;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
-        let Some(frame) = ready!(self.body.as_mut().poll_frame(cx)) else { return Poll::Ready(None) };
+        let polled = self.body.as_mut().poll_frame(cx);
+        self.awaits(polled.is_pending());
+        let Some(frame) = ready!(polled) else { return Poll::Ready(None) };
         let Ok(frame) = frame else { return Poll::Ready(Some(Err(Failure::RequestAborted))) };
         // Over HTTP/1.1 they do not come this far.
         let is_bad = |trailers: &HeaderMap| NEVER_TRAILERS.iter().any(|name| trailers.contains_key(*name));
@@ -69,7 +88,7 @@ mod tests {
 
     async fn read(pieces: &[Result<usize, Failure>], limit: u64) -> Result<usize, Failure> {
         let pieces = pieces.iter().map(|piece| piece.map(|len| Bytes::from(vec![0; len])));
-        let hold = Arc::new(Seats::new().take().hold());
+        let hold = Arc::new(Seats::for_test().take().hold());
         let read = Bounded::new(Pieces(pieces.collect()), limit, hold).collect().await;
         read.map(|read| read.to_bytes().len())
     }

@@ -13,9 +13,11 @@ use super::certificates::Certificates;
 use super::clients::{Clients, Rules};
 use super::core::{Core, Port, Start};
 use super::listen::{Listen, bind};
+use super::patience::Patience;
 use super::service::Site;
 use super::tickets::Tickets;
 use super::tls::{self, CertificateFault, CertificateFiles};
+use super::turned_away::TurnedAway;
 use super::watch::Meter;
 use crate::record::Metrics;
 
@@ -34,6 +36,8 @@ pub struct Settings {
     pub grace: Duration,
     /// What one client may have.
     pub clients: Rules,
+    /// How long clients are waited for.
+    pub patience: Patience,
 }
 
 /// Why the server cannot start.
@@ -88,6 +92,7 @@ impl Server {
             }
         }
         let clients = Arc::new(Clients::new(settings.clients.clone(), metrics));
+        let turned_away = Arc::new(TurnedAway::new(metrics));
         let (stop, stopped) = watch::channel(false);
         let start = |(n, ports)| Start {
             name: format!("core-{n}"),
@@ -96,6 +101,9 @@ impl Server {
             clients: clients.clone(),
             // Each port holds a place ready for whom it accepts next.
             connections_max: (settings.connections_max / threads).max(settings.listen.len()),
+            patience: settings.patience,
+            turned_away: turned_away.clone(),
+            connections: metrics.connections(),
             grace: settings.grace,
             stop: stopped.clone(),
         };

@@ -2,7 +2,8 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::Ipv6Addr;
+use std::mem::MaybeUninit;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,14 +14,16 @@ use http::{Request, Response, StatusCode, Version};
 
 use super::answer::{self, Answer, answer, elsewhere};
 use super::body::Body;
-use super::clients::Guest;
+use super::clients::{Clients, Guest};
 use super::fields::Fields;
 use super::freshness::{Rhythm, Spread};
+use super::host;
 use super::interjected::Words;
 use super::ladder::Ladder;
 use super::onward::{Broken, Coming, Onward};
 use super::passage::{self, Passage, passage};
 use super::preferred::wants_json;
+use super::recognise::FIELDS_MAX;
 use super::respond::respond;
 use super::tunnel::Ends;
 use super::watch::Seat;
@@ -51,6 +54,8 @@ pub struct Service {
     /// Set on a clear port that sends everybody to this HTTPS port.
     pub https_port: Option<u16>,
     pub client: Caller,
+    /// Set where the connection's other end is believed when it says for whom it asks.
+    pub trusting: Option<Arc<Clients>>,
     pub is_tls: bool,
     /// When it is told to ask again.
     pub spread: Spread,
@@ -78,12 +83,12 @@ fn asked<B>(request: &Request<B>, spread: Spread) -> answer::Request<'_> {
     }
 }
 
-/// RFC 9112, 3.2: exactly one `Host` in HTTP/1.1; HTTP/2 has `:authority` instead.
+/// RFC 9112, 3.2: exactly one `Host` in HTTP/1.1, and a valid one; HTTP/2 has `:authority` instead.
 fn host_is_known<B>(request: &Request<B>) -> bool {
     let mut hosts = request.headers().get_all(HOST).into_iter();
     let (first, second) = (hosts.next(), hosts.next());
     let is_missing = first.is_none() && request.version() == Version::HTTP_11;
-    !is_missing && second.is_none()
+    !is_missing && second.is_none() && first.is_none_or(|host| host::is_valid(host.as_bytes()))
 }
 
 fn https_location<B>(request: &Request<B>, port: u16) -> Option<String> {
@@ -139,6 +144,43 @@ pub fn is_usable(host: &str) -> bool {
 impl Service {
     /// Answers one request of this connection, or says where it goes.
     pub fn decide<B>(&self, request: &Request<B>) -> Decided {
+        let lines = |name: &str| request.headers().get_all(name).into_iter().map(HeaderValue::as_bytes);
+        match self.on_behalf(lines) {
+            Some(own) => own.decided(request),
+            None => self.decided(request),
+        }
+    }
+
+    /// The same for the client for whom a request is, by the lines of a field, where somebody else asks for him who is
+    /// believed.
+    pub fn on_behalf<'l, L>(&self, lines: impl FnOnce(&'static str) -> L) -> Option<Service>
+    where
+        L: DoubleEndedIterator<Item = &'l [u8]>,
+    {
+        let trusting = self.trusting.as_ref()?;
+        let (forwarders, peer) = (trusting.forwarders(), self.client.from.ip());
+        let client = forwarders.client(peer, lines(forwarders.field.name()));
+        if client == peer {
+            return None;
+        }
+        let mut own = self.clone();
+        own.guest = Arc::new(trusting.asking(client));
+        own.client = Caller::new(SocketAddr::new(client, 0), self.client.to);
+        Some(own)
+    }
+
+    /// Of a plain request, as it was read.
+    pub fn on_behalf_of(&self, raw: &[u8]) -> Option<Service> {
+        // Else it would be read twice for nothing.
+        self.trusting.as_ref()?;
+        let mut room = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+        let mut read = httparse::Request::new(&mut []);
+        read.parse_with_uninit_headers(raw, &mut room).ok()?;
+        let fields = read.headers.iter();
+        self.on_behalf(|name| fields.filter(move |f| f.name.eq_ignore_ascii_case(name)).map(|f| f.value))
+    }
+
+    fn decided<B>(&self, request: &Request<B>) -> Decided {
         self.seat.asked();
         let showing = self.site.public.load();
         // Where no usable host is named, nobody can be sent on: then the ordinary answer has to do.
@@ -154,7 +196,9 @@ impl Service {
                 },
             },
         };
-        Decided::Answered(respond(answer, request.method(), &self.site.rhythm))
+        let response = respond(answer, request.method(), &self.site.rhythm);
+        self.seat.answered(response.status());
+        Decided::Answered(response)
     }
 
     /// Who answers, by whichever parser the request was read.
@@ -213,10 +257,11 @@ impl Service {
     pub fn for_test(site: &Arc<Site>) -> Service {
         Service {
             site: site.clone(),
-            seat: super::watch::Seats::new().take(),
+            seat: super::watch::Seats::for_test().take(),
             guest: Arc::new(super::clients::one()),
             https_port: None,
             client: Caller::of([127, 0, 0, 1].into()),
+            trusting: None,
             is_tls: false,
             spread: Spread::default(),
             ends: Ends::default(),

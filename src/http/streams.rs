@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use http_body::{Body as _, Frame};
 
 use super::body::Body;
 use super::framing::NEVER_TRAILERS;
+use super::watch::Seat;
 use crate::proxy::interim;
 
 /// Beside [`NEVER_TRAILERS`].
@@ -43,6 +45,7 @@ pub async fn answer(
     answer: impl Future<Output = Response<Body>>,
     mut reply: SendResponse<Bytes>,
     mut coming: interim::Coming,
+    seat: Arc<Seat>,
 ) {
     let mut answer = pin!(answer);
     let response = loop {
@@ -62,7 +65,7 @@ pub async fn answer(
     match reply.send_response(Response::from_parts(head, ()), body.is_end_stream()) {
         Ok(mut stream) if !body.is_end_stream() => {
             // After an error on the stream itself there is nobody to tell.
-            if let Err(Cut) = send(&mut stream, &mut body).await {
+            if let Err(Cut) = send(&mut stream, &mut body, &seat).await {
                 stream.send_reset(Reason::INTERNAL_ERROR);
             }
         }
@@ -75,7 +78,7 @@ pub async fn answer(
 /// The body could not be sent whole.
 struct Cut;
 
-async fn send(stream: &mut SendStream<Bytes>, body: &mut Body) -> Result<(), Cut> {
+async fn send(stream: &mut SendStream<Bytes>, body: &mut Body, seat: &Arc<Seat>) -> Result<(), Cut> {
     loop {
         let frame = tokio::select! {
             biased;
@@ -86,7 +89,7 @@ async fn send(stream: &mut SendStream<Bytes>, body: &mut Body) -> Result<(), Cut
         match frame.map_err(|_| Cut)?.into_data() {
             Ok(data) => {
                 let is_last = body.is_end_stream();
-                send_all(stream, data, is_last).await?;
+                send_all(stream, data, is_last, seat).await?;
                 if is_last {
                     return Ok(());
                 }
@@ -109,14 +112,17 @@ fn of_the_body(mut trailers: HeaderMap) -> HeaderMap {
 }
 
 /// As much at once as the client has room for.
-async fn send_all(stream: &mut SendStream<Bytes>, mut data: Bytes, is_last: bool) -> Result<(), Cut> {
+async fn send_all(stream: &mut SendStream<Bytes>, mut data: Bytes, is_last: bool, seat: &Arc<Seat>) -> Result<(), Cut> {
     if data.is_empty() {
         return if is_last { stream.send_data(data, true).map_err(|_| Cut) } else { Ok(()) };
     }
     while !data.is_empty() {
         stream.reserve_capacity(data.len());
         let room = match stream.capacity() {
-            0 => poll_fn(|cx| stream.poll_capacity(cx)).await.and_then(Result::ok).ok_or(Cut)?,
+            0 => {
+                let _owed = seat.owe();
+                poll_fn(|cx| stream.poll_capacity(cx)).await.and_then(Result::ok).ok_or(Cut)?
+            }
             room => room,
         };
         let piece = data.split_to(room.min(data.len()));

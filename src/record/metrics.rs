@@ -40,7 +40,7 @@ const fn row(
 const SECONDS: Option<&str> = Some("seconds");
 const BYTES: Option<&str> = Some("bytes");
 
-pub static TABLE: [Row; 23] = [
+pub static TABLE: [Row; 24] = [
     row(
         "difusor_packages",
         "counter",
@@ -89,9 +89,12 @@ pub static TABLE: [Row; 23] = [
         "difusor_turned_away",
         "counter",
         None,
-        "`reason`: client-connections, client-requests",
-        "Connections and requests of clients that had all that one client gets",
+        "`reason`: client-connections, client-requests, head-timeout, handshake-timeout, send-rate, receive-rate, shed, \
+         descriptors, proxy-protocol, malformed, head-too-large, target-too-long",
+        "Connections and requests that were refused or ended: too many of one client, too slow, idle while others found no \
+         room, no requests",
     ),
+    row("difusor_connections", "gauge", None, "", "Connections of readers that are open"),
     row(
         "difusor_left_out",
         "counter",
@@ -228,6 +231,7 @@ pub struct Metrics {
     turned_away: Family<Labels<1>, Counter>,
     left_out: Family<Labels<1>, Counter>,
     ladder: Gauge,
+    connections: Gauge,
     proxied: Family<Proxied, Counter>,
     origin_failures: Family<OriginFailed, Counter>,
     origin_ejections: Family<OriginPlace, Counter>,
@@ -281,6 +285,7 @@ impl Metrics {
             turned_away: add(registry, "difusor_turned_away", Family::default()),
             left_out: add(registry, "difusor_left_out", Family::default()),
             ladder: add(registry, "difusor_ladder", Gauge::default()),
+            connections: add(registry, "difusor_connections", Gauge::default()),
             proxied: add(registry, "difusor_proxied", Family::default()),
             origin_failures: add(registry, "difusor_origin_failures", Family::default()),
             origin_ejections: add(registry, "difusor_origin_ejections", Family::default()),
@@ -369,6 +374,11 @@ impl Metrics {
     /// So many steps of the ladder are taken.
     pub fn ladder(&self, steps: usize) {
         self.ladder.set(steps as i64);
+    }
+
+    /// How many connections there are: kept by who counts.
+    pub fn connections(&self) -> Gauge {
+        self.connections.clone()
     }
 
     /// The counter of a route's requests that came to `outcome`: kept by who counts, for it is asked for on the serving path.

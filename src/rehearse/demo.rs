@@ -24,6 +24,7 @@ use crate::corte::pack::{self, PackFault};
 use crate::corte::{CorteId, Limits, Signers, Tipo, Trust};
 use crate::http::clients::{self, Rules};
 use crate::http::ladder;
+use crate::http::patience::Patience;
 use crate::http::{self, Listen};
 use crate::ingest::{ContentCheck, Intake, Reporter};
 use crate::schedule::{Calendar, Closed, OnInterrupted, Window};
@@ -124,9 +125,10 @@ impl Demo {
                 connections_max: usize::MAX,
                 grace: GRACE,
                 clients: Rules {
-                    exempt: vec![],
                     limits: clients::Limits { connections: u32::MAX, requests: 0, burst: 0 },
+                    ..Rules::default()
                 },
+                patience: Patience::default(),
             },
         };
         let first = night.corte(0).stamp.timestamp();

@@ -2,14 +2,21 @@
 
 use super::secure::Client;
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const GOAWAY: u8 = 7;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub const DATA: u8 = 0;
+pub const HEADERS: u8 = 1;
+pub const PRIORITY: u8 = 2;
+pub const RST_STREAM: u8 = 3;
+pub const SETTINGS: u8 = 4;
+pub const PING: u8 = 6;
+pub const GOAWAY: u8 = 7;
+pub const WINDOW_UPDATE: u8 = 8;
+pub const CONTINUATION: u8 = 9;
+pub const END_STREAM: u8 = 1;
+pub const END_HEADERS: u8 = 4;
+pub const ACK: u8 = 1;
+pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// What SETTINGS may say (RFC 9113, 6.5.2).
+const INITIAL_WINDOW_SIZE: u16 = 4;
 
 /// Each character is one byte.
 pub fn bytes(text: &str) -> Vec<u8> {
@@ -19,6 +26,13 @@ pub fn bytes(text: &str) -> Vec<u8> {
 pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// What a connection begins with: each stream may be sent so many bytes, and all together as many as there can be.
+pub fn open(window: u32) -> Vec<u8> {
+    let said = [&INITIAL_WINDOW_SIZE.to_be_bytes()[..], &window.to_be_bytes()].concat();
+    let rest = 0x7fff_ffff_u32 - 65_535;
+    [PREFACE.to_vec(), frame(SETTINGS, 0, 0, &said), frame(WINDOW_UPDATE, 0, 0, &rest.to_be_bytes())].concat()
 }
 
 /// A length with seven bits before it goes on (RFC 7541, 5.1).
@@ -36,7 +50,7 @@ fn integer(mut n: usize) -> Vec<u8> {
     out
 }
 
-fn block(fields: &[(String, String)]) -> Vec<u8> {
+pub fn block(fields: &[(String, String)]) -> Vec<u8> {
     let literal = |(name, value): &(String, String)| {
         let (name, value) = (bytes(name), bytes(value));
         [&[0][..], &integer(name.len()), &name, &integer(value.len()), &value].concat()
@@ -107,7 +121,8 @@ pub fn ask(client: &mut Client, first: &Asked, second: &Asked) -> [Answer; 2] {
     answers
 }
 
-fn hear(client: &mut Client) -> Option<(u8, u8, u32, Vec<u8>)> {
+/// The next frame: kind, flags, stream, payload; `None` at the end.
+pub fn hear(client: &mut Client) -> Option<(u8, u8, u32, Vec<u8>)> {
     let mut head = [0; 9];
     client.read_exact(&mut head).ok()?;
     let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);

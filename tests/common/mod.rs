@@ -3,6 +3,7 @@
 
 pub mod always;
 pub mod frames;
+pub mod metrics;
 pub mod nginx;
 pub mod origin;
 pub mod proxy;

@@ -72,6 +72,10 @@ impl Client {
         Response::read(&mut self.0, to_head)
     }
 
+    pub fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(room)
+    }
+
     pub fn read_exact(&mut self, room: &mut [u8]) -> std::io::Result<()> {
         self.0.read_exact(room)
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use difusor::base::clock::{Clock, Monotonic};
 use difusor::http::clients::{Limits, Rules};
 use difusor::http::ladder::{Classes, Ladder};
+use difusor::http::patience::Patience;
 use difusor::http::tickets::Tickets;
 use difusor::http::{Listen, Rhythm, Server, Settings, Site};
 use difusor::record::Metrics;
@@ -170,7 +171,8 @@ fn a_million_requests_through_a_thousand_swaps() {
         threads: 2,
         connections_max: 100,
         grace: Duration::from_secs(10),
-        clients: Rules { limits: Limits { connections: 100, requests: 0, burst: 0 }, exempt: Vec::new() },
+        clients: Rules { limits: Limits { connections: 100, requests: 0, burst: 0 }, ..Rules::default() },
+        patience: Patience::default(),
     };
     let ladder = Arc::new(Ladder::new(Classes::default(), &Metrics::new()));
     let site = Site { public: gate.public(), rhythm, corridor: None, ladder };

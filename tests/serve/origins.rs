@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex};
 
 use rcgen::{CertificateParams, KeyPair};
 
+use crate::common::metrics::metrics;
 use crate::common::nginx::Nginx;
 use crate::common::origin::{Origin, answer};
 use crate::common::server::{Setup, Site, until};
 use crate::common::tool;
-use crate::common::wire::{Talk, curl};
+use crate::common::wire::Talk;
 
 /// Every request goes to the origin.
 const UNCACHED: &str = "path = \"/\"\nhost = \"prep\"\ncache = false";
@@ -26,11 +27,6 @@ fn moody(name: &'static str, is_sick: Arc<AtomicBool>) -> Origin {
 
 fn urls(origins: &[&Origin]) -> Vec<String> {
     origins.iter().map(|origin| format!("http://{}", origin.address)).collect()
-}
-
-fn metrics(site: &Site) -> String {
-    let socket = site.path("state/admin.sock").display().to_string();
-    String::from_utf8(curl(&["--unix-socket", &socket, "http://localhost/metrics"]).body).unwrap()
 }
 
 fn has(metrics: &str, name: &str, place: SocketAddr, value: u8) -> bool {

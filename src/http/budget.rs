@@ -1,0 +1,73 @@
+//! Room for connections, and what is done where there is none: who has been idle for longest makes room for who comes.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::warn;
+
+use super::watch::Seats;
+use crate::record::Rate;
+
+/// Part of all places that is cleared at once: to look for the oldest among all takes a while, and must not be done for each
+/// newcomer of a crowd.
+const SHED_PART: usize = 64;
+/// Where everybody is busy, somebody may be idle after so long.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Out of descriptors or memory: accepting again at once would only spin.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The places of a core.
+pub struct Budget {
+    places: Arc<Semaphore>,
+    max: usize,
+    lines: Mutex<Rate>,
+}
+
+/// A connection's place; given back when it is dropped.
+pub type Place = OwnedSemaphorePermit;
+
+impl Budget {
+    pub fn new(max: usize) -> Budget {
+        Budget { places: Arc::new(Semaphore::new(max)), max, lines: Mutex::default() }
+    }
+
+    /// A place, once there is one.
+    pub async fn place(&self, seats: &Seats) -> Place {
+        loop {
+            if let Some(place) = self.place_now() {
+                return place;
+            }
+            seats.shed(self.part());
+            // The semaphore is never closed.
+            if let Ok(Ok(place)) = tokio::time::timeout(LOOK_EVERY, self.places.clone().acquire_owned()).await {
+                return place;
+            }
+        }
+    }
+
+    /// A place, if there is one.
+    pub fn place_now(&self) -> Option<Place> {
+        self.places.clone().try_acquire_owned().ok()
+    }
+
+    /// True once nobody has a place.
+    pub fn is_empty(&self) -> bool {
+        self.places.available_permits() == self.max
+    }
+
+    /// The kernel has none left of something that a connection needs. `since`: any beginning, the same each time.
+    pub async fn ran_out(&self, seats: &Seats, error: &io::Error, since: Duration) {
+        if let Some(untold) = self.lines.lock().unwrap_or_else(PoisonError::into_inner).take(since) {
+            warn!(%error, untold, "no connection could be accepted; is the limit of open files reached?");
+        }
+        seats.ran_out();
+        seats.shed(self.part());
+        tokio::time::sleep(PAUSE).await;
+    }
+
+    fn part(&self) -> usize {
+        self.max.div_ceil(SHED_PART)
+    }
+}
