@@ -12,6 +12,7 @@ pub mod clients;
 pub mod conditional;
 mod connection;
 mod core;
+mod dictionary;
 pub mod fields;
 pub mod framing;
 mod freshness;

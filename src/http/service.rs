@@ -14,6 +14,7 @@ use http::{Request, Response, StatusCode, Version};
 use super::answer::{self, Answer, answer, elsewhere};
 use super::body::Body;
 use super::clients::Guest;
+use super::dictionary::is_local;
 use super::fields::Fields;
 use super::freshness::Rhythm;
 use super::interjected::Words;
@@ -62,13 +63,14 @@ pub enum Decided {
     Onward(Onward),
 }
 
-fn asked<B>(request: &Request<B>) -> answer::Request<'_> {
+fn asked<B>(request: &Request<B>, is_tls: bool) -> answer::Request<'_> {
     answer::Request {
         method: request.method(),
         path: request.uri().path(),
         query: request.uri().query(),
         fields: Fields::of(request.headers()),
         host_is_known: host_is_known(request),
+        is_secure: is_tls || host(request).is_some_and(|host| is_local(host.as_bytes())),
     }
 }
 
@@ -137,7 +139,7 @@ impl Service {
         let showing = self.site.public.load();
         // Where no usable host is named, nobody can be sent on: then the ordinary answer has to do.
         let location = self.https_port.and_then(|port| https_location(request, port));
-        let asked = asked(request);
+        let asked = asked(request, self.is_tls);
         let answer = match location {
             Some(location) => elsewhere(&asked, &showing, location),
             None => match self.judge(&asked, host(request), answer(&asked, &showing)) {

@@ -25,7 +25,8 @@ const BROTLI_WINDOW_BITS: u32 = 22;
 /// `bytes` in `coding`, or `None` where that does not pay (or the encoder gives up: then identity serves).
 pub fn compress(bytes: &[u8], coding: Coding, level: Level) -> Option<Bytes> {
     let coded = match coding {
-        Coding::Identity => return None,
+        // With a dictionary: see `difference`.
+        Coding::Identity | Coding::Dcb | Coding::Dcz => return None,
         Coding::Gzip => gzip(bytes, level)?,
         Coding::Br => brotli(bytes, level)?,
         Coding::Zstd => zstd(bytes, level)?,
@@ -85,7 +86,7 @@ mod tests {
     fn decode(coding: Coding, coded: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         match coding {
-            Coding::Identity => out.extend_from_slice(coded),
+            Coding::Identity | Coding::Dcb | Coding::Dcz => out.extend_from_slice(coded),
             Coding::Gzip => drop(flate2::read::GzDecoder::new(coded).read_to_end(&mut out).unwrap()),
             Coding::Br => drop(brotli::Decompressor::new(coded, 4096).read_to_end(&mut out).unwrap()),
             Coding::Zstd => drop(zstd::Decoder::new(coded).unwrap().read_to_end(&mut out).unwrap()),

@@ -1,0 +1,200 @@
+//! A content as a difference from an earlier one: `dcb` and `dcz` of RFC 9842, made ahead of time.
+//!
+//! A difference carries the digest of the bytes it was made of, in its body as in its fields, and is found by that alone:
+//! a client with another dictionary is never given it.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use zstd::zstd_safe::{self, CCtx, CParameter, DCtx};
+
+use super::compress::Level;
+use super::content::{Coding, Content, DICTIONARY_CODINGS, Representation};
+use crate::base::digest::Digest;
+use crate::store::Coded;
+
+/// What a body in `dcb` begins with, before the dictionary's SHA-256 (RFC 9842, section 4).
+const DCB_MAGIC: [u8; 4] = [0xff, 0x44, 0x43, 0x42];
+/// The same for `dcz`: a skippable frame (section 5).
+const DCZ_MAGIC: [u8; 8] = [0x5e, 0x2a, 0x4d, 0x18, 0x20, 0x00, 0x00, 0x00];
+/// Shorter contents are less than the fields around them.
+pub const LEAST_BYTES: usize = 256;
+/// A difference is kept only where it saves this part of the shortest other body, and this many bytes.
+const LEAST_GAIN: usize = 8;
+const LEAST_SAVING_BYTES: usize = 64;
+/// Brotli's largest window, as a power of two (section 4). Both contents have to lie in it, and 16 bytes: only there do
+/// encoders that put the dictionary before the text, and decoders that put it behind the window, mean the same distance.
+const DCB_WINDOW_LOG: u32 = 24;
+const DCB_WINDOW_GAP: usize = 16;
+/// Bytes that every decoder of `dcz` takes as a window, and as many more as the dictionary has, by a quarter; to 128 MiB
+/// at most (section 5).
+const DCZ_WINDOW_BYTES: usize = 8 << 20;
+const DCZ_WINDOW_MAX_BYTES: usize = 128 << 20;
+/// Above it the best encoders take memory by the gigabyte, and minutes: the fast one has to do.
+const BEST_MAX_BYTES: usize = 32 << 20;
+/// For a megabyte or less zstd's last level takes a moment more than 19, and says it in fewer bytes.
+const ZSTD_BEST: i32 = 22;
+const ZSTD_BEST_LARGE: i32 = 19;
+const ZSTD_SMALL_BYTES: usize = 4 << 20;
+const ZSTD_FAST: i32 = 3;
+
+/// One content, told as what is different from another one.
+#[derive(Debug)]
+pub struct Difference {
+    of: Digest,
+    dictionary: Digest,
+    level: Level,
+    representation: Representation,
+}
+
+impl Difference {
+    /// `content` in `coding` with `dictionary`; `None` where that does not pay, or cannot be read back.
+    pub fn new(content: &Content, dictionary: &Content, coding: Coding, level: Level) -> Option<Difference> {
+        let (bytes, prefix) = (&content.identity().body, &dictionary.identity().body);
+        let len = bytes.len().checked_add(prefix.len())?;
+        if bytes.len() < LEAST_BYTES || prefix.is_empty() || (level == Level::Best && len > BEST_MAX_BYTES) {
+            return None;
+        }
+        let body = match coding {
+            Coding::Dcb => [&DCB_MAGIC[..], dictionary.digest.as_bytes(), &brotli(bytes, prefix)?].concat(),
+            Coding::Dcz => [&DCZ_MAGIC[..], dictionary.digest.as_bytes(), &zstd(bytes, prefix, level)?].concat(),
+            _ => return None,
+        };
+        let shortest = content.shortest();
+        let is_shorter = body.len() + LEAST_SAVING_BYTES.max(shortest / LEAST_GAIN) <= shortest;
+        // The encoders are other people's, and a reader cannot ask again: what is kept has been read back.
+        if !is_shorter || decode(&body, coding, prefix, bytes.len()).as_deref() != Some(&bytes[..]) {
+            return None;
+        }
+        let representation = Representation::new(coding, Coded::of(Bytes::from(body)), &content.about());
+        Some(Difference { of: content.digest, dictionary: dictionary.digest, level, representation })
+    }
+
+    /// SHA-256 of the bytes that a client must have.
+    pub fn dictionary(&self) -> &Digest {
+        &self.dictionary
+    }
+
+    pub fn representation(&self) -> &Representation {
+        &self.representation
+    }
+}
+
+/// The smallest window that holds both; `None` where none does.
+fn brotli(bytes: &[u8], prefix: &[u8]) -> Option<Vec<u8>> {
+    let all = bytes.len() + prefix.len() + DCB_WINDOW_GAP;
+    let window = all.next_power_of_two().trailing_zeros().max(16);
+    if window > DCB_WINDOW_LOG {
+        return None;
+    }
+    let params = brotli::enc::BrotliEncoderParams {
+        quality: 11,
+        lgwin: window as i32,
+        size_hint: bytes.len(),
+        ..Default::default()
+    };
+    let mut out = Vec::with_capacity(bytes.len() / 16 + LEAST_BYTES);
+    let (mut read, mut write) = ([0; BUFFER], [0; BUFFER]);
+    brotli::enc::BrotliCompressCustomIoCustomDict(
+        &mut brotli::IoReaderWrapper(&mut &bytes[..]),
+        &mut brotli::IoWriterWrapper(&mut out),
+        &mut read,
+        &mut write,
+        &params,
+        brotli::enc::StandardAlloc::default(),
+        &mut |_, _, _, _| (),
+        prefix,
+        std::io::Error::from(std::io::ErrorKind::UnexpectedEof),
+    )
+    .ok()?;
+    Some(out)
+}
+
+/// What is handed to an encoder at once.
+const BUFFER: usize = 16 << 10;
+
+fn zstd(bytes: &[u8], prefix: &[u8], level: Level) -> Option<Vec<u8>> {
+    let level = match level {
+        Level::Plain | Level::Fast => ZSTD_FAST,
+        Level::Best if bytes.len() <= ZSTD_SMALL_BYTES => ZSTD_BEST,
+        Level::Best => ZSTD_BEST_LARGE,
+    };
+    let allowed = (prefix.len() + prefix.len() / 4).clamp(DCZ_WINDOW_BYTES, DCZ_WINDOW_MAX_BYTES);
+    // As long as the text is no longer than its window, all of the dictionary stays in reach.
+    let window = bytes.len().next_power_of_two().min(allowed).ilog2().max(10);
+    let mut encoder = CCtx::try_create()?;
+    encoder.set_parameter(CParameter::CompressionLevel(level)).ok()?;
+    encoder.set_parameter(CParameter::WindowLog(window)).ok()?;
+    encoder.set_parameter(CParameter::ChecksumFlag(false)).ok()?;
+    encoder.ref_prefix(prefix).ok()?;
+    let mut out = Vec::with_capacity(zstd_safe::compress_bound(bytes.len()));
+    encoder.compress2(&mut out, bytes).ok()?;
+    Some(out)
+}
+
+/// A body decoded with `prefix` as its dictionary: `len` bytes, or `None`.
+pub fn decode(body: &[u8], coding: Coding, prefix: &[u8], len: usize) -> Option<Vec<u8>> {
+    let digest = Digest::of(prefix);
+    let coded = match coding {
+        Coding::Dcb => body.strip_prefix(&DCB_MAGIC)?,
+        Coding::Dcz => body.strip_prefix(&DCZ_MAGIC)?,
+        _ => return None,
+    };
+    let coded = coded.strip_prefix(&digest.as_bytes()[..])?;
+    let mut out = Vec::with_capacity(len);
+    if coding == Coding::Dcz {
+        let mut decoder = DCtx::try_create()?;
+        decoder.ref_prefix(prefix).ok()?;
+        decoder.decompress(&mut out, coded).ok()?;
+    } else {
+        let decoder = brotli::Decompressor::new_with_custom_dict(coded, BUFFER, prefix.to_vec().into());
+        decoder.take(len as u64 + 1).read_to_end(&mut out).ok()?;
+    }
+    Some(out)
+}
+
+/// A content and a dictionary for it, by their digests.
+type Pair = (Digest, Digest);
+
+/// Differences that were made, the better one of each kind.
+#[derive(Clone, Debug, Default)]
+pub struct Differences(HashMap<Pair, [Option<Arc<Difference>>; DICTIONARY_CODINGS.len()]>);
+
+impl Differences {
+    pub fn add(&mut self, difference: Arc<Difference>) {
+        let pair = (difference.of, difference.dictionary);
+        let place = usize::from(difference.representation.coding == Coding::Dcz);
+        let there = &mut self.0.entry(pair).or_default()[place];
+        if there.as_ref().is_none_or(|there| there.level <= difference.level) {
+            *there = Some(difference);
+        }
+    }
+
+    /// Those of this content with this dictionary.
+    pub fn get(&self, of: &Digest, dictionary: &Digest) -> impl Iterator<Item = &Arc<Difference>> {
+        self.0.get(&(*of, *dictionary)).into_iter().flatten().flatten()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.values().flatten().flatten().count()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Bytes of memory that their bodies hold.
+    pub fn weight(&self) -> usize {
+        self.0.values().flatten().flatten().map(|difference| difference.representation.body.len()).sum()
+    }
+}
+
+impl FromIterator<Arc<Difference>> for Differences {
+    fn from_iter<I: IntoIterator<Item = Arc<Difference>>>(all: I) -> Differences {
+        let mut differences = Differences::default();
+        all.into_iter().for_each(|difference| differences.add(difference));
+        differences
+    }
+}
