@@ -63,10 +63,10 @@ pub(super) fn normal(answer: &[u8]) -> (Vec<String>, Vec<u8>) {
 
 fn tag(site: &Arc<Site>, coding: Coding) -> String {
     let showing = site.public.load();
-    let Some(Entry::File(content)) = showing.results().unwrap().live().get("datos/total.json").cloned() else {
+    let Some(Entry::File(resource)) = showing.results().unwrap().live().get("datos/total.json").cloned() else {
         panic!()
     };
-    content.get(coding).unwrap().etag.to_str().unwrap().to_owned()
+    resource.content.get(coding).unwrap().etag.to_str().unwrap().to_owned()
 }
 
 /// Requests of the kind that people and programs send, and of the kind that they should not.

@@ -1,6 +1,6 @@
 //! What a path's earlier cortes are good for: as dictionaries of what it has now, and it of what it will have (RFC 9842).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -103,10 +103,7 @@ impl Snapshot {
             let mut seen = HashSet::new();
             let once = had.iter().filter(|had| seen.insert(had.digest));
             let made = once.flat_map(|had| differences.get(&content.digest, &had.digest)).cloned().collect();
-            Resource {
-                content: content.clone(),
-                lineage: value.map(|value| Arc::new(Lineage::new(value, made))),
-            }
+            Resource { content: content.clone(), lineage: value.map(|value| Arc::new(Lineage::new(value, made))) }
         })
     }
 
