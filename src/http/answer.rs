@@ -7,6 +7,7 @@ use http::{Method, StatusCode};
 use jiff::Timestamp;
 
 use super::conditional::{self, Outcome};
+use super::dictionary::{Offered, dictionary};
 use super::fields::Fields;
 use super::freshness::{Freshness, Spread};
 use super::preferred::wants_json;
@@ -14,7 +15,7 @@ use super::target::{self, TARGET_MAX_BYTES};
 use crate::base::range::{self, Wanted};
 use crate::portal::Notice;
 use crate::snapshot::negotiate::Accepted;
-use crate::snapshot::{Content, CorteFields, Entry, OWN, Representation, Showing, Snapshot};
+use crate::snapshot::{Content, CorteFields, Entry, Lineage, OWN, Representation, Resource, Showing, Snapshot};
 
 /// Under this prefix the cortes that are kept are reachable by their IDs: `/.prep/c/20260607_2010/index.html`.
 const PINNED: &str = "c/";
@@ -30,6 +31,8 @@ pub struct Request<'r> {
     pub host_is_known: bool,
     /// Of its connection.
     pub spread: Spread,
+    /// Nobody between us and the client sees or changes what is said (RFC 9842, section 8): TLS, or this machine by name.
+    pub is_secure: bool,
 }
 
 /// What to answer, borrowed from what is shown; `respond` gives it a protocol's form.
@@ -39,6 +42,8 @@ pub struct Answer<'e> {
     /// The corte that the response carries: the one that is shown, or the one that the URL names.
     pub corte: Option<&'e CorteFields>,
     pub freshness: Freshness,
+    /// Of the path, where dictionaries matter for it.
+    pub lineage: Option<&'e Lineage>,
     /// Somebody who cannot have what he asked for is told in JSON.
     pub wants_json: bool,
     pub what: What<'e>,
@@ -67,7 +72,8 @@ pub enum What<'e> {
 impl<'e> Answer<'e> {
     /// One that has nothing of a file.
     pub fn other(showing: &'e Showing, what: What<'e>) -> Answer<'e> {
-        Answer { showing, corte: showing.corte(), freshness: Freshness::None, wants_json: false, what }
+        let freshness = Freshness::None;
+        Answer { showing, corte: showing.corte(), freshness, lineage: None, wants_json: false, what }
     }
 }
 
@@ -103,7 +109,7 @@ fn decide<'e>(request: &Request, showing: &'e Showing) -> Answer<'e> {
     };
     let own = path.strip_prefix(OWN);
     if let Some(content) = own.and_then(|name| showing.own(name)) {
-        let what = from_content(request, content, None);
+        let what = from_content(request, content, None, None);
         let freshness = if is_kept(&what) { Freshness::Own } else { Freshness::None };
         return Answer { freshness, ..Answer::other(showing, what) };
     }
@@ -187,13 +193,21 @@ fn from_snapshot<'e>(
     path: &str,
     freshness: Freshness,
 ) -> Answer<'e> {
-    let what = match snapshot.get(path) {
-        Some(Entry::File(content)) => from_content(request, content, Some(snapshot.fields().last_modified_at)),
-        Some(Entry::FolderWithoutSlash) => moved(request),
-        None => What::Notice(StatusCode::NOT_FOUND, Notice::NotFound),
+    let (what, lineage) = match snapshot.get(path) {
+        Some(Entry::File(Resource { content, lineage })) => {
+            // Under a URL that names its corte nothing ever changes.
+            let lineage = lineage.as_deref().filter(|_| request.is_secure && freshness != Freshness::Pinned);
+            (from_content(request, content, lineage, Some(snapshot.fields().last_modified_at)), lineage)
+        }
+        Some(Entry::FolderWithoutSlash) => (moved(request), None),
+        None => (What::Notice(StatusCode::NOT_FOUND, Notice::NotFound), None),
     };
-    let freshness = if is_kept(&what) { freshness } else { Freshness::None };
-    Answer { corte: Some(snapshot.fields()), freshness, ..Answer::other(showing, what) }
+    let freshness = match freshness {
+        _ if !is_kept(&what) => Freshness::None,
+        Freshness::Current(timing, spread) if lineage.is_some() => Freshness::Descended(timing, spread),
+        other => other,
+    };
+    Answer { corte: Some(snapshot.fields()), freshness, lineage, ..Answer::other(showing, what) }
 }
 
 /// Whether caches may keep it.
@@ -201,13 +215,19 @@ fn is_kept(what: &What) -> bool {
     !matches!(what, What::Notice(..) | What::Unsatisfiable(_) | What::Options)
 }
 
-fn from_content<'e>(request: &Request, content: &'e Content, last_modified: Option<Timestamp>) -> What<'e> {
+fn from_content<'e>(
+    request: &Request,
+    content: &'e Content,
+    lineage: Option<&'e Lineage>,
+    last_modified: Option<Timestamp>,
+) -> What<'e> {
     let fields = &request.fields;
     let accepted = Accepted::read(fields.accept_encoding.iter());
-    let Some(chosen) = accepted.choose(content).and_then(|coding| content.get(coding)) else {
+    let offered = Offered { content, lineage, dictionary: lineage.and_then(|_| dictionary(fields, &accepted)) };
+    let Some(chosen) = accepted.best(content, offered.differences(fields)) else {
         return What::Notice(StatusCode::NOT_ACCEPTABLE, Notice::NotAcceptable);
     };
-    match conditional::evaluate(fields, &accepted, content, &chosen.etag, last_modified) {
+    match conditional::evaluate(fields, &accepted, &offered, &chosen.etag, last_modified) {
         Outcome::Proceed => {}
         Outcome::NotModified(etag) => return What::NotModified(content, etag),
         Outcome::Failed => return What::Notice(StatusCode::PRECONDITION_FAILED, Notice::PreconditionFailed),

@@ -5,9 +5,10 @@ use std::time::SystemTime;
 use http::header::HeaderValue;
 use jiff::Timestamp;
 
+use super::dictionary::Offered;
 use super::fields::{Fields, Lines};
 use crate::snapshot::negotiate::Accepted;
-use crate::snapshot::{CODINGS, Coding, Content, TAG_CONTENT_LEN};
+use crate::snapshot::{CODINGS, Coding, Content, DICTIONARY_CODINGS, Difference, Lineage, TAG_CONTENT_LEN};
 
 /// What the preconditions of a GET or HEAD come to.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,17 +20,17 @@ pub enum Outcome {
     Failed,
 }
 
-/// Evaluates the conditional fields against `content`; `selected` is the tag of the representation that would be sent.
+/// Evaluates the conditional fields against what is offered; `selected` is the tag of the representation that would be sent.
 /// What has no date is compared by its tag alone.
 pub fn evaluate(
     fields: &Fields,
     accepted: &Accepted,
-    content: &Content,
+    offered: &Offered,
     selected: &HeaderValue,
     last_modified: Option<Timestamp>,
 ) -> Outcome {
     if !fields.if_match.is_none() {
-        if !tags(&fields.if_match).any(|tag| tag.is_any() || is_one_of(content, tag)) {
+        if !tags(&fields.if_match).any(|tag| tag.is_any() || is_one_of(offered, tag)) {
             return Outcome::Failed;
         }
     } else if let Some(since) = date(&fields.if_unmodified_since)
@@ -38,7 +39,7 @@ pub fn evaluate(
         return Outcome::Failed;
     }
     if !fields.if_none_match.is_none() {
-        return none_match(&fields.if_none_match, accepted, content, selected);
+        return none_match(&fields.if_none_match, accepted, offered, selected);
     }
     match date(&fields.if_modified_since) {
         Some(since) if last_modified.is_some_and(|at| at.as_second() <= since) => {
@@ -50,12 +51,16 @@ pub fn evaluate(
 
 /// The tag that would be sent is the best to answer with; else one that names the content in a coding that this client
 /// takes, for a shared cache asks with all that it holds; else any that names the content.
-fn none_match(lines: &Lines, accepted: &Accepted, content: &Content, selected: &HeaderValue) -> Outcome {
+///
+/// A difference that such a cache holds is of no use to a client with another dictionary. So its tag counts only where
+/// the client has the very content already, as a browser does that has read the difference (RFC 9842, section 2.2).
+fn none_match(lines: &Lines, accepted: &Accepted, offered: &Offered, selected: &HeaderValue) -> Outcome {
     let is_selected = |tag: Tag| tag.is_any() || tag.quoted == selected.as_bytes();
     if tags(lines).any(is_selected) {
         return Outcome::NotModified(selected.clone());
     }
-    let held = || tags(lines).filter(|tag| tag.names(content));
+    let has_it = offered.dictionary == Some(offered.content.digest);
+    let held = || tags(lines).filter(|tag| tag.names(offered.content) && (has_it || !tag.coding().has_dictionary()));
     let best = held().find(|tag| accepted.takes(tag.coding())).or_else(|| held().next());
     match best.and_then(Tag::to_strong) {
         Some(held) => Outcome::NotModified(held),
@@ -89,6 +94,7 @@ impl Tag<'_> {
         let letter = self.quoted.get(TAG_CONTENT_LEN + 2);
         CODINGS
             .into_iter()
+            .chain(DICTIONARY_CODINGS)
             .find(|coding| coding.letter().map(|l| l as u8).as_ref() == letter)
             .unwrap_or(Coding::Identity)
     }
@@ -99,8 +105,10 @@ impl Tag<'_> {
 }
 
 /// Strong comparison with the tags of what we hold now (8.8.3.2).
-fn is_one_of(content: &Content, tag: Tag) -> bool {
-    !tag.weak && content.representations().any(|r| r.etag.as_bytes() == tag.quoted)
+fn is_one_of(offered: &Offered, tag: Tag) -> bool {
+    let differences = offered.lineage.into_iter().flat_map(Lineage::differences);
+    let mut all = offered.content.representations().chain(differences.map(Difference::representation));
+    !tag.weak && all.any(|r| r.etag.as_bytes() == tag.quoted)
 }
 
 fn tags<'h>(lines: &Lines<'h>) -> impl Iterator<Item = Tag<'h>> {
@@ -173,7 +181,7 @@ mod tests {
         evaluate(
             &fields,
             &Accepted::read(fields.accept_encoding.iter()),
-            &content,
+            &Offered { content: &content, lineage: None, dictionary: None },
             &selected,
             Some(MODIFIED.parse().unwrap()),
         )
@@ -259,7 +267,8 @@ mod tests {
         fn never_panics(line in proptest::collection::vec(any::<u8>(), 0..60)) {
             let content = content();
             for tag in Tags(&line).take(100) {
-                let _ = (tag.is_any() || tag.names(&content), is_one_of(&content, tag));
+                let offered = Offered { content: &content, lineage: None, dictionary: None };
+                let _ = (tag.is_any() || tag.names(&content), is_one_of(&offered, tag));
             }
         }
     }

@@ -2,11 +2,15 @@
 
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
-    IF_UNMODIFIED_SINCE, RANGE,
+    IF_UNMODIFIED_SINCE, ORIGIN, RANGE,
 };
 
-/// What a browser wants a response for (Fetch Metadata, 2.1).
+/// What a browser wants a response for (Fetch Metadata, 2.1), in which mode it asks, and from where (2.2, 2.3).
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// The SHA-256 of a dictionary that the client has (RFC 9842, section 2.2).
+const AVAILABLE_DICTIONARY: HeaderName = HeaderName::from_static("available-dictionary");
 
 /// The lines of one field, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,13 +59,17 @@ impl<'r> Lines<'r> {
 pub struct Fields<'r> {
     pub accept: Lines<'r>,
     pub accept_encoding: Lines<'r>,
+    pub available_dictionary: Lines<'r>,
     pub if_match: Lines<'r>,
     pub if_modified_since: Lines<'r>,
     pub if_none_match: Lines<'r>,
     pub if_range: Lines<'r>,
     pub if_unmodified_since: Lines<'r>,
+    pub origin: Lines<'r>,
     pub range: Lines<'r>,
     pub sec_fetch_dest: Lines<'r>,
+    pub sec_fetch_mode: Lines<'r>,
+    pub sec_fetch_site: Lines<'r>,
 }
 
 impl<'r> Fields<'r> {
@@ -69,13 +77,17 @@ impl<'r> Fields<'r> {
         Fields {
             accept: Lines::of(headers, ACCEPT),
             accept_encoding: Lines::of(headers, ACCEPT_ENCODING),
+            available_dictionary: Lines::of(headers, AVAILABLE_DICTIONARY),
             if_match: Lines::of(headers, IF_MATCH),
             if_modified_since: Lines::of(headers, IF_MODIFIED_SINCE),
             if_none_match: Lines::of(headers, IF_NONE_MATCH),
             if_range: Lines::of(headers, IF_RANGE),
             if_unmodified_since: Lines::of(headers, IF_UNMODIFIED_SINCE),
+            origin: Lines::of(headers, ORIGIN),
             range: Lines::of(headers, RANGE),
             sec_fetch_dest: Lines::of(headers, SEC_FETCH_DEST),
+            sec_fetch_mode: Lines::of(headers, SEC_FETCH_MODE),
+            sec_fetch_site: Lines::of(headers, SEC_FETCH_SITE),
         }
     }
 }

@@ -61,6 +61,12 @@ impl Spread {
 pub enum Freshness {
     /// Current results: fresh until the next corte, for this group of connections.
     Current(Timing, Spread),
+    /// The same, where what a browser has of the corte before is the dictionary of what it gets next (RFC 9842, section
+    /// 2.2.1): only as long as it is fresh, or may be shown while it is asked for again. So that is an interval here.
+    ///
+    /// Whoever reads through its cache all the same sees, once, what was current when he read last, and the next time what
+    /// was current then; never anything older than the corte before. `no-cache`, by which our pages ask, is never late.
+    Descended(Timing, Spread),
     /// A URL that names its corte.
     Pinned,
     /// Our own files, which say what is current.
@@ -81,12 +87,18 @@ struct Dial {
     at: (i64, i64, Option<Timing>),
     /// For each group of connections.
     current: [HeaderValue; SPREADS],
+    descended: [HeaderValue; SPREADS],
     /// As `Date` has it: `Sun, 07 Jun 2026 20:10:00 GMT`.
     date: HeaderValue,
 }
 
 thread_local!(static DIAL: RefCell<Dial> = const {
-    RefCell::new(Dial { at: (i64::MIN, i64::MIN, None), current: [const { NO_CACHE }; SPREADS], date: NO_CACHE })
+    RefCell::new(Dial {
+        at: (i64::MIN, i64::MIN, None),
+        current: [const { NO_CACHE }; SPREADS],
+        descended: [const { NO_CACHE }; SPREADS],
+        date: NO_CACHE,
+    })
 });
 
 impl Rhythm {
@@ -115,12 +127,18 @@ impl Rhythm {
         let (election, machine) = self.clock.seconds();
         DIAL.with_borrow_mut(|dial| {
             // Only what is current is printed; an answer of another freshness leaves that in place.
-            let asked = if let Freshness::Current(timing, _) = freshness { Some(timing) } else { dial.at.2 };
+            let asked = match freshness {
+                Freshness::Current(timing, _) | Freshness::Descended(timing, _) => Some(timing),
+                _ => dial.at.2,
+            };
             if dial.at != (election, machine, asked) {
                 *dial = self.print(election, machine, asked);
             }
             match freshness {
                 Freshness::Current(_, Spread(group)) => take(&dial.current[usize::from(group) % SPREADS], &dial.date),
+                Freshness::Descended(_, Spread(group)) => {
+                    take(&dial.descended[usize::from(group) % SPREADS], &dial.date)
+                }
                 Freshness::Pinned => take(&PINNED, &dial.date),
                 Freshness::Own => take(&OWN, &dial.date),
                 Freshness::None => take(&NO_CACHE, &dial.date),
@@ -129,19 +147,23 @@ impl Rhythm {
     }
 
     fn print(&self, election: i64, machine: i64, timing: Option<Timing>) -> Dial {
-        let current = std::array::from_fn(|group| {
-            let Some(timing) = timing else { return NO_CACHE };
-            let (max_age, stale) = self.ages(&timing, Spread(group as u8));
-            let text = format!(
-                "public, max-age={max_age}, stale-while-revalidate={}, stale-if-error={stale}",
-                STALE_WHILE_REVALIDATE_S.min(stale)
-            );
-            HeaderValue::try_from(text).unwrap_or(NO_CACHE)
-        });
+        let values = |at_least_s: i64| {
+            std::array::from_fn(|group| {
+                let Some(timing) = timing else { return NO_CACHE };
+                let (max_age, stale) = self.ages(&timing, Spread(group as u8));
+                let while_revalidate = at_least_s.max(STALE_WHILE_REVALIDATE_S).clamp(0, stale);
+                let text = format!(
+                    "public, max-age={max_age}, stale-while-revalidate={while_revalidate}, stale-if-error={stale}"
+                );
+                HeaderValue::try_from(text).unwrap_or(NO_CACHE)
+            })
+        };
+        let interval_s = timing.map_or(0, |timing| self.clock.outside(timing.interval).as_secs());
+        let (current, descended) = (values(0), values(interval_s));
         let since = Duration::from_secs(u64::try_from(machine).unwrap_or(0));
         let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since);
         let date = HeaderValue::try_from(date).unwrap_or(NO_CACHE);
-        Dial { at: (election, machine, timing), current, date }
+        Dial { at: (election, machine, timing), current, descended, date }
     }
 
     /// Seconds that current results stay fresh, and that they may be shown beyond that, for caches, which live in machine
@@ -191,6 +213,7 @@ mod tests {
             (number(1), number(2), number(3))
         };
         assert_eq!(said(current), (600, 15, 1260));
+        assert_eq!(said(Freshness::Descended(timing, Spread::default())), (600, 600, 1260));
         hands.advance(Duration::from_secs(90));
         assert_eq!(said(current).0, 510);
         hands.advance(Duration::from_secs(509));
@@ -199,6 +222,7 @@ mod tests {
         assert_eq!(said(current), (15, 15, 1245), "overdue");
         hands.advance(Duration::from_secs(1252));
         assert_eq!(said(current), (8, 0, 0), "the notice comes in 8 s");
+        assert_eq!(said(Freshness::Descended(timing, Spread::default())), (8, 0, 0));
         hands.advance(Duration::from_secs(86_400));
         assert_eq!(said(current), (1, 0, 0), "long overdue");
         let last = Timing { due: None, until: None, ..timing };

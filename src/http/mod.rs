@@ -13,6 +13,7 @@ pub mod clients;
 pub mod conditional;
 mod connection;
 mod core;
+mod dictionary;
 pub mod fields;
 pub mod forwarded;
 pub mod framing;

@@ -143,8 +143,15 @@ mod tests {
         let route = Route { before_package, results, host: Some("a".into()), ..specimen() };
         let method = method.parse().unwrap();
         let fields = Fields::default();
-        let request =
-            Request { method: &method, path, query: None, fields, host_is_known: true, spread: Spread::default() };
+        let request = Request {
+            method: &method,
+            path,
+            query: None,
+            fields,
+            host_is_known: true,
+            is_secure: false,
+            spread: Spread::default(),
+        };
         passage(&request, &answer(&request, showing), &route)
     }
 
@@ -226,6 +233,7 @@ mod tests {
                 query: None,
                 fields,
                 host_is_known: true,
+                is_secure: false,
                 spread: Spread::default(),
             };
             let all = passage(&request, &answer(&request, &showing), &specimen());
@@ -247,8 +255,15 @@ mod tests {
             ("/index.html", RESULTS_BEFORE, Passage::Package),
         ] {
             let fields = Fields { sec_fetch_dest: Lines::One(b"document"), ..Fields::default() };
-            let request =
-                Request { method: &method, path, query: None, fields, host_is_known: true, spread: Spread::default() };
+            let request = Request {
+                method: &method,
+                path,
+                query: None,
+                fields,
+                host_is_known: true,
+                is_secure: false,
+                spread: Spread::default(),
+            };
             let route = Route { before_package, results, ..specimen() };
             assert_eq!(passage(&request, &answer(&request, &shown), &route), expected, "{path} {results}");
         }
@@ -265,6 +280,7 @@ mod tests {
                 query: None,
                 fields,
                 host_is_known: false,
+                is_secure: false,
                 spread: Spread::default(),
             };
             let route = Route { before_package: true, ..specimen() };

@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use super::answer::{self, Answer, What, answer};
 use super::awaited::{self, Awaited};
 use super::connection::HEAD_MAX_BYTES;
+use super::dictionary::is_local;
 use super::framing::too_large;
 use super::freshness::Freshness;
 use super::host;
@@ -26,7 +27,7 @@ use super::service::{Judged, Service, Way, is_usable, usable};
 use super::turned_away;
 use crate::portal::Notice;
 use crate::proxy::instant::Glance;
-use crate::snapshot::CorteFields;
+use crate::snapshot::{Content, CorteFields, Lineage};
 
 /// Room for what is read at once: a browser's head fits, and so do a few that are pipelined.
 pub const READ_BYTES: usize = 4 << 10;
@@ -149,6 +150,11 @@ pub fn write_fields<'f>(
     out.extend_from_slice(if says_close { b"connection: close\r\n\r\n" } else { b"\r\n" });
 }
 
+/// The line of what has no lineage.
+fn vary(content: &Content) -> &'static [u8] {
+    if content.is_negotiated() { b"vary: accept-encoding\r\n" } else { b"" }
+}
+
 enum Next {
     /// All whole requests are answered.
     Read,
@@ -256,6 +262,7 @@ impl Outbox {
             fields: plain.fields.clone(),
             host_is_known: host::is_valid(plain.host),
             spread: service.spread,
+            is_secure: service.is_tls || is_local(plain.host),
         };
         let showing = service.site.public.load();
         let host = std::str::from_utf8(plain.host).ok();
@@ -321,15 +328,17 @@ impl Outbox {
         self.says_close |= service.seat.is_draining();
         let out = &mut self.heads;
         let body = match &answer.what {
-            What::Whole(_, chosen) => {
+            What::Whole(content, chosen) => {
                 out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
                 out.extend_from_slice(&chosen.head);
+                out.extend_from_slice(answer.lineage.map_or(vary(content), |lineage| &lineage.head));
                 chosen.body.clone()
             }
             What::NotModified(content, etag) => {
                 out.extend_from_slice(b"HTTP/1.1 304 Not Modified\r\netag: ");
                 out.extend_from_slice(etag.as_bytes());
-                out.extend_from_slice(if content.is_negotiated() { b"\r\nvary: accept-encoding\r\n" } else { b"\r\n" });
+                out.extend_from_slice(b"\r\n");
+                out.extend_from_slice(answer.lineage.map_or(vary(content), Lineage::vary));
                 Bytes::new()
             }
             // A crowd that waits for the opening asks for nothing else.

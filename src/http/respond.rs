@@ -12,7 +12,7 @@ use super::answer::{Answer, What};
 use super::body::Body;
 use super::freshness::{Freshness, Rhythm};
 use crate::portal::Notice;
-use crate::snapshot::{Coding, Content, Representation, Signs};
+use crate::snapshot::{self, Coding, Content, Lineage, Representation, Signs};
 
 /// The corte that a response belongs to, on every response: `20260607_2010`.
 pub(super) const CORTE: HeaderName = HeaderName::from_static("corte");
@@ -26,6 +26,9 @@ const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 
 const BYTES: HeaderValue = HeaderValue::from_static("bytes");
+/// This response may be one for the next (RFC 9842, section 2.1).
+const USE_AS_DICTIONARY: HeaderName = HeaderName::from_static("use-as-dictionary");
+const VARY_DICTIONARY: HeaderValue = HeaderValue::from_static(snapshot::VARY);
 const VARY_ENCODING: HeaderValue = HeaderValue::from_static("accept-encoding");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -64,13 +67,16 @@ pub fn respond(answer: Answer, method: &Method, rhythm: &Rhythm) -> Response<Bod
     }
     let (status, body) = match answer.what {
         What::Whole(content, chosen) => {
-            representation(&mut fields, content, chosen);
+            representation(&mut fields, content, chosen, answer.lineage);
+            if let Some(lineage) = answer.lineage {
+                fields.insert(USE_AS_DICTIONARY, lineage.use_as_dictionary.clone());
+            }
             fields.insert(CONTENT_DIGEST, chosen.repr_digest.clone());
             fields.insert(CONTENT_LENGTH, chosen.length.clone());
             (StatusCode::OK, chosen.body.clone())
         }
         What::Part(content, chosen, part) => {
-            representation(&mut fields, content, chosen);
+            representation(&mut fields, content, chosen, answer.lineage);
             let range = format!("bytes {}-{}/{}", part.start, part.end - 1, chosen.body.len());
             fields.insert(CONTENT_RANGE, printed(range));
             fields.insert(CONTENT_LENGTH, HeaderValue::from(part.len()));
@@ -78,7 +84,7 @@ pub fn respond(answer: Answer, method: &Method, rhythm: &Rhythm) -> Response<Bod
         }
         What::NotModified(content, etag) => {
             fields.insert(ETAG, etag);
-            vary(&mut fields, content);
+            vary(&mut fields, content, answer.lineage);
             (StatusCode::NOT_MODIFIED, Bytes::new())
         }
         What::Moved(location) => {
@@ -130,20 +136,24 @@ pub fn respond(answer: Answer, method: &Method, rhythm: &Rhythm) -> Response<Bod
 }
 
 /// Fields of 200 and 206 that come from the content and the coding chosen.
-fn representation(fields: &mut HeaderMap, content: &Content, chosen: &Representation) {
+fn representation(fields: &mut HeaderMap, content: &Content, chosen: &Representation, lineage: Option<&Lineage>) {
     fields.insert(CONTENT_TYPE, content.content_type.clone());
     fields.insert(ETAG, chosen.etag.clone());
-    fields.insert(ACCEPT_RANGES, BYTES);
+    if !chosen.coding.has_dictionary() {
+        fields.insert(ACCEPT_RANGES, BYTES);
+    }
     fields.insert(REPR_DIGEST, chosen.repr_digest.clone());
     if chosen.coding != Coding::Identity {
         fields.insert(CONTENT_ENCODING, HeaderValue::from_static(chosen.coding.name()));
     }
-    vary(fields, content);
+    vary(fields, content, lineage);
 }
 
-fn vary(fields: &mut HeaderMap, content: &Content) {
-    if content.is_negotiated() {
-        fields.insert(VARY, VARY_ENCODING);
+fn vary(fields: &mut HeaderMap, content: &Content, lineage: Option<&Lineage>) {
+    match lineage {
+        Some(_) => drop(fields.insert(VARY, VARY_DICTIONARY)),
+        None if content.is_negotiated() => drop(fields.insert(VARY, VARY_ENCODING)),
+        None => {}
     }
 }
 

@@ -15,6 +15,7 @@ use http::{Request, Response, StatusCode, Version};
 use super::answer::{self, Answer, answer, elsewhere};
 use super::body::Body;
 use super::clients::{Clients, Guest};
+use super::dictionary::is_local;
 use super::fields::Fields;
 use super::freshness::{Rhythm, Spread};
 use super::host;
@@ -72,7 +73,7 @@ pub enum Decided {
     Onward(Onward),
 }
 
-fn asked<B>(request: &Request<B>, spread: Spread) -> answer::Request<'_> {
+fn asked<B>(request: &Request<B>, is_tls: bool, spread: Spread) -> answer::Request<'_> {
     answer::Request {
         method: request.method(),
         path: request.uri().path(),
@@ -80,6 +81,7 @@ fn asked<B>(request: &Request<B>, spread: Spread) -> answer::Request<'_> {
         fields: Fields::of(request.headers()),
         host_is_known: host_is_known(request),
         spread,
+        is_secure: is_tls || host(request).is_some_and(|host| is_local(host.as_bytes())),
     }
 }
 
@@ -185,7 +187,7 @@ impl Service {
         let showing = self.site.public.load();
         // Where no usable host is named, nobody can be sent on: then the ordinary answer has to do.
         let location = self.https_port.and_then(|port| https_location(request, port));
-        let asked = asked(request, self.spread);
+        let asked = asked(request, self.is_tls, self.spread);
         let answer = match location {
             Some(location) => elsewhere(&asked, &showing, location),
             None => match self.judge(&asked, host(request), answer(&asked, &showing)) {

@@ -87,7 +87,7 @@ impl Sink {
         let most = keep.unwrap_or(BODY_BYTES);
         let plain = Plain { hasher: Hasher::default(), len: 0, kept: Vec::new(), keep: keep.unwrap_or(0), most };
         let decoder = match coding {
-            None => Err(Fault::Unknown),
+            None | Some(Coding::Dcb | Coding::Dcz) => Err(Fault::Unknown),
             Some(Coding::Identity) => Ok(Decoder::Identity(plain)),
             Some(Coding::Gzip) => Ok(Decoder::Gzip(Box::new(flate2::write::MultiGzDecoder::new(plain)))),
             Some(Coding::Br) => Ok(Decoder::Br(Box::new(brotli::DecompressorWriter::new(plain, BROTLI_BUFFER)), false)),

@@ -1,5 +1,7 @@
-//! Structured fields (RFC 9651), as much of them as directives need: a dictionary is read strictly, parameters and the
-//! members of inner lists are read and forgotten.
+//! Structured fields (RFC 9651), as much of them as is needed: a dictionary for directives is read strictly, parameters and
+//! the members of inner lists are read and forgotten; so is an item that is bytes.
+
+use base64ct::{Base64Unpadded, Encoding};
 
 use super::list::is_token_byte;
 
@@ -44,6 +46,28 @@ pub fn dictionary(text: &[u8]) -> Option<Vec<(String, Value)>> {
         }
     }
     Some(members)
+}
+
+/// The bytes of a field that is an item of that type (3.3.5), whatever its parameters are; `None` where the text is none
+/// (4.2), or has more bytes than `most`. Padding may be missing (4.2.7).
+pub fn byte_sequence(text: &[u8], most: usize) -> Option<Vec<u8>> {
+    let mut reader = Reader(text);
+    reader.skip(b" ");
+    if !reader.take(b':') {
+        return None;
+    }
+    let base64 = reader.run(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b));
+    if !reader.take(b':') || base64.len() > most.div_ceil(3) * 4 {
+        return None;
+    }
+    reader.parameters()?;
+    reader.skip(b" ");
+    let (bare, is_padded) = match base64.strip_suffix(b"==").or_else(|| base64.strip_suffix(b"=")) {
+        Some(bare) => (bare, base64.len() % 4 == 0),
+        None => (base64, true),
+    };
+    let bytes = Base64Unpadded::decode_vec(str::from_utf8(bare).ok()?).ok()?;
+    (reader.0.is_empty() && is_padded && bytes.len() <= most).then_some(bytes)
 }
 
 struct Reader<'t>(&'t [u8]);
@@ -225,6 +249,45 @@ mod tests {
             let expected = expected.map(|all| all.into_iter().map(|(key, value)| (key.to_owned(), value)).collect());
             assert_eq!(dictionary(text.as_bytes()), expected, "{text}");
         }
+    }
+
+    /// After the public vectors of httpwg/structured-field-tests, binary.json, and what else may stand around an item.
+    #[test]
+    fn byte_sequences_are_read_strictly() {
+        let cases: [(&str, Option<&str>); 26] = [
+            (":aGVsbG8=:", Some("hello")),
+            ("  :aGVsbG8=:  ", Some("hello")),
+            ("::", Some("")),
+            (":aGVsbG8:", Some("hello")),
+            (":aGVsbG8=:;a;b=1;c=\"x\"", Some("hello")),
+            (":YWJj:", Some("abc")),
+            (":YWI=:", Some("ab")),
+            (":YQ==:", Some("a")),
+            (":aGVsbG8=", None),
+            ("aGVsbG8=:", None),
+            ("aGVsbG8=", None),
+            ("\"aGVsbG8=\"", None),
+            (":aGVsbG8==:", None),
+            (":aGVsbG8===:", None),
+            (":aGV sbG8=:", None),
+            (": aGVsbG8=:", None),
+            (":aGVsbG8= :", None),
+            (":=aGVsbG8=:", None),
+            (":aGVsb-_=:", None),
+            (":_-Ah:", None),
+            (":aGVsbG8=:, :aGVsbG8=:", None),
+            (":aGVsbG8=: x", None),
+            (":aGVsbG8=:;", None),
+            ("\t:aGVsbG8=:", None),
+            ("", None),
+            (":", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(byte_sequence(text.as_bytes(), 9), expected.map(|text| text.as_bytes().to_vec()), "{text}");
+        }
+        assert_eq!(byte_sequence(b":aGVsbG8=:", 4), None, "too long");
+        assert_eq!(byte_sequence(&[b':'; 1 << 20], 32), None);
+        assert_eq!(byte_sequence(b":\xff:", 9), None);
     }
 
     #[test]

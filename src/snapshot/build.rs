@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::compress::Level;
 use super::content::Content;
+use super::lineage::Lineage;
 use super::media::{self, Media};
 use super::own::{Occasion, own_files};
 use crate::base::digest::Digest;
@@ -24,9 +25,23 @@ pub const OWN: &str = ".prep/";
 /// What a path names.
 #[derive(Clone, Debug)]
 pub enum Entry {
-    File(Arc<Content>),
+    File(Resource),
     /// A folder with an `index.html`, asked for without its slash.
     FolderWithoutSlash,
+}
+
+/// A file under its path.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    pub content: Arc<Content>,
+    /// `None` where no other content of this path is worth a thought.
+    pub lineage: Option<Arc<Lineage>>,
+}
+
+impl From<Arc<Content>> for Resource {
+    fn from(content: Arc<Content>) -> Resource {
+        Resource { content, lineage: None }
+    }
 }
 
 /// Header values that every response of a snapshot carries.
@@ -47,7 +62,7 @@ pub struct CorteFields {
 }
 
 /// One corte, ready to be served.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Snapshot {
     corte: Corte,
     sums: Digest,
@@ -125,9 +140,9 @@ impl Snapshot {
                 if let Some(bare) = folder.strip_suffix('/') {
                     entries.entry(bare.into()).or_insert(Entry::FolderWithoutSlash);
                 }
-                entries.insert(folder.into(), Entry::File(content.clone()));
+                entries.insert(folder.into(), Entry::File(content.clone().into()));
             }
-            entries.insert(path.as_str().into(), Entry::File(content));
+            entries.insert(path.as_str().into(), Entry::File(content.into()));
         }
         Snapshot {
             sums: Digest::of(verified.sums()),
@@ -139,18 +154,23 @@ impl Snapshot {
 
     /// The same corte with every content that `better` knows replaced by it.
     pub fn with(&self, better: &Known) -> Snapshot {
-        let swap = |entry: &Entry| match entry {
-            Entry::File(content) => {
-                let better = better.contents.get(&key(content)).filter(|better| better.level >= content.level);
-                Entry::File(better.unwrap_or(content).clone())
-            }
-            Entry::FolderWithoutSlash => Entry::FolderWithoutSlash,
+        self.map(|_, Resource { content, lineage }| {
+            let better = better.contents.get(&key(content)).filter(|better| better.level >= content.level);
+            Resource { content: better.unwrap_or(content).clone(), lineage: lineage.clone() }
+        })
+    }
+
+    /// The same corte with another resource under each path.
+    pub(super) fn map(&self, other: impl Fn(&str, &Resource) -> Resource) -> Snapshot {
+        let of = |(path, entry): (&Box<str>, &Entry)| match entry {
+            Entry::File(resource) => (path.clone(), Entry::File(other(path, resource))),
+            Entry::FolderWithoutSlash => (path.clone(), Entry::FolderWithoutSlash),
         };
         Snapshot {
             corte: self.corte.clone(),
             sums: self.sums,
             fields: self.fields.clone(),
-            entries: self.entries.iter().map(|(path, entry)| (path.clone(), swap(entry))).collect(),
+            entries: self.entries.iter().map(of).collect(),
         }
     }
 
@@ -174,8 +194,12 @@ impl Snapshot {
 
     /// Every path and its content; a folder's index appears under the folder's path too.
     pub fn files(&self) -> impl Iterator<Item = (&str, &Arc<Content>)> {
+        self.resources().map(|(path, resource)| (path, &resource.content))
+    }
+
+    pub(super) fn resources(&self) -> impl Iterator<Item = (&str, &Resource)> {
         self.entries.iter().filter_map(|(path, entry)| match entry {
-            Entry::File(content) => Some((&**path, content)),
+            Entry::File(resource) => Some((&**path, resource)),
             Entry::FolderWithoutSlash => None,
         })
     }
@@ -185,7 +209,7 @@ impl Snapshot {
         self.files().map(|(_, content)| content.clone())
     }
 
-    /// Bytes that all codings of all distinct contents hold.
+    /// Bytes that all codings of all distinct contents hold; without differences.
     pub fn weight(&self) -> usize {
         let distinct: HashMap<Key, &Arc<Content>> = self.files().map(|(_, c)| (key(c), c)).collect();
         distinct.values().map(|content| content.weight()).sum()

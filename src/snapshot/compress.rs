@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::content::Coding;
+use super::difference::BROTLI_BLOCK_BITS;
 
 /// How hard a coding was worked on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,7 +26,8 @@ const BROTLI_WINDOW_BITS: u32 = 22;
 /// `bytes` in `coding`, or `None` where that does not pay (or the encoder gives up: then identity serves).
 pub fn compress(bytes: &[u8], coding: Coding, level: Level) -> Option<Bytes> {
     let coded = match coding {
-        Coding::Identity => return None,
+        // With a dictionary: see `difference`.
+        Coding::Identity | Coding::Dcb | Coding::Dcz => return None,
         Coding::Gzip => gzip(bytes, level)?,
         Coding::Br => brotli(bytes, level)?,
         Coding::Zstd => zstd(bytes, level)?,
@@ -53,6 +55,7 @@ fn brotli(bytes: &[u8], level: Level) -> Option<Vec<u8>> {
     let params = brotli::enc::BrotliEncoderParams {
         quality: if level == Level::Best { 11 } else { 5 },
         lgwin: BROTLI_WINDOW_BITS as i32,
+        lgblock: if level == Level::Best { BROTLI_BLOCK_BITS as i32 } else { 0 },
         size_hint: bytes.len(),
         ..Default::default()
     };
@@ -85,7 +88,7 @@ mod tests {
     fn decode(coding: Coding, coded: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         match coding {
-            Coding::Identity => out.extend_from_slice(coded),
+            Coding::Identity | Coding::Dcb | Coding::Dcz => out.extend_from_slice(coded),
             Coding::Gzip => drop(flate2::read::GzDecoder::new(coded).read_to_end(&mut out).unwrap()),
             Coding::Br => drop(brotli::Decompressor::new(coded, 4096).read_to_end(&mut out).unwrap()),
             Coding::Zstd => drop(zstd::Decoder::new(coded).unwrap().read_to_end(&mut out).unwrap()),

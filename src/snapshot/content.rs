@@ -9,17 +9,25 @@ use crate::base::digest::Digest;
 use crate::base::digests;
 use crate::store::{Coded, Codings};
 
-/// A content coding (RFC 9110, 8.4.1; br: RFC 7932; zstd: RFC 8878, 9659).
+/// A content coding (RFC 9110, 8.4.1; br: RFC 7932; zstd: RFC 8878, 9659; dcb, dcz: RFC 9842).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Coding {
     Identity,
     Gzip,
     Br,
     Zstd,
+    /// Brotli with a dictionary that the client has.
+    Dcb,
+    /// Zstandard with one.
+    Dcz,
 }
 
-/// All of them; a representation's place in its content is its coding's place here.
+/// Those that need nothing but the body; a representation's place in its content is its coding's place here.
 pub const CODINGS: [Coding; 4] = [Coding::Identity, Coding::Gzip, Coding::Br, Coding::Zstd];
+/// Those that need a dictionary.
+pub const DICTIONARY_CODINGS: [Coding; 2] = [Coding::Dcb, Coding::Dcz];
+/// How many there are.
+pub(super) const ALL_CODINGS: usize = CODINGS.len() + DICTIONARY_CODINGS.len();
 
 impl Coding {
     /// The name that `Accept-Encoding` and `Content-Encoding` use.
@@ -29,6 +37,8 @@ impl Coding {
             Coding::Gzip => "gzip",
             Coding::Br => "br",
             Coding::Zstd => "zstd",
+            Coding::Dcb => "dcb",
+            Coding::Dcz => "dcz",
         }
     }
 
@@ -39,7 +49,14 @@ impl Coding {
             Coding::Gzip => Some('g'),
             Coding::Br => Some('b'),
             Coding::Zstd => Some('z'),
+            Coding::Dcb => Some('B'),
+            Coding::Dcz => Some('Z'),
         }
+    }
+
+    /// Whether what is coded so can be read only with a dictionary.
+    pub fn has_dictionary(self) -> bool {
+        DICTIONARY_CODINGS.contains(&self)
     }
 }
 
@@ -63,7 +80,8 @@ pub struct Representation {
     /// Of the coded bytes: `Repr-Digest` (RFC 9530, section 3), and, where they are the content that is sent,
     /// `Content-Digest` (section 2).
     pub repr_digest: HeaderValue,
-    /// The fields of a 200 that depend on content and coding alone, as HTTP/1.1 writes them, each with its line end.
+    /// The fields of a 200 that depend on content and coding alone, as HTTP/1.1 writes them, each with its line end;
+    /// `Vary` depends on the path too.
     pub head: Bytes,
 }
 
@@ -74,7 +92,7 @@ pub struct Content {
     pub media: &'static Media,
     pub content_type: HeaderValue,
     pub level: Level,
-    representations: [Option<Representation>; 4],
+    representations: [Option<Representation>; CODINGS.len()],
 }
 
 impl Content {
@@ -114,7 +132,7 @@ impl Content {
             Ok(_) => media.utf8,
             Err(_) => media.essence,
         };
-        let about = About { digest, content_type, is_negotiated: bodies.iter().any(Option::is_some) };
+        let about = About { digest, content_type };
         let [gzip, br, zstd] = bodies;
         let make = |coding, coded: Option<Coded>| coded.map(|coded| Representation::new(coding, coded, &about));
         let representations = [
@@ -139,7 +157,7 @@ impl Content {
     }
 
     pub fn get(&self, coding: Coding) -> Option<&Representation> {
-        self.representations[coding as usize].as_ref()
+        self.representations.get(coding as usize)?.as_ref()
     }
 
     pub fn identity(&self) -> &Representation {
@@ -157,9 +175,20 @@ impl Content {
         self.representations[1..].iter().any(Option::is_some)
     }
 
+    /// The shortest body that needs no dictionary.
+    pub fn shortest(&self) -> usize {
+        self.representations().map(|r| r.body.len()).min().unwrap_or_default()
+    }
+
     /// Bytes of memory that its bodies hold.
     pub fn weight(&self) -> usize {
         self.representations().map(|r| r.body.len()).sum()
+    }
+
+    /// What all its representations have in common.
+    pub(super) fn about(&self) -> About {
+        let is_utf8 = self.content_type == self.media.utf8;
+        About { digest: self.digest, content_type: if is_utf8 { self.media.utf8 } else { self.media.essence } }
     }
 
     /// The part of an entity tag that all codings of this content share, without quotes.
@@ -169,14 +198,13 @@ impl Content {
 }
 
 /// What all representations of a content have in common.
-struct About {
+pub(super) struct About {
     digest: Digest,
     content_type: &'static str,
-    is_negotiated: bool,
 }
 
 impl Representation {
-    fn new(coding: Coding, Coded { body, digest }: Coded, about: &About) -> Representation {
+    pub(super) fn new(coding: Coding, Coded { body, digest }: Coded, about: &About) -> Representation {
         let mut tag = String::with_capacity(TAG_CONTENT_LEN + TAG_CODED_LEN + 4);
         tag.push('"');
         push_base64url(&mut tag, about.digest.as_bytes(), TAG_CONTENT_LEN);
@@ -187,10 +215,10 @@ impl Representation {
         tag.push('"');
         let digest = digests::value(&digest);
         let encoding = coding.letter().map(|_| format!("content-encoding: {}\r\n", coding.name())).unwrap_or_default();
-        let vary = if about.is_negotiated { "vary: accept-encoding\r\n" } else { "" };
+        let ranges = if coding.has_dictionary() { "" } else { "accept-ranges: bytes\r\n" };
         let head = format!(
-            "content-type: {}\r\netag: {tag}\r\naccept-ranges: bytes\r\nrepr-digest: {digest}\r\ncontent-digest: {digest}\r\n\
-             {encoding}{vary}content-length: {}\r\n",
+            "content-type: {}\r\netag: {tag}\r\n{ranges}repr-digest: {digest}\r\ncontent-digest: {digest}\r\n\
+             {encoding}content-length: {}\r\n",
             about.content_type,
             body.len()
         );

@@ -6,7 +6,9 @@
 mod build;
 mod compress;
 mod content;
+mod difference;
 mod edition;
+mod lineage;
 pub mod media;
 pub mod negotiate;
 mod own;
@@ -14,9 +16,11 @@ mod showing;
 #[cfg(test)]
 pub mod specimen;
 
-pub use build::{CorteFields, Entry, Known, Making, OWN, Snapshot};
+pub use build::{CorteFields, Entry, Known, Making, OWN, Resource, Snapshot};
 pub use compress::{Level, compress};
-pub use content::{CODINGS, Coding, Content, Representation, TAG_CONTENT_LEN};
+pub use content::{CODINGS, Coding, Content, DICTIONARY_CODINGS, Representation, TAG_CONTENT_LEN};
+pub use difference::{Difference, Differences, decode};
 pub use edition::{Edition, Live};
+pub use lineage::{Lineage, VARY, Wanted};
 pub use own::{Accepted, Decision, Occasion};
 pub use showing::{Looks, Page, Public, Showing, Signs, Timing};

@@ -1,6 +1,9 @@
-//! Which coding to send (RFC 9110, 12.5.3).
+//! Which coding to send (RFC 9110, 12.5.3; with a dictionary RFC 9842).
 
-use super::{CODINGS, Coding, Content};
+use std::cmp::Reverse;
+
+use super::content::ALL_CODINGS;
+use super::{CODINGS, Coding, Content, DICTIONARY_CODINGS, Difference, Representation};
 
 /// A weight in thousandths (RFC 9110, 12.4.2): 1000 is `q=1`.
 type Weight = u16;
@@ -8,7 +11,7 @@ type Weight = u16;
 /// What a client said of each coding that we know, and of all others by `*`.
 #[derive(Debug, Default, PartialEq, Eq, Clone, Copy)]
 pub struct Accepted {
-    codings: [Option<Weight>; 4],
+    codings: [Option<Weight>; ALL_CODINGS],
     star: Option<Weight>,
     /// Without the field, or with an empty one, only identity is sure to be understood.
     said: bool,
@@ -38,10 +41,11 @@ impl Accepted {
         }
     }
 
-    /// The weight of a coding; `None` where it is refused. Identity that nobody named is acceptable, but last.
+    /// The weight of a coding; `None` where it is refused. Identity that nobody named is acceptable, but last. What needs a
+    /// dictionary must be named: who takes anything need not have one (RFC 9842, section 6.1).
     fn weight(&self, coding: Coding) -> Option<Weight> {
         let named = self.codings[coding as usize];
-        match (coding, named.or(self.star)) {
+        match (coding, named.or(self.star.filter(|_| !coding.has_dictionary()))) {
             (_, Some(0)) => None,
             (_, Some(weight)) => Some(weight),
             (Coding::Identity, None) => Some(0),
@@ -49,9 +53,36 @@ impl Accepted {
         }
     }
 
-    /// Whether the client takes this coding; without the field it takes any (RFC 9110, 12.5.3).
+    /// Whether the client takes this coding; without the field it takes any (RFC 9110, 12.5.3) that needs no dictionary.
     pub fn takes(&self, coding: Coding) -> bool {
-        !self.said || self.weight(coding).is_some()
+        (!self.said && !coding.has_dictionary()) || self.weight(coding).is_some()
+    }
+
+    /// Whether it says that it has a dictionary.
+    pub fn takes_differences(&self) -> bool {
+        DICTIONARY_CODINGS.into_iter().any(|coding| self.takes(coding))
+    }
+
+    /// The best form of `content`: one of its own, or one of `differences`, which are all from a dictionary that the client
+    /// has.
+    pub fn best<'c>(
+        &self,
+        content: &'c Content,
+        differences: impl Iterator<Item = &'c Difference>,
+    ) -> Option<&'c Representation> {
+        let all = content.representations().chain(differences.map(Difference::representation));
+        match self.said {
+            false => Some(content.identity()),
+            true => all
+                .filter_map(|one| Some((self.rate(one.coding, one.body.len())?, one)))
+                .max_by_key(|(rate, _)| *rate)
+                .map(|(_, one)| one),
+        }
+    }
+
+    /// The heavier the better, then the shorter; `None` where it is refused.
+    fn rate(&self, coding: Coding, len: usize) -> Option<(Weight, Reverse<usize>)> {
+        Some((self.weight(coding)?, Reverse(len)))
     }
 
     /// The best coding that `content` has, see [`Accepted::among`].
@@ -65,13 +96,14 @@ impl Accepted {
         if !self.said {
             return Some(Coding::Identity);
         }
-        let rated = |(coding, len)| Some(((self.weight(coding)?, std::cmp::Reverse(len)), coding));
+        let rated = |(coding, len)| Some((self.rate(coding, len)?, coding));
         codings.into_iter().filter_map(rated).max_by_key(|(rate, _)| *rate).map(|(_, coding)| coding)
     }
 }
 
 fn coding(name: &[u8]) -> Option<Coding> {
-    let known = CODINGS.into_iter().find(|c| name.eq_ignore_ascii_case(c.name().as_bytes()));
+    let mut all = CODINGS.into_iter().chain(DICTIONARY_CODINGS);
+    let known = all.find(|c| name.eq_ignore_ascii_case(c.name().as_bytes()));
     // RFC 9110, 8.4.1.3: x-gzip is gzip.
     known.or_else(|| name.eq_ignore_ascii_case(b"x-gzip").then_some(Coding::Gzip))
 }

@@ -185,8 +185,8 @@ impl Showing {
 
 /// `corte.json` while not everything is offered: it says so too, in the place of the corte's own.
 fn lesser(edition: &Edition, offer: Offer) -> Option<(&'static str, Bytes)> {
-    let Some(Entry::File(content)) = edition.live().get(&format!("{OWN}corte.json")) else { return None };
-    let about = content.get(Coding::Identity).filter(|_| offer != Offer::Everything)?;
+    let Some(Entry::File(resource)) = edition.live().get(&format!("{OWN}corte.json")) else { return None };
+    let about = resource.content.get(Coding::Identity).filter(|_| offer != Offer::Everything)?;
     let mut about: serde_json::Value = serde_json::from_slice(&about.body).ok()?;
     about.as_object_mut()?.insert("servicio".into(), offer.token().into());
     Some(("corte.json", Bytes::from(format!("{about}\n"))))

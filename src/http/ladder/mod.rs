@@ -112,6 +112,7 @@ mod tests {
             fields: Fields::of(fields),
             host_is_known: true,
             spread: Spread::default(),
+            is_secure: false,
         };
         let Answer { what, .. } = answer(&request, &showing);
         ladder.leaves_out(&request, Some(&what))
@@ -131,6 +132,7 @@ mod tests {
                 fields: Fields::of(&none),
                 host_is_known: true,
                 spread: Spread::default(),
+                is_secure: false,
             };
             let What::Whole(_, chosen) = answer(&request, &showing).what else { panic!("{page} is there") };
             chosen.etag.clone()
@@ -162,6 +164,7 @@ mod tests {
             fields: Fields::of(&none),
             host_is_known: true,
             spread: Spread::default(),
+            is_secure: false,
         };
         assert!(ladder.leaves_out(&asked("/actas/1.jpg"), None));
         assert!(!ladder.leaves_out(&asked("/buscar"), None));
