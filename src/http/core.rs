@@ -17,7 +17,6 @@ use tracing::warn;
 use super::clients::Clients;
 use super::connection;
 use super::service::{Service, Site};
-use super::tunnel::Ends;
 use super::watch::Seats;
 use crate::proxy::upstream::Caller;
 
@@ -161,7 +160,7 @@ fn caller(stream: &TcpStream, from: SocketAddr, site: &Site) -> Caller {
     to.map_or_else(|| Caller::of(from.ip()), |to| Caller::new(from, to))
 }
 
-/// Starts a connection's task; it gives its room back when it ends, however it ends.
+/// Starts a connection's task. Its room is given back when it ends, however it ends.
 fn seat(
     (stream, from): (TcpStream, SocketAddr),
     room: OwnedSemaphorePermit,
@@ -170,8 +169,6 @@ fn seat(
     shared: &Shared,
 ) {
     let Some(guest) = shared.clients.admit(from.ip()) else { return };
-    // Small responses must not wait for an acknowledgement.
-    let _ = stream.set_nodelay(true);
     let seat = shared.seats.take();
     let service = Service {
         site: shared.site.clone(),
@@ -180,16 +177,14 @@ fn seat(
         https_port,
         client: caller(&stream, from, &shared.site),
         is_tls: acceptor.is_some(),
-        ends: Ends::default(),
+        room: Some(Arc::new(room)),
+        ends: None,
         words: None,
     };
-    let acceptor = acceptor.cloned();
-    let task = tokio::spawn(async move {
-        let _room = room;
-        match acceptor {
-            Some(acceptor) => connection::tls(stream, acceptor, service).await,
-            None => connection::clear(stream, service).await,
-        }
-    });
+    // Each of its own size.
+    let task = match acceptor {
+        Some(acceptor) => tokio::spawn(connection::tls(stream, acceptor.clone(), service)),
+        None => tokio::spawn(connection::clear(stream, service)),
+    };
     shared.seats.watch(&seat, task.abort_handle());
 }

@@ -22,6 +22,7 @@ mod interjected;
 mod listen;
 mod multiplexed;
 mod onward;
+mod outbox;
 mod passage;
 #[cfg(test)]
 mod passing;

@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use http::header::{CONNECTION, HOST, HeaderValue};
 use http::uri::{Authority, Scheme};
 use http::{Request, Response, StatusCode, Version};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::answer::{self, Answer, answer, elsewhere};
 use super::body::Body;
@@ -49,8 +50,11 @@ pub struct Service {
     pub https_port: Option<u16>,
     pub client: Caller,
     pub is_tls: bool,
+    /// Its place among all that the core may have at once.
+    #[expect(dead_code, reason = "given back when it is dropped")]
+    pub room: Option<Arc<OwnedSemaphorePermit>>,
     /// What a connection by hyper leaves when it becomes something else.
-    pub ends: Ends,
+    pub ends: Option<Ends>,
     /// Where a connection by hyper has what comes before an answer said.
     pub words: Option<Words>,
 }
@@ -196,7 +200,8 @@ impl Service {
             https_port: None,
             client: Caller::of([127, 0, 0, 1].into()),
             is_tls: false,
-            ends: Ends::default(),
+            room: None,
+            ends: None,
             words: None,
         }
     }
@@ -276,7 +281,7 @@ impl<B: Coming> hyper::service::Service<Request<B>> for Service {
         *request.uri_mut() = target;
         // HTTP/1.0 has no interim responses (RFC 9110, 15.2).
         let words = self.words.clone().filter(|_| request.version() == Version::HTTP_11);
-        let (hold, ends) = (self.seat.hold(), Some(self.ends.clone()));
+        let (hold, ends) = (self.seat.hold(), self.ends.clone());
         let answer = async {
             let Some(words) = words else { return onward.answer(request, hold, ends, None).await };
             let (early, coming) = Early::new();
