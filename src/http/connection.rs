@@ -1,14 +1,15 @@
 //! One connection: which protocol it speaks, and who serves it.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
 
 use super::framing::Refused;
 use super::gate::{self, Gate, Held};
@@ -16,6 +17,7 @@ use super::interjected::{Interjected, Words};
 use super::multiplexed;
 use super::plain::{self, End};
 use super::rewound::Rewound;
+use super::secure;
 use super::service::Service;
 use super::tunnel::Ends;
 use super::watch::Watched;
@@ -31,12 +33,15 @@ pub fn clear(stream: TcpStream, service: Service) -> impl Future<Output = ()> + 
 }
 
 /// Shakes hands, then serves what ALPN has settled on.
-pub async fn tls(stream: TcpStream, acceptor: TlsAcceptor, service: Service) {
+pub fn tls(stream: TcpStream, config: Arc<ServerConfig>, service: Service) -> impl Future<Output = ()> + Send {
     let stream = Watched::new(stream, service.seat.clone());
-    let Ok(stream) = acceptor.accept(stream).await else { return };
-    match stream.get_ref().1.alpn_protocol() {
-        Some(b"h2") => Box::pin(http2(stream, service)).await,
-        _ => http1(stream, BytesMut::new(), service).await,
+    async move {
+        let Ok((stream, protocol)) = Box::pin(secure::accept(stream, config)).await else { return };
+        if protocol.is_some_and(|protocol| protocol == b"h2") {
+            Box::pin(http2(stream, service)).await;
+        } else {
+            http1(stream, BytesMut::new(), service).await;
+        }
     }
 }
 

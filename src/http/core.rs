@@ -11,7 +11,6 @@ use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::MissedTickBehavior;
-use tokio_rustls::TlsAcceptor;
 use tracing::warn;
 
 use super::clients::Clients;
@@ -119,7 +118,6 @@ async fn run(start: Start, heartbeat: Arc<AtomicU64>) {
 
 /// Accepts until told to stop, then takes those who are in the queue already, as far as there is room.
 async fn accept_until(port: Port, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
-    let acceptor = port.tls.clone().map(TlsAcceptor::from);
     let listener = match TcpListener::from_std(port.listener) {
         Ok(listener) => listener,
         Err(error) => return warn!(%error, "a listening socket could not be used"),
@@ -129,7 +127,7 @@ async fn accept_until(port: Port, shared: Arc<Shared>, mut stop: watch::Receiver
             // Room first: who is accepted is served. The semaphore is never closed.
             let Ok(room) = shared.room.clone().acquire_owned().await else { return };
             match listener.accept().await {
-                Ok(came) => seat(came, room, acceptor.as_ref(), port.https_port, &shared),
+                Ok(came) => seat(came, room, port.tls.as_ref(), port.https_port, &shared),
                 Err(error) if is_the_clients(&error) => {}
                 Err(error) => {
                     warn!(%error, "no connection could be accepted; is the limit of open files reached?");
@@ -145,7 +143,7 @@ async fn accept_until(port: Port, shared: Arc<Shared>, mut stop: watch::Receiver
     while let Ok(room) = shared.room.clone().try_acquire_owned()
         && let Ok(Ok(came)) = tokio::time::timeout(Duration::ZERO, listener.accept()).await
     {
-        seat(came, room, acceptor.as_ref(), port.https_port, &shared);
+        seat(came, room, port.tls.as_ref(), port.https_port, &shared);
     }
 }
 
@@ -164,7 +162,7 @@ fn caller(stream: &TcpStream, from: SocketAddr, site: &Site) -> Caller {
 fn seat(
     (stream, from): (TcpStream, SocketAddr),
     room: OwnedSemaphorePermit,
-    acceptor: Option<&TlsAcceptor>,
+    tls: Option<&Arc<ServerConfig>>,
     https_port: Option<u16>,
     shared: &Shared,
 ) {
@@ -176,14 +174,14 @@ fn seat(
         guest: Arc::new(guest),
         https_port,
         client: caller(&stream, from, &shared.site),
-        is_tls: acceptor.is_some(),
+        is_tls: tls.is_some(),
         room: Some(Arc::new(room)),
         ends: None,
         words: None,
     };
     // Each of its own size.
-    let task = match acceptor {
-        Some(acceptor) => tokio::spawn(connection::tls(stream, acceptor.clone(), service)),
+    let task = match tls {
+        Some(tls) => tokio::spawn(connection::tls(stream, tls.clone(), service)),
         None => tokio::spawn(connection::clear(stream, service)),
     };
     shared.seats.watch(&seat, task.abort_handle());

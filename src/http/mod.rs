@@ -29,11 +29,16 @@ mod passing;
 mod plain;
 pub mod preferred;
 pub mod recognise;
+pub mod records;
 mod respond;
 mod rewound;
+mod secure;
+#[cfg(test)]
+mod secured;
 mod sent;
 mod server;
 mod service;
+mod session;
 mod streams;
 pub mod target;
 pub mod tickets;
