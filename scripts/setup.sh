@@ -31,6 +31,8 @@ wanted() {
     bench)
         echo "/usr/sbin/nginx nginx-light"
         echo "/usr/lib/nginx/modules/ngx_http_brotli_static_module.so libnginx-mod-http-brotli-static"
+        echo "/usr/bin/h2o h2o"
+        echo "/usr/sbin/haproxy haproxy"
         echo "wrk wrk"
         echo "h2load nghttp2-client"
         echo "curl curl"
@@ -115,10 +117,12 @@ echo "setup: installing Debian packages: ${missing[*]}"
 hold_services
 as_root apt-get update -qq </dev/null || echo "setup: apt-get update failed; going on with the lists that are here" >&2
 as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null
-case " ${missing[*]} " in
-*" nginx-light "*)
-    # Nor at the next start of the machine: the bench runs its own.
-    as_root systemctl --quiet disable nginx 2>/dev/null || true
-    echo "setup: the nginx service was neither started nor enabled"
-    ;;
-esac
+for service in nginx h2o haproxy; do
+    case " ${missing[*]} " in
+    *" $service "* | *" $service-light "*)
+        # Nor at the next start of the machine: the bench runs its own.
+        as_root systemctl --quiet disable "$service" 2>/dev/null || true
+        echo "setup: the $service service was neither started nor enabled"
+        ;;
+    esac
+done

@@ -22,6 +22,8 @@ pub enum Ask {
     Body,
     /// The same with If-None-Match and the tag of what is served: a 304
     Again,
+    /// The whole body, gzip'd, over a connection that is made for it and closed behind it
+    Once,
     /// TLS handshakes without a session before them
     FullHandshakes,
     /// TLS handshakes by session tickets
@@ -62,6 +64,7 @@ impl Cell {
             }
             cells.push(Cell::of(format!("{prefix} 304"), wire, Ask::Again, middle));
         }
+        cells.push(Cell::of("clear new connection".into(), Wire::Clear, Ask::Once, &inputs.bodies[0]));
         for (ask, name) in [(Ask::FullHandshakes, "handshakes, full"), (Ask::Resumptions, "handshakes, resumed")] {
             cells.push(Cell { name: name.into(), wire: Wire::Tls, ask, file: "", size: 0 });
         }
@@ -73,6 +76,11 @@ impl Cell {
         cells.push(Cell::of(format!("clear miss {}", middle.label), Wire::Clear, Ask::Miss, middle));
         cells.retain(|cell| only.is_empty() || only.iter().any(|part| cell.name.contains(part)));
         cells
+    }
+
+    /// A body over connections that are kept.
+    pub fn kept(wire: Wire, body: &Body) -> Cell {
+        Cell::of(body.label.into(), wire, Ask::Body, body)
     }
 
     fn of(name: String, wire: Wire, ask: Ask, body: &Body) -> Cell {

@@ -29,8 +29,8 @@ pub fn of<'p>(cell: &Cell, peers: &'p [Peer]) -> Vec<Contender<'p>> {
         let name = peer.kind.name();
         match folder {
             None => all.push(Contender { name, peer, path: cell.file.to_owned() }),
-            // It has no cache.
-            Some(_) if peer.kind == Kind::Hyper => {}
+            // It has no cache, or was given no origin.
+            Some(_) if !peer.kind.is_proxy() => {}
             Some(folder) => all.push(Contender { name, peer, path: format!("{folder}/{}", cell.file) }),
         }
         if cell.ask == Ask::Hit && peer.kind == Kind::Difusor {
@@ -43,7 +43,7 @@ pub fn of<'p>(cell: &Cell, peers: &'p [Peer]) -> Vec<Contender<'p>> {
 /// Everybody who may be in a table, in the order of its columns.
 pub fn columns(table: Table) -> &'static [&'static str] {
     match table {
-        Table::Own => &["nginx", "hyper", "difusor"],
+        Table::Own => &["nginx", "h2o", "haproxy", "hyper", "difusor"],
         Table::Proxied => &["nginx", PACKAGE, "difusor"],
     }
 }
@@ -51,7 +51,9 @@ pub fn columns(table: Table) -> &'static [&'static str] {
 /// The ratios that a table shows: of the first to the second.
 pub fn pairs(table: Table) -> &'static [(&'static str, &'static str)] {
     match table {
-        Table::Own => &[("hyper", "nginx"), ("difusor", "nginx"), ("difusor", "hyper")],
+        Table::Own => {
+            &[("h2o", "nginx"), ("haproxy", "nginx"), ("hyper", "nginx"), ("difusor", "nginx"), ("difusor", "hyper")]
+        }
         Table::Proxied => &[("difusor", "nginx"), ("difusor", PACKAGE)],
     }
 }

@@ -109,7 +109,7 @@ async fn handshake(connector: &TlsConnector, address: SocketAddr) -> Result<Hand
     }
 }
 
-fn config(chain: &Path, resumed: bool) -> Result<ClientConfig, Fault> {
+pub fn config(chain: &Path, resumed: bool) -> Result<ClientConfig, Fault> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(chain)?)?;
     let mut provider = aws_lc_rs::default_provider();

@@ -57,8 +57,24 @@ fn with_headers(mut command: Command, expect: &Expect) -> Command {
 
 fn wrk(cell: &Cell, to: &Contender, expect: &Expect, seconds: u32) -> Result<Load, Fault> {
     let mut command = with_headers(child::pinned(Side::Client, "wrk"), expect);
-    command.args(["-t", "1", "-c", &CONNECTIONS.to_string(), "-d", &format!("{seconds}s")]).arg(url(cell, to));
-    read_wrk(&child::output(&mut command)?, expect.response)
+    if cell.ask == Ask::Once {
+        command.args(["-H", "Connection: close"]);
+    }
+    wrk_on(command, CONNECTIONS, &url(cell, to), expect.response, seconds)
+}
+
+/// So many connections that are kept ask for `url`, whose response has so many bytes.
+pub fn many(connections: u32, url: &str, response: u64, seconds: u32) -> Result<Load, Fault> {
+    let expect = Expect { tag: None, response };
+    let command = with_headers(child::pinned(Side::Client, "wrk"), &expect);
+    wrk_on(command, connections, url, response, seconds)
+}
+
+fn wrk_on(mut command: Command, connections: u32, url: &str, response: u64, seconds: u32) -> Result<Load, Fault> {
+    command
+        .args(["-t", "1", "-c", &connections.to_string(), "-d", &format!("{seconds}s"), "--timeout", "30s"])
+        .arg(url);
+    read_wrk(&child::output(&mut command)?, response)
 }
 
 fn read_wrk(said: &str, response: u64) -> Result<Load, Fault> {

@@ -12,6 +12,7 @@ mod cells;
 mod child;
 mod contenders;
 mod handshakes;
+mod idle;
 mod inputs;
 mod load;
 mod machine;
@@ -45,7 +46,7 @@ const DISCARD: u16 = 9;
 #[command(name = "side_by_side", about = "difusor beside nginx and bare hyper, one core each for server and client")]
 struct Args {
     /// Who is measured; one that cannot be started is named and left out
-    #[arg(long, value_delimiter = ',', default_values = ["nginx", "hyper", "difusor"])]
+    #[arg(long, value_delimiter = ',', default_values = ["nginx", "h2o", "haproxy", "hyper", "difusor"])]
     peers: Vec<Kind>,
     /// Seconds of load for each peer, cell and round
     #[arg(long, default_value_t = 3)]
@@ -80,6 +81,11 @@ enum Child {
     /// The hyper server with static bodies, the upper reference
     #[command(hide = true)]
     BareHyper(bare_hyper::Args),
+    /// What an idle connection costs, and how the cost of a request grows with the connections there are
+    Connections(idle::Args),
+    /// The client that opens connections, asks once on each, and keeps them
+    #[command(hide = true)]
+    Holding(idle::Holding),
     /// The client that makes TLS handshakes and nothing else
     #[command(hide = true)]
     Handshakes(handshakes::Args),
@@ -95,6 +101,8 @@ fn main() -> ExitCode {
     let outcome = match args.child {
         Some(Child::BareHyper(args)) => bare_hyper::run(args),
         Some(Child::Handshakes(args)) => handshakes::run(args),
+        Some(Child::Holding(args)) => idle::hold(args),
+        Some(Child::Connections(ref wanted)) => idle::run(&args, wanted),
         None => run(args),
     };
     match outcome {

@@ -151,7 +151,7 @@ fn sample(
 }
 
 /// Asks once with curl, and holds the answer against what the cell says it must be.
-fn prove(cell: &Cell, to: &Contender) -> Result<Expect, Fault> {
+pub fn prove(cell: &Cell, to: &Contender) -> Result<Expect, Fault> {
     if cell.is_handshake() {
         return Ok(Expect { tag: None, response: 0 });
     }
@@ -170,7 +170,7 @@ fn prove(cell: &Cell, to: &Contender) -> Result<Expect, Fault> {
     if answer.code != 200 || answer.coding != "gzip" || answer.version != version || off > SIZE_TOLERANCE {
         return Err(format!("not 200, gzip, {} bytes, HTTP/{version}, but {answer:?}", cell.size).into());
     }
-    if matches!(cell.ask, Ask::Body | Ask::Hit | Ask::Miss) {
+    if matches!(cell.ask, Ask::Body | Ask::Once | Ask::Hit | Ask::Miss) {
         return Ok(Expect { tag: None, response: answer.head + answer.body });
     }
     let tag = answer.tag.clone();
@@ -219,7 +219,7 @@ fn ask(cell: &Cell, to: &Contender, tag: Option<&str>) -> Result<Answer, Fault> 
 }
 
 /// User and system time of a process and all its descendants that live: nginx's master and its worker.
-fn cpu_seconds(pid: u32) -> f64 {
+pub fn cpu_seconds(pid: u32) -> f64 {
     let ticks: u64 = family(pid).into_iter().filter_map(stat).map(|(_, ticks)| ticks).sum();
     ticks as f64 / TICKS
 }

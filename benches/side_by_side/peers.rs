@@ -14,6 +14,8 @@ use crate::inputs::Inputs;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
 pub enum Kind {
     Nginx,
+    H2o,
+    Haproxy,
     Hyper,
     Difusor,
 }
@@ -22,9 +24,16 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Kind::Nginx => "nginx",
+            Kind::H2o => "h2o",
+            Kind::Haproxy => "haproxy",
             Kind::Hyper => "hyper",
             Kind::Difusor => "difusor",
         }
+    }
+
+    /// Whether it has an origin behind it here.
+    pub fn is_proxy(self) -> bool {
+        matches!(self, Kind::Nginx | Kind::Difusor)
     }
 }
 
@@ -51,6 +60,8 @@ impl Peer {
         let folder = inputs.folder(kind.name())?;
         let (command, about) = match kind {
             Kind::Nginx => nginx(inputs, &folder, [http, https, origin])?,
+            Kind::H2o => h2o(inputs, &folder, http, https)?,
+            Kind::Haproxy => haproxy(inputs, &folder, http, https)?,
             Kind::Hyper => bare_hyper(inputs, &folder, http, https)?,
             Kind::Difusor => difusor(inputs, &folder, [http, https, origin])?,
         };
@@ -121,6 +132,64 @@ fn nginx(inputs: &Inputs, folder: &Path, [http, https, origin]: [u16; 3]) -> Res
     command.arg("-p").arg(folder).arg("-c").arg(&file);
     let statics = if brotli { "gzip_static, brotli_static" } else { "gzip_static" };
     Ok((command, format!("{version} ({statics}, one worker)")))
+}
+
+/// As its manual says for static files that are compressed already.
+fn h2o(inputs: &Inputs, folder: &Path, http: u16, https: u16) -> Result<(Command, String), Fault> {
+    let version = first_line("h2o", "--version", "h2o")?;
+    inputs.write_site(&folder.join("sitio"), true)?;
+    let settings = include_str!("h2o.conf")
+        .replace("@user@", if rustix::process::geteuid().is_root() { "user: root" } else { "" })
+        .replace("@folder@", text(folder)?)
+        .replace("@chain@", text(&inputs.chain)?)
+        .replace("@key@", text(&inputs.key)?)
+        .replace("@http@", &http.to_string())
+        .replace("@https@", &https.to_string());
+    let file = folder.join("h2o.conf");
+    fs::write(&file, settings)?;
+    let mut command = child::pinned(Side::Server, "h2o");
+    command.arg("-c").arg(&file);
+    Ok((command, format!("{version} (file.send-compressed, one thread)")))
+}
+
+/// It serves no files; what it returns by itself lies in its memory.
+fn haproxy(inputs: &Inputs, folder: &Path, http: u16, https: u16) -> Result<(Command, String), Fault> {
+    // Debian keeps it where a user's PATH does not look.
+    let program = "/usr/sbin/haproxy";
+    let version = first_line(program, "-v", "haproxy")?;
+    inputs.write_site(&folder.join("sitio"), true)?;
+    let pem = folder.join("both.pem");
+    fs::write(&pem, [fs::read(&inputs.chain)?, fs::read(&inputs.key)?].concat())?;
+    let rules: Vec<String> = inputs.bodies.iter().map(|body| haproxy_rules(folder, body.name)).collect();
+    let settings = include_str!("haproxy.cfg")
+        .replace("@rules@", &rules.concat())
+        .replace("@folder@", text(folder)?)
+        .replace("@pem@", text(&pem)?)
+        .replace("@http@", &http.to_string())
+        .replace("@https@", &https.to_string());
+    let file = folder.join("haproxy.cfg");
+    fs::write(&file, settings)?;
+    let mut command = child::pinned(Side::Server, program);
+    command.arg("-f").arg(&file);
+    Ok((command, format!("{version} (http-request return, one thread)")))
+}
+
+/// A 304 to the tag that it gave, else the whole.
+fn haproxy_rules(folder: &Path, name: &str) -> String {
+    let fields = format!("hdr etag '\"{name}\"' hdr vary accept-encoding hdr cache-control 'public, max-age=60'");
+    let file = folder.join("sitio").join(format!("{name}.gz"));
+    format!(
+        "    http-request return status 304 {fields} if {{ path /{name} }} {{ req.hdr(if-none-match) -m str '\"{name}\"' }}\n    \
+         http-request return status 200 content-type application/json hdr content-encoding gzip {fields} \
+         file {} if {{ path /{name} }}\n",
+        file.display()
+    )
+}
+
+fn first_line(program: &str, flag: &str, package: &str) -> Result<String, Fault> {
+    let said = Command::new(program).arg(flag).output();
+    let said = said.map_err(|e| format!("{program}: {e} (Debian package {package})"))?.stdout;
+    Ok(String::from_utf8_lossy(&said).lines().next().unwrap_or_default().to_owned())
 }
 
 fn bare_hyper(inputs: &Inputs, folder: &Path, http: u16, https: u16) -> Result<(Command, String), Fault> {

@@ -1,62 +1,66 @@
 //! One connection: which protocol it speaks, and who serves it.
 
+use std::future::Future;
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
 
 use super::gate::{self, Gate, Held};
 use super::interjected::{Interjected, Words};
 use super::multiplexed;
 use super::plain::{self, End};
 use super::rewound::Rewound;
+use super::secure;
 use super::service::Service;
+use super::tunnel::Ends;
 use super::turned_away;
 use super::watch::Watched;
 
 /// A request head above this is answered 431. Browsers send 1 to 2 KB, and a target of 8 KiB has to fit.
 pub const HEAD_MAX_BYTES: usize = 16 << 10;
-/// What begins an HTTP/2 connection in clear (RFC 9113, 3.4); no request of HTTP/1.1 begins so.
-const PREFACE_START: &[u8; 6] = b"PRI * ";
 
 /// Serves a connection in clear until it ends.
-pub async fn clear(stream: TcpStream, service: Service) {
-    let mut stream = Watched::new(stream, service.seat.clone());
-    let mut first = BytesMut::with_capacity(plain::READ_BYTES);
-    loop {
-        let seen = first.len().min(PREFACE_START.len());
-        if first[..seen] != PREFACE_START[..seen] {
-            return http1(stream, first, service).await;
-        }
-        if seen == PREFACE_START.len() {
-            return http2(Rewound::new(first.freeze(), stream), service).await;
-        }
-        // Nothing yet, or too little to tell.
-        if !matches!(stream.read_buf(&mut first).await, Ok(1..)) {
-            return;
-        }
-    }
+pub fn clear(stream: TcpStream, service: Service) -> impl Future<Output = ()> + Send {
+    let stream = Watched::new(stream, service.seat.clone());
+    http1(stream, BytesMut::new(), service)
 }
 
 /// Shakes hands, then serves what ALPN has settled on.
-pub async fn tls(stream: TcpStream, acceptor: TlsAcceptor, service: Service) {
+pub fn tls(stream: TcpStream, config: Arc<ServerConfig>, service: Service) -> impl Future<Output = ()> + Send {
     let stream = Watched::new(stream, service.seat.clone());
-    service.seat.shakes_hands();
-    let Ok(stream) = acceptor.accept(stream).await else { return };
-    service.seat.has_shaken_hands();
-    match stream.get_ref().1.alpn_protocol() {
-        Some(b"h2") => http2(stream, service).await,
-        _ => http1(stream, BytesMut::new(), service).await,
+    async move {
+        service.seat.shakes_hands();
+        let Ok((stream, protocol)) = Box::pin(secure::accept(stream, config)).await else { return };
+        service.seat.has_shaken_hands();
+        if protocol.is_some_and(|protocol| protocol == b"h2") {
+            Box::pin(http2(stream, service)).await;
+        } else {
+            http1(stream, BytesMut::new(), service).await;
+        }
     }
 }
 
-/// The plain path as long as it lasts, then hyper. `first` has been read already.
-pub async fn http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, first: BytesMut, service: Service) {
-    // How a connection ended is its client's affair; nothing of ours depends on it.
-    if let Ok(End::HandedOver(stream, first)) = plain::serve(stream, first, &service).await {
-        by_hyper(stream, first, service).await;
+/// The plain path as long as it lasts, then whoever has to take over. `first` has been read already.
+pub fn http1<S>(stream: S, first: BytesMut, service: Service) -> impl Future<Output = ()> + Send
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut plain = plain::Connection::new(stream, first);
+    // A block, not a function: what a block uses is kept once, the arguments of a function twice.
+    async move {
+        // How a connection ended is its client's affair; nothing of ours depends on it.
+        let Ok(End::HandedOver(first)) = plain.serve(&service).await else { return };
+        // Few connections come here: the room for it is not part of all.
+        if plain::is_http2(&first, &service) {
+            Box::pin(http2(Rewound::new(first, plain.into_stream()), service)).await;
+        } else {
+            Box::pin(by_hyper(plain.into_stream(), first, service)).await;
+        }
     }
 }
 
@@ -73,10 +77,11 @@ pub async fn by_hyper<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     builder.header_read_timeout(None).max_buf_size(HEAD_MAX_BYTES).half_close(true);
     let words = Words::default();
     service.words = Some(words.clone());
-    let (gate, place) = Gate::new(first, stream, service.ends.clone());
+    let ends = Ends::default();
+    service.ends = Some(ends.clone());
+    let (gate, place) = Gate::new(first, stream, ends.clone());
     let (stream, own) = (TokioIo::new(Interjected::new(gate, words)), service.clone());
     let seat = service.seat.clone();
-    let ends = service.ends.clone();
     let mut connection = Box::pin(builder.serve_connection(stream, service).with_upgrades());
     tokio::select! {
         biased;
@@ -104,16 +109,32 @@ pub async fn by_hyper<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 
 /// The last word to a client whose bytes have not come through the gate.
 async fn told<S: AsyncRead + AsyncWrite + Unpin>(held: Held<S>, service: &Service) {
-    let Held { stream, refused, is_within } = held;
+    let Held { mut stream, refused, is_within } = held;
     let _ = if is_within || service.seat.has_said_close() {
-        plain::linger(stream).await
+        plain::linger(&mut stream).await
     } else {
         let (status, notice) = turned_away::told(refused);
-        plain::refuse(stream, service, status, notice).await
+        plain::refuse(&mut stream, service, status, notice).await
     };
 }
 
 async fn http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, service: Service) {
     service.seat.is_multiplexed();
     let _ = multiplexed::serve(stream, service).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::passing::site_before;
+
+    /// What a crowd of idle connections costs begins with this.
+    #[tokio::test]
+    async fn a_connection_in_clear_is_small() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let service = Service::for_test(&site_before(9, vec![]));
+        let task = clear(stream, service);
+        assert!(size_of_val(&task) <= 512, "{}", size_of_val(&task));
+    }
 }

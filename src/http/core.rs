@@ -12,7 +12,6 @@ use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
-use tokio_rustls::TlsAcceptor;
 use tracing::warn;
 
 use super::budget::{Budget, Place};
@@ -20,7 +19,6 @@ use super::clients::Clients;
 use super::freshness::Spread;
 use super::patience::Patience;
 use super::service::{Service, Site};
-use super::tunnel::Ends;
 use super::turned_away::TurnedAway;
 use super::watch::{Meter, Seats};
 use super::{connection, introduced};
@@ -123,7 +121,6 @@ async fn run(start: Start, seats: Seats, heartbeat: Arc<AtomicU64>) {
 
 /// Accepts until told to stop, then takes those who are in the queue already, as far as there is room.
 async fn accept_until(port: Port, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
-    let acceptor = port.tls.clone().map(TlsAcceptor::from);
     let listener = match TcpListener::from_std(port.listener) {
         Ok(listener) => listener,
         Err(error) => return warn!(%error, "a listening socket could not be used"),
@@ -133,7 +130,7 @@ async fn accept_until(port: Port, shared: Arc<Shared>, mut stop: watch::Receiver
             // Room first: who is accepted is served.
             let place = shared.budget.place(&shared.seats).await;
             match listener.accept().await {
-                Ok(came) => seat(came, place, acceptor.as_ref(), port.https_port, &shared),
+                Ok(came) => seat(came, place, port.tls.as_ref(), port.https_port, &shared),
                 Err(error) if is_the_clients(&error) => {}
                 Err(error) => {
                     shared.budget.ran_out(&shared.seats, &error, shared.site.rhythm.clock.elapsed()).await;
@@ -148,7 +145,7 @@ async fn accept_until(port: Port, shared: Arc<Shared>, mut stop: watch::Receiver
     while let Some(place) = shared.budget.place_now()
         && let Ok(Ok(came)) = tokio::time::timeout(Duration::ZERO, listener.accept()).await
     {
-        seat(came, place, acceptor.as_ref(), port.https_port, &shared);
+        seat(came, place, port.tls.as_ref(), port.https_port, &shared);
     }
 }
 
@@ -163,17 +160,15 @@ fn caller(stream: &TcpStream, from: SocketAddr, site: &Site) -> Caller {
     to.map_or_else(|| Caller::of(from.ip()), |to| Caller::new(from, to))
 }
 
-/// Starts a connection's task; it gives its room back when it ends, however it ends.
+/// Starts a connection's task. Its room is given back when it ends, however it ends.
 fn seat(
     (stream, from): (TcpStream, SocketAddr),
     place: Place,
-    acceptor: Option<&TlsAcceptor>,
+    tls: Option<&Arc<ServerConfig>>,
     https_port: Option<u16>,
     shared: &Shared,
 ) {
     let Some(guest) = shared.clients.admit(from.ip()) else { return };
-    // Small responses must not wait for an acknowledgement.
-    let _ = stream.set_nodelay(true);
     let seat = shared.seats.take();
     let service = Service {
         site: shared.site.clone(),
@@ -182,27 +177,26 @@ fn seat(
         https_port,
         client: caller(&stream, from, &shared.site),
         trusting: shared.clients.trusting(from.ip()),
-        is_tls: acceptor.is_some(),
+        is_tls: tls.is_some(),
         spread: Spread::of(from),
-        ends: Ends::default(),
+        place: Some(Arc::new(place)),
+        ends: None,
         words: None,
     };
-    let acceptor = acceptor.cloned();
-    let introduced = shared.clients.is_introduced(from.ip()).then(|| shared.clients.clone());
-    let task = tokio::spawn(async move {
-        let _place = place;
-        let (stream, service) = match introduced {
-            // Seldom: its room is not part of every connection.
-            Some(clients) => match Box::pin(introduced::hear(stream, service, &clients)).await {
-                Some(heard) => heard,
-                None => return,
-            },
-            None => (stream, service),
-        };
-        match acceptor {
-            Some(acceptor) => connection::tls(stream, acceptor, service).await,
-            None => connection::clear(stream, service).await,
+    // Each of its own size.
+    let task = match (tls.cloned(), shared.clients.is_introduced(from.ip())) {
+        (Some(tls), false) => tokio::spawn(connection::tls(stream, tls, service)),
+        (None, false) => tokio::spawn(connection::clear(stream, service)),
+        (tls, true) => {
+            let clients = shared.clients.clone();
+            tokio::spawn(async move {
+                let Some((stream, service)) = introduced::hear(stream, service, &clients).await else { return };
+                match tls {
+                    Some(tls) => connection::tls(stream, tls, service).await,
+                    None => connection::clear(stream, service).await,
+                }
+            })
         }
-    });
+    };
     shared.seats.watch(&seat, task.abort_handle());
 }

@@ -163,7 +163,9 @@ fn who_waits_is_answered_in_his_turn_and_the_plain_path_goes_on() {
         let (mut client, server) = tokio::io::duplex(1 << 20);
         client.write_all(asked.as_bytes()).await.unwrap();
         let service = super::service::Service::for_test(&site);
-        assert!(super::plain::serve(server, bytes::BytesMut::new(), &service).await.is_err());
+        let mut plain = super::plain::Connection::new(server, bytes::BytesMut::new());
+        assert!(plain.serve(&service).await.is_err());
+        drop(plain);
         tokio::io::AsyncReadExt::read_to_end(&mut client, &mut answer).await.unwrap();
     });
     let text = String::from_utf8(answer).unwrap();

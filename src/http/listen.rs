@@ -27,6 +27,8 @@ pub fn bind(address: SocketAddr, cores: usize) -> io::Result<Vec<TcpListener>> {
 fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = bound(address, true)?;
     socket.set_nonblocking(true)?;
+    // What is accepted has it too: small responses must not wait for an acknowledgement.
+    socket.set_tcp_nodelay(true)?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }

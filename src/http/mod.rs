@@ -28,6 +28,7 @@ pub mod ladder;
 mod listen;
 mod multiplexed;
 mod onward;
+mod outbox;
 mod passage;
 #[cfg(test)]
 mod passing;
@@ -36,11 +37,16 @@ mod plain;
 pub mod preferred;
 pub mod proxy_protocol;
 pub mod recognise;
+pub mod records;
 mod respond;
 mod rewound;
+mod secure;
+#[cfg(test)]
+mod secured;
 mod sent;
 mod server;
 mod service;
+mod session;
 mod streams;
 pub mod target;
 pub mod tickets;

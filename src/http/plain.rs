@@ -1,95 +1,186 @@
-//! HTTP/1.1 without hyper, for the plain request: read, recognise, answer, one vectored write.
+//! HTTP/1.1 without hyper, for the plain request: read, recognise, answer, one write.
 //!
 //! Answers are 200, 304, notices, and those of the corridor; for any other the request, untouched, and the connection go to hyper.
 //! Both paths answer by the same `answer`, and a test holds their bytes against each other.
 
-use std::io::{self, IoSlice};
-use std::mem::MaybeUninit;
-use std::pin::pin;
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{DATE, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, StatusCode, Uri};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use http::header::{DATE, HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-use super::answer::{self, Answer, What, answer};
+use super::answer::{Answer, What};
 use super::awaited::{self, Awaited};
 use super::connection::HEAD_MAX_BYTES;
-use super::dictionary::is_local;
 use super::framing::too_large;
-use super::freshness::Freshness;
-use super::host;
-use super::onward::Onward;
-use super::recognise::{FIELDS_MAX, Plain, Recognised, recognise};
+use super::outbox::{Outbox, Pushed};
+use super::recognise::{Recognised, recognise};
 use super::respond::respond;
-use super::service::{Judged, Service, Way, is_usable, usable};
+use super::service::Service;
 use super::turned_away;
 use crate::portal::Notice;
-use crate::proxy::instant::Glance;
-use crate::snapshot::{Content, CorteFields, Lineage};
 
+/// What begins an HTTP/2 connection in clear (RFC 9113, 3.4); no request of HTTP/1.1 begins so.
+const PREFACE_START: &[u8] = b"PRI * ";
 /// Room for what is read at once: a browser's head fits, and so do a few that are pipelined.
 pub const READ_BYTES: usize = 4 << 10;
-/// Pipelined requests that are answered in one write; more wait for the next.
-const BATCH_MAX: usize = 16;
 /// What a client that was refused may still be sending, read so that it sees our answer and not a reset.
 const LINGER_MAX_BYTES: usize = 256 << 10;
 /// And for how long.
 const LINGER_MAX: Duration = Duration::from_secs(2);
 
 /// How it went on.
-pub enum End<S> {
+pub enum End {
     /// The client is done, or it is time to stop.
     Closed,
     /// hyper has to take over, beginning with these bytes.
-    HandedOver(S, Bytes),
+    HandedOver(Bytes),
 }
 
-/// Serves plain requests on `stream`, of which `inbox` has been read already.
-pub async fn serve<S>(mut stream: S, mut inbox: BytesMut, service: &Service) -> io::Result<End<S>>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let mut drained = pin!(service.seat.drained());
-    let mut outbox = Outbox::default();
-    loop {
-        let next = answer_all(&mut inbox, service, &mut outbox);
-        outbox.send(&mut stream).await?;
-        match next {
-            Next::Read => {}
-            Next::More => continue,
-            Next::HandOver => return Ok(End::HandedOver(stream, inbox.freeze())),
-            // Seldom: its room is not part of every connection.
-            Next::Await(awaited) => {
-                match Box::pin(awaited::answer(&mut stream, *awaited, service, &mut inbox)).await? {
-                    true => continue,
-                    false => return linger(stream).await,
+/// A connection on the plain path. While nothing is under way it holds no buffer: what is read and what is written lie in
+/// the thread's [`Desk`].
+pub struct Connection<S> {
+    stream: S,
+    /// The beginning of a head that is not whole, or what came behind the last request that was looked at.
+    rest: BytesMut,
+    /// There may be a whole request in `rest`.
+    is_new: bool,
+    /// What the socket had no room for, and what comes then.
+    unsent: Option<Box<(Outbox, Next)>>,
+}
+
+/// Room that the connections of a thread use in turn.
+struct Desk {
+    inbox: [u8; HEAD_MAX_BYTES + READ_BYTES],
+    outbox: Outbox,
+}
+
+impl Desk {
+    fn take() -> Box<Desk> {
+        let new = || Box::new(Desk { inbox: [0; HEAD_MAX_BYTES + READ_BYTES], outbox: Outbox::default() });
+        DESK.take().unwrap_or_else(new)
+    }
+}
+
+thread_local!(static DESK: Cell<Option<Box<Desk>>> = const { Cell::new(None) });
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// On `stream`, of which `first` has been read already.
+    pub fn new(stream: S, first: BytesMut) -> Connection<S> {
+        Connection { stream, is_new: !first.is_empty(), rest: first, unsent: None }
+    }
+
+    pub fn into_stream(self) -> S {
+        self.stream
+    }
+
+    /// Serves plain requests as long as there are no others.
+    pub async fn serve(&mut self, service: &Service) -> io::Result<End> {
+        loop {
+            // All but the first of this is seldom: its room is not part of every connection.
+            match self.next(service).await? {
+                Next::Await(awaited) => {
+                    let answer = awaited::answer(&mut self.stream, *awaited, service, &mut self.rest);
+                    if !Box::pin(answer).await? {
+                        return Box::pin(linger(&mut self.stream)).await;
+                    }
+                    self.is_new = true;
                 }
+                Next::HandOver => return Ok(End::HandedOver(self.rest.split().freeze())),
+                Next::Refuse(status, notice) => {
+                    return Box::pin(refuse(&mut self.stream, service, status, notice)).await;
+                }
+                Next::Close => return Box::pin(linger(&mut self.stream)).await,
+                // In clear, to close is to say goodbye.
+                Next::End if !service.is_tls => return Ok(End::Closed),
+                Next::Read | Next::More | Next::End => return Box::pin(close(&mut self.stream)).await,
             }
-            Next::Refuse(status, notice) => {
-                return refuse(stream, service, status, notice).await;
-            }
-            Next::Close => return linger(stream).await,
         }
-        inbox.reserve(READ_BYTES);
-        let read = tokio::select! {
-            biased;
-            read = stream.read_buf(&mut inbox) => read?,
-            // A head that has begun is finished under hyper, which then closes.
-            () = &mut drained => match inbox.is_empty() && service.seat.has_asked() {
-                true => return close(stream).await,
-                false => return Ok(End::HandedOver(stream, inbox.freeze())),
-            },
-        };
-        if read == 0 {
-            return close(stream).await;
+    }
+
+    /// Answers until something else has to be done.
+    async fn next(&mut self, service: &Service) -> io::Result<Next> {
+        let mut drained = pin!(service.seat.drained());
+        let mut is_waiting = false;
+        poll_fn(|cx| {
+            if let Poll::Ready(next) = self.poll(service, cx) {
+                return Poll::Ready(next);
+            }
+            // To be told takes a lock: that is asked for once, and this task's waker stays the same.
+            let is_told = match std::mem::replace(&mut is_waiting, true) {
+                false => drained.as_mut().poll(cx).is_ready(),
+                true => service.seat.is_draining(),
+            };
+            // A head that has begun is finished under hyper, which then closes; so is what is being written.
+            match is_told && self.unsent.is_none() {
+                true if self.rest.is_empty() && service.seat.has_asked() => Poll::Ready(Ok(Next::End)),
+                true => Poll::Ready(Ok(Next::HandOver)),
+                false => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    fn poll(&mut self, service: &Service, cx: &mut Context<'_>) -> Poll<io::Result<Next>> {
+        let mut desk = Desk::take();
+        let polled = self.poll_at(&mut desk, service, cx);
+        DESK.set(Some(desk));
+        polled
+    }
+
+    fn poll_at(&mut self, desk: &mut Desk, service: &Service, cx: &mut Context<'_>) -> Poll<io::Result<Next>> {
+        loop {
+            if let Some(unsent) = &mut self.unsent {
+                ready!(unsent.0.poll_send(&mut self.stream, cx))?;
+            }
+            let next = match self.unsent.take() {
+                Some(unsent) => unsent.1,
+                None => ready!(self.poll_turn(desk, service, cx))?,
+            };
+            match next {
+                Next::Read => {}
+                Next::More => self.is_new = true,
+                next => return Poll::Ready(Ok(next)),
+            }
+        }
+    }
+
+    /// Reads what has come, answers what is whole, keeps what is not.
+    fn poll_turn(&mut self, desk: &mut Desk, service: &Service, cx: &mut Context<'_>) -> Poll<io::Result<Next>> {
+        let Desk { inbox, outbox } = desk;
+        let mut len = self.rest.len();
+        // What has come meanwhile may be more than a head: then hyper knows what to do.
+        let Some(begun) = inbox.get_mut(..len) else { return Poll::Ready(Ok(Next::HandOver)) };
+        begun.copy_from_slice(&self.rest);
+        if !std::mem::take(&mut self.is_new) {
+            let mut free = ReadBuf::new(&mut inbox[len..]);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut free))?;
+            match free.filled().len() {
+                0 => return Poll::Ready(Ok(Next::End)),
+                read => len += read,
+            }
+        }
+        let (done, next) = answer_all(&inbox[..len], service, outbox);
+        // Whoever says nothing needs no room.
+        self.rest = BytesMut::from(&inbox[done..len]);
+        match outbox.poll_send(&mut self.stream, cx)? {
+            Poll::Ready(()) => Poll::Ready(Ok(next)),
+            Poll::Pending => {
+                self.unsent = Some(Box::new((std::mem::take(outbox), next)));
+                Poll::Pending
+            }
         }
     }
 }
 
 /// Tells a client what its bytes are not.
-pub async fn refuse<S>(mut stream: S, service: &Service, status: StatusCode, notice: Notice) -> io::Result<End<S>>
+pub async fn refuse<S>(stream: &mut S, service: &Service, status: StatusCode, notice: Notice) -> io::Result<End>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -98,14 +189,14 @@ where
 }
 
 /// Says goodbye; under TLS by close_notify (RFC 8446, 6.1).
-async fn close<S: AsyncWrite + Unpin>(mut stream: S) -> io::Result<End<S>> {
+async fn close<S: AsyncWrite + Unpin>(stream: &mut S) -> io::Result<End> {
     stream.shutdown().await?;
     Ok(End::Closed)
 }
 
 /// The same to a client that may still be sending: with bytes unread, the kernel would reset the connection, and our
 /// answer would be lost on its way (RFC 9112, 9.6).
-pub async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<End<S>> {
+pub async fn linger<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> io::Result<End> {
     stream.shutdown().await?;
     let (mut rest, mut left) = (vec![0; READ_BYTES], LINGER_MAX_BYTES);
     let read = async {
@@ -130,7 +221,7 @@ fn refusal(service: &Service, status: StatusCode, notice: Notice) -> Vec<u8> {
 }
 
 /// Writes the head of an answer that is asked for seldom, and returns the body.
-fn write(answer: Answer, service: &Service, says_close: bool, out: &mut Vec<u8>) -> Bytes {
+pub fn write(answer: Answer, service: &Service, says_close: bool, out: &mut Vec<u8>) -> Bytes {
     let (head, body) = respond(answer, &Method::GET, &service.site.rhythm).into_parts();
     let date = (DATE, service.site.rhythm.date());
     write_fields(head.status, head.headers.iter().chain([(&date.0, &date.1)]), says_close, out);
@@ -150,11 +241,6 @@ pub fn write_fields<'f>(
     out.extend_from_slice(if says_close { b"connection: close\r\n\r\n" } else { b"\r\n" });
 }
 
-/// The line of what has no lineage.
-fn vary(content: &Content) -> &'static [u8] {
-    if content.is_negotiated() { b"vary: accept-encoding\r\n" } else { b"" }
-}
-
 enum Next {
     /// All whole requests are answered.
     Read,
@@ -167,12 +253,15 @@ enum Next {
     Refuse(StatusCode, Notice),
     /// The last answer said so.
     Close,
+    /// The client is done, or it is time to stop.
+    End,
 }
 
-fn answer_all(inbox: &mut BytesMut, service: &Service, outbox: &mut Outbox) -> Next {
+/// Answers the whole requests that `inbox` begins with. Returns how many bytes they took.
+fn answer_all(inbox: &[u8], service: &Service, outbox: &mut Outbox) -> (usize, Next) {
     let mut done = 0;
     let next = loop {
-        if outbox.len() == BATCH_MAX {
+        if outbox.is_full() {
             break Next::More;
         }
         match recognise(&inbox[done..]) {
@@ -181,13 +270,15 @@ fn answer_all(inbox: &mut BytesMut, service: &Service, outbox: &mut Outbox) -> N
                 let (status, notice) = turned_away::told(too_large(&inbox[done..]));
                 break Next::Refuse(status, notice);
             }
+            Recognised::Malformed if is_http2(&inbox[done..], service) => break Next::HandOver,
             Recognised::Malformed => break Next::Refuse(StatusCode::BAD_REQUEST, Notice::BadRequest),
             Recognised::Plain(plain, len) => match outbox.push(service, &plain, &inbox[done..done + len]) {
                 Pushed::Answered => {
                     service.seat.asked();
                     done += len;
-                    if outbox.says_close {
-                        break Next::Close;
+                    if outbox.says_close() {
+                        // Who said so himself sends no more (RFC 9112, 9.6).
+                        break if plain.closes && done == inbox.len() { Next::End } else { Next::Close };
                     }
                 }
                 Pushed::Awaited(awaited) => {
@@ -200,200 +291,10 @@ fn answer_all(inbox: &mut BytesMut, service: &Service, outbox: &mut Outbox) -> N
             Recognised::Other => break Next::HandOver,
         }
     };
-    let _ = inbox.split_to(done);
-    next
+    (done, next)
 }
 
-/// The request for the corridor, whose bytes are read once more: this time all of its fields.
-fn addressed(onward: &Onward, raw: &[u8]) -> Option<http::Request<()>> {
-    let mut room = [const { MaybeUninit::uninit() }; FIELDS_MAX];
-    let mut read = httparse::Request::new(&mut []);
-    read.parse_with_uninit_headers(raw, &mut room).ok()?;
-    let mut target = Uri::try_from(read.path?).ok()?;
-    let mut fields = HeaderMap::with_capacity(read.headers.len());
-    for field in read.headers.iter() {
-        fields.append(HeaderName::try_from(field.name).ok()?, HeaderValue::from_bytes(field.value).ok()?);
-    }
-    if !onward.address(&mut target, &mut fields) {
-        return None;
-    }
-    let mut request = http::Request::new(());
-    (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (onward.method.clone(), target, fields);
-    Some(request)
-}
-
-/// What became of a plain request.
-enum Pushed {
-    /// Its answer waits to be written.
-    Answered,
-    Awaited(Box<Awaited>),
-    /// Nothing: its answer is not of the plain kind.
-    Other,
-}
-
-/// Answers that wait to be written: heads one after the other, and the body that follows each.
-#[derive(Default)]
-struct Outbox {
-    heads: Vec<u8>,
-    /// Where each head ends, and its body.
-    parts: Vec<(usize, Bytes)>,
-    /// Room for the key of what is looked for in the corridor.
-    key: String,
-    /// An answer was the last one (RFC 9112, 9.6): it is time to stop.
-    says_close: bool,
-}
-
-impl Outbox {
-    fn len(&self) -> usize {
-        self.parts.len()
-    }
-
-    /// Answers `plain`, whose bytes are `raw`, if the answer is here.
-    fn push(&mut self, service: &Service, plain: &Plain, raw: &[u8]) -> Pushed {
-        if service.https_port.is_some() {
-            return Pushed::Other;
-        }
-        let own = service.on_behalf_of(raw);
-        let service = own.as_ref().unwrap_or(service);
-        let asked = answer::Request {
-            method: if plain.is_head { &Method::HEAD } else { &Method::GET },
-            path: plain.path,
-            query: plain.query,
-            fields: plain.fields.clone(),
-            host_is_known: host::is_valid(plain.host),
-            spread: service.spread,
-            is_secure: service.is_tls || is_local(plain.host),
-        };
-        let showing = service.site.public.load();
-        let host = std::str::from_utf8(plain.host).ok();
-        let body = match service.judge(&asked, host, answer(&asked, &showing)) {
-            Judged::Answered(answer) => self.head(answer, service),
-            Judged::Onward(way) => {
-                let Some(host) = host.filter(|host| is_usable(host)) else { return Pushed::Other };
-                let from = self.heads.len();
-                let glanced = self.glance(service, plain, host, &way, showing.corte());
-                if glanced.is_none() {
-                    self.heads.truncate(from);
-                    let Some(authority) = usable(host) else { return Pushed::Other };
-                    let onward = service.onward(&asked, &showing, way, authority);
-                    let Some(request) = addressed(&onward, raw) else { return Pushed::Other };
-                    let Some(ready) = onward.ready(&request) else {
-                        return Pushed::Awaited(Box::new(Awaited { onward, request }));
-                    };
-                    self.says_close |= service.seat.is_draining();
-                    write_fields(ready.status(), ready.headers().iter(), self.says_close, &mut self.heads);
-                    Some(ready.into_body())
-                } else {
-                    glanced
-                }
-            }
-        };
-        let Some(body) = body else { return Pushed::Other };
-        self.parts.push((self.heads.len(), if plain.is_head { Bytes::new() } else { body }));
-        Pushed::Answered
-    }
-
-    /// Writes the head of what lies ready in the corridor, if that can be told at a glance, and returns the body.
-    fn glance(
-        &mut self,
-        service: &Service,
-        plain: &Plain,
-        host: &str,
-        way: &Way,
-        corte: Option<&CorteFields>,
-    ) -> Option<Bytes> {
-        let fields = &plain.fields;
-        if !plain.is_bare || !fields.if_modified_since.is_none() {
-            return None;
-        }
-        let glance = Glance {
-            host,
-            path: plain.path,
-            query: plain.query,
-            accept_encoding: fields.accept_encoding.single(),
-            if_none_match: fields.if_none_match.single(),
-            corte: corte.and_then(|corte| corte.id.to_str().ok()),
-        };
-        let body = way.corridor.glance(way.route, &glance, &mut self.key, &mut self.heads)?;
-        if let Some(corte) = corte.filter(|_| way.route.results) {
-            self.heads.extend_from_slice(&corte.head);
-        }
-        self.says_close |= service.seat.is_draining();
-        self.heads.extend_from_slice(if self.says_close { b"connection: close\r\n\r\n" } else { b"\r\n" });
-        Some(body)
-    }
-
-    /// Writes the head, and returns the body.
-    fn head(&mut self, answer: Answer, service: &Service) -> Option<Bytes> {
-        self.says_close |= service.seat.is_draining();
-        let out = &mut self.heads;
-        let body = match &answer.what {
-            What::Whole(content, chosen) => {
-                out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
-                out.extend_from_slice(&chosen.head);
-                out.extend_from_slice(answer.lineage.map_or(vary(content), |lineage| &lineage.head));
-                chosen.body.clone()
-            }
-            What::NotModified(content, etag) => {
-                out.extend_from_slice(b"HTTP/1.1 304 Not Modified\r\netag: ");
-                out.extend_from_slice(etag.as_bytes());
-                out.extend_from_slice(b"\r\n");
-                out.extend_from_slice(answer.lineage.map_or(vary(content), Lineage::vary));
-                Bytes::new()
-            }
-            // A crowd that waits for the opening asks for nothing else.
-            What::Notice(status, _) => {
-                // As hyper's path does.
-                self.says_close |= *status == StatusCode::BAD_REQUEST;
-                service.seat.answered(*status);
-                return Some(write(answer, service, self.says_close, out));
-            }
-            _ => return None,
-        };
-        let is_dated = answer.freshness != Freshness::Own;
-        if let Some(corte) = answer.corte {
-            if is_dated && matches!(answer.what, What::Whole(..)) {
-                out.extend_from_slice(&corte.last_modified_head);
-            }
-            out.extend_from_slice(&corte.head);
-        }
-        let signs = answer.showing.signs(answer.freshness == Freshness::Pinned);
-        let is_brief = matches!(answer.what, What::NotModified(..));
-        out.extend_from_slice(if is_brief { &signs.brief } else { &signs.head });
-        service.site.rhythm.write(answer.freshness, out);
-        if self.says_close {
-            out.extend_from_slice(b"connection: close\r\n");
-        }
-        out.extend_from_slice(b"\r\n");
-        Some(body)
-    }
-
-    /// Writes everything, bodies from where they lie, and starts anew.
-    async fn send<S: AsyncWrite + Unpin>(&mut self, stream: &mut S) -> io::Result<()> {
-        if self.parts.is_empty() {
-            return Ok(());
-        }
-        let mut slices = [IoSlice::new(&[]); BATCH_MAX * 2];
-        let (mut begin, mut used) = (0, 0);
-        for (end, body) in &self.parts {
-            for bytes in [&self.heads[begin..*end], body] {
-                if !bytes.is_empty() {
-                    slices[used] = IoSlice::new(bytes);
-                    used += 1;
-                }
-            }
-            begin = *end;
-        }
-        let mut left = &mut slices[..used];
-        while !left.is_empty() {
-            match stream.write_vectored(left).await? {
-                0 => return Err(io::ErrorKind::WriteZero.into()),
-                n => IoSlice::advance_slices(&mut left, n),
-            }
-        }
-        self.heads.clear();
-        self.parts.clear();
-        // TLS holds back what did not fit into the socket.
-        stream.flush().await
-    }
+/// HTTP/2 in clear, which begins with its preface and nothing before it.
+pub fn is_http2(bytes: &[u8], service: &Service) -> bool {
+    bytes.starts_with(PREFACE_START) && !service.is_tls && !service.seat.has_asked()
 }

@@ -37,6 +37,8 @@ pub struct Plain<'b> {
     pub fields: Fields<'b>,
     /// It says nothing to caches, and brings no credentials.
     pub is_bare: bool,
+    /// The client wants no more on this connection.
+    pub closes: bool,
 }
 
 /// Reads the first request in `bytes`.
@@ -73,8 +75,9 @@ fn plain<'b>(request: &httparse::Request<'_, 'b>) -> Option<Plain<'b>> {
         Some((path, query)) => (path, Some(query)),
         None => (target, None),
     };
-    let (host, fields, is_bare) = fields(request.headers)?;
-    Some(Plain { is_head, path, query, host, fields, is_bare })
+    let mut plain = Plain { is_head, path, query, host: b"", fields: Fields::default(), is_bare: true, closes: false };
+    plain.host = fields(request.headers, &mut plain)?;
+    Some(plain)
 }
 
 /// Characters of RFC 3986 that every parser of targets takes as they are.
@@ -83,17 +86,16 @@ fn is_usual(target: &str) -> bool {
     target.len() <= TARGET_MAX_BYTES && target.bytes().all(usual)
 }
 
-/// `Host`, the fields that count, and whether there is none for caches; `None` where one of them makes the request more
-/// than plain.
-fn fields<'b>(headers: &[httparse::Header<'b>]) -> Option<(&'b [u8], Fields<'b>, bool)> {
-    let mut fields = Fields::default();
-    let mut is_bare = true;
+/// Notes the fields that count, and returns `Host`; `None` where one of them makes the request more than plain.
+fn fields<'b>(headers: &[httparse::Header<'b>], plain: &mut Plain<'b>) -> Option<&'b [u8]> {
+    let Plain { fields, is_bare, closes, .. } = plain;
     let mut host = None;
     for header in headers {
         let is = |name: &str| header.name.eq_ignore_ascii_case(name);
         // By length first: most fields are told apart by it.
         match header.name.len() {
             4 if is("host") && host.replace(header.value).is_some() => return None,
+            10 if is("connection") && header.value.eq_ignore_ascii_case(b"close") => *closes = true,
             10 if is("connection") && !header.value.eq_ignore_ascii_case(b"keep-alive") => return None,
             13 if is("if-none-match") => once(&mut fields.if_none_match, header.value)?,
             15 if is("accept-encoding") => once(&mut fields.accept_encoding, header.value)?,
@@ -110,13 +112,13 @@ fn fields<'b>(headers: &[httparse::Header<'b>]) -> Option<(&'b [u8], Fields<'b>,
             14 if is("sec-fetch-site") => once(&mut fields.sec_fetch_site, header.value)?,
             20 if is("available-dictionary") => once(&mut fields.available_dictionary, header.value)?,
             17 if is("transfer-encoding") => return None,
-            13 if is("cache-control") || is("authorization") => is_bare = false,
-            6 if is("pragma") => is_bare = false,
+            13 if is("cache-control") || is("authorization") => *is_bare = false,
+            6 if is("pragma") => *is_bare = false,
             19 if is("if-unmodified-since") => return None,
             _ => {}
         }
     }
-    host.map(|host| (host, fields, is_bare))
+    host
 }
 
 fn once<'b>(lines: &mut Lines<'b>, value: &'b [u8]) -> Option<()> {
@@ -137,12 +139,18 @@ mod tests {
         let Recognised::Plain(plain, len) = recognise(bytes) else { panic!("not plain") };
         assert_eq!(&bytes[len..], b"GET /next");
         assert_eq!((plain.is_head, plain.path, plain.query), (false, "/datos/total.json", Some("v=1")));
-        assert_eq!(plain.host, b"prep.example.mx");
+        assert_eq!((plain.host, plain.closes), (&b"prep.example.mx"[..], false));
         assert_eq!(plain.fields.accept_encoding, Lines::One(b"gzip, br"));
         assert_eq!(plain.fields.if_none_match, Lines::One(b"\"x\""));
         for cut in 0..len {
             assert_eq!(recognise(&bytes[..cut]), Recognised::Partial, "{cut}");
         }
+    }
+
+    #[test]
+    fn who_asks_once_says_so() {
+        let asked = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Close\r\n\r\n";
+        assert!(matches!(recognise(asked), Recognised::Plain(plain, _) if plain.closes));
     }
 
     #[test]
@@ -156,7 +164,7 @@ mod tests {
             "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
             "GET /a\"b HTTP/1.1\r\nHost: a\r\n\r\n",
             "GET /#f HTTP/1.1\r\nHost: a\r\n\r\n",
-            "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, x\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nRange: bytes=0-1\r\n\r\n",

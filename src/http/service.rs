@@ -14,6 +14,7 @@ use http::{Request, Response, StatusCode, Version};
 
 use super::answer::{self, Answer, answer, elsewhere};
 use super::body::Body;
+use super::budget::Place;
 use super::clients::{Clients, Guest};
 use super::dictionary::is_local;
 use super::fields::Fields;
@@ -60,8 +61,11 @@ pub struct Service {
     pub is_tls: bool,
     /// When it is told to ask again.
     pub spread: Spread,
+    /// Its place among all that the core may have at once.
+    #[expect(dead_code, reason = "given back when it is dropped")]
+    pub place: Option<Arc<Place>>,
     /// What a connection by hyper leaves when it becomes something else.
-    pub ends: Ends,
+    pub ends: Option<Ends>,
     /// Where a connection by hyper has what comes before an answer said.
     pub words: Option<Words>,
 }
@@ -266,7 +270,8 @@ impl Service {
             trusting: None,
             is_tls: false,
             spread: Spread::default(),
-            ends: Ends::default(),
+            place: None,
+            ends: None,
             words: None,
         }
     }
@@ -346,7 +351,7 @@ impl<B: Coming> hyper::service::Service<Request<B>> for Service {
         *request.uri_mut() = target;
         // HTTP/1.0 has no interim responses (RFC 9110, 15.2).
         let words = self.words.clone().filter(|_| request.version() == Version::HTTP_11);
-        let (hold, ends) = (self.seat.hold(), Some(self.ends.clone()));
+        let (hold, ends) = (self.seat.hold(), self.ends.clone());
         let answer = async {
             let Some(words) = words else { return onward.answer(request, hold, ends, None).await };
             let (early, coming) = Early::new();

@@ -61,7 +61,12 @@ pub struct Tls {
 
 /// For the public.
 pub fn public(files: &[CertificateFiles], tickets: Arc<Tickets>) -> Result<Tls, CertificateFault> {
-    shared(files, None, &[b"h2", b"http/1.1"], tickets)
+    let mut tls = shared(files, None, &[b"h2", b"http/1.1"], tickets)?;
+    // Records are ours once the handshake is done (`session`).
+    if let Some(config) = Arc::get_mut(&mut tls.config) {
+        config.enable_secret_extraction = true;
+    }
+    Ok(tls)
 }
 
 /// For the operators' side: HTTP/1.1 alone, and clients that may have certificates.

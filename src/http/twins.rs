@@ -31,9 +31,9 @@ pub(super) async fn by_plain(site: &Arc<Site>, request: &[u8]) -> Option<Vec<u8>
     let (mut client, server) = duplex(1 << 20);
     client.write_all(request).await.unwrap();
     client.shutdown().await.unwrap();
-    let end = plain::serve(server, BytesMut::new(), &service(site)).await.unwrap();
-    let handed_over = matches!(end, End::HandedOver(..));
-    drop(end);
+    let mut plain = plain::Connection::new(server, BytesMut::new());
+    let handed_over = matches!(plain.serve(&service(site)).await.unwrap(), End::HandedOver(..));
+    drop(plain);
     let mut answer = Vec::new();
     client.read_to_end(&mut answer).await.unwrap();
     (!handed_over).then_some(answer)

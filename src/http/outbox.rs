@@ -1,0 +1,257 @@
+//! Answers of the plain path that wait to be written: what is asked becomes head and body here, and leaves from here.
+
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode, Uri};
+use tokio::io::AsyncWrite;
+
+use super::answer::{self, Answer, What, answer};
+use super::awaited::Awaited;
+use super::dictionary::is_local;
+use super::freshness::Freshness;
+use super::host;
+use super::onward::Onward;
+use super::plain::{write, write_fields};
+use super::recognise::{FIELDS_MAX, Plain};
+use super::service::{Judged, Service, Way, is_usable, usable};
+use crate::proxy::instant::Glance;
+use crate::snapshot::{Content, CorteFields, Lineage};
+
+/// Pipelined requests that are answered in one write; more wait for the next.
+const BATCH_MAX: usize = 16;
+/// A body of so many bytes at most is copied behind its head: one piece is cheaper for the kernel than two (benches/README.md).
+const COPIED_MAX_BYTES: usize = 4 << 10;
+
+/// The request for the corridor, whose bytes are read once more: this time all of its fields.
+fn addressed(onward: &Onward, raw: &[u8]) -> Option<http::Request<()>> {
+    let mut room = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+    let mut read = httparse::Request::new(&mut []);
+    read.parse_with_uninit_headers(raw, &mut room).ok()?;
+    let mut target = Uri::try_from(read.path?).ok()?;
+    let mut fields = HeaderMap::with_capacity(read.headers.len());
+    for field in read.headers.iter() {
+        fields.append(HeaderName::try_from(field.name).ok()?, HeaderValue::from_bytes(field.value).ok()?);
+    }
+    if !onward.address(&mut target, &mut fields) {
+        return None;
+    }
+    let mut request = http::Request::new(());
+    (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (onward.method.clone(), target, fields);
+    Some(request)
+}
+
+/// The line of what has no lineage.
+fn vary(content: &Content) -> &'static [u8] {
+    if content.is_negotiated() { b"vary: accept-encoding\r\n" } else { b"" }
+}
+
+/// What became of a plain request.
+pub enum Pushed {
+    /// Its answer waits to be written.
+    Answered,
+    Awaited(Box<Awaited>),
+    /// Nothing: its answer is not of the plain kind.
+    Other,
+}
+
+/// See above: heads one after the other, and the bodies between them.
+#[derive(Default)]
+pub struct Outbox {
+    /// With the bodies that were copied.
+    heads: Vec<u8>,
+    /// Where in them the other bodies belong.
+    parts: Vec<(usize, Bytes)>,
+    answers: usize,
+    /// Bytes of it all that are written.
+    sent: usize,
+    /// Room for the key of what is looked for in the corridor.
+    key: String,
+    /// An answer was the last one (RFC 9112, 9.6): it is time to stop.
+    says_close: bool,
+}
+
+impl Outbox {
+    pub fn is_full(&self) -> bool {
+        self.answers == BATCH_MAX
+    }
+
+    pub fn says_close(&self) -> bool {
+        self.says_close
+    }
+
+    /// Answers `plain`, whose bytes are `raw`, if the answer is here.
+    pub fn push(&mut self, service: &Service, plain: &Plain, raw: &[u8]) -> Pushed {
+        if service.https_port.is_some() {
+            return Pushed::Other;
+        }
+        let before = self.says_close;
+        self.says_close |= plain.closes || service.seat.is_draining();
+        let pushed = self.answer(service, plain, raw);
+        if !matches!(pushed, Pushed::Answered) {
+            self.says_close = before;
+        }
+        pushed
+    }
+
+    fn answer(&mut self, service: &Service, plain: &Plain, raw: &[u8]) -> Pushed {
+        let own = service.on_behalf_of(raw);
+        let service = own.as_ref().unwrap_or(service);
+        let asked = answer::Request {
+            method: if plain.is_head { &Method::HEAD } else { &Method::GET },
+            path: plain.path,
+            query: plain.query,
+            fields: plain.fields.clone(),
+            host_is_known: host::is_valid(plain.host),
+            is_secure: service.is_tls || is_local(plain.host),
+            spread: service.spread,
+        };
+        let showing = service.site.public.load();
+        let host = std::str::from_utf8(plain.host).ok();
+        let body = match service.judge(&asked, host, answer(&asked, &showing)) {
+            Judged::Answered(answer) => self.head(answer, service),
+            Judged::Onward(way) => {
+                let Some(host) = host.filter(|host| is_usable(host)) else { return Pushed::Other };
+                let from = self.heads.len();
+                let glanced = self.glance(plain, host, &way, showing.corte());
+                if glanced.is_none() {
+                    self.heads.truncate(from);
+                    let Some(authority) = usable(host) else { return Pushed::Other };
+                    let onward = service.onward(&asked, &showing, way, authority);
+                    let Some(request) = addressed(&onward, raw) else { return Pushed::Other };
+                    let Some(ready) = onward.ready(&request) else {
+                        if plain.closes {
+                            return Pushed::Other;
+                        }
+                        return Pushed::Awaited(Box::new(Awaited { onward, request }));
+                    };
+                    write_fields(ready.status(), ready.headers().iter(), self.says_close, &mut self.heads);
+                    Some(ready.into_body())
+                } else {
+                    glanced
+                }
+            }
+        };
+        let Some(body) = body else { return Pushed::Other };
+        self.answers += 1;
+        match body.len() {
+            _ if plain.is_head => {}
+            0..=COPIED_MAX_BYTES => self.heads.extend_from_slice(&body),
+            _ => self.parts.push((self.heads.len(), body)),
+        }
+        Pushed::Answered
+    }
+
+    /// Writes the head of what lies ready in the corridor, if that can be told at a glance, and returns the body.
+    fn glance(&mut self, plain: &Plain, host: &str, way: &Way, corte: Option<&CorteFields>) -> Option<Bytes> {
+        let fields = &plain.fields;
+        if !plain.is_bare || !fields.if_modified_since.is_none() {
+            return None;
+        }
+        let glance = Glance {
+            host,
+            path: plain.path,
+            query: plain.query,
+            accept_encoding: fields.accept_encoding.single(),
+            if_none_match: fields.if_none_match.single(),
+            corte: corte.and_then(|corte| corte.id.to_str().ok()),
+        };
+        let body = way.corridor.glance(way.route, &glance, &mut self.key, &mut self.heads)?;
+        if let Some(corte) = corte.filter(|_| way.route.results) {
+            self.heads.extend_from_slice(&corte.head);
+        }
+        self.heads.extend_from_slice(if self.says_close { b"connection: close\r\n\r\n" } else { b"\r\n" });
+        Some(body)
+    }
+
+    /// Writes the head, and returns the body.
+    fn head(&mut self, answer: Answer, service: &Service) -> Option<Bytes> {
+        let out = &mut self.heads;
+        let body = match &answer.what {
+            What::Whole(content, chosen) => {
+                out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+                out.extend_from_slice(&chosen.head);
+                out.extend_from_slice(answer.lineage.map_or(vary(content), |lineage| &lineage.head));
+                chosen.body.clone()
+            }
+            What::NotModified(content, etag) => {
+                out.extend_from_slice(b"HTTP/1.1 304 Not Modified\r\netag: ");
+                out.extend_from_slice(etag.as_bytes());
+                out.extend_from_slice(b"\r\n");
+                out.extend_from_slice(answer.lineage.map_or(vary(content), Lineage::vary));
+                Bytes::new()
+            }
+            // A crowd that waits for the opening asks for nothing else.
+            What::Notice(status, _) => {
+                // As hyper's path does.
+                self.says_close |= *status == StatusCode::BAD_REQUEST;
+                service.seat.answered(*status);
+                return Some(write(answer, service, self.says_close, out));
+            }
+            _ => return None,
+        };
+        let is_dated = answer.freshness != Freshness::Own;
+        if let Some(corte) = answer.corte {
+            if is_dated && matches!(answer.what, What::Whole(..)) {
+                out.extend_from_slice(&corte.last_modified_head);
+            }
+            out.extend_from_slice(&corte.head);
+        }
+        let signs = answer.showing.signs(answer.freshness == Freshness::Pinned);
+        let is_brief = matches!(answer.what, What::NotModified(..));
+        out.extend_from_slice(if is_brief { &signs.brief } else { &signs.head });
+        service.site.rhythm.write(answer.freshness, out);
+        if self.says_close {
+            out.extend_from_slice(b"connection: close\r\n");
+        }
+        out.extend_from_slice(b"\r\n");
+        Some(body)
+    }
+
+    /// Writes everything, the large bodies from where they lie, and is as new when it is done.
+    pub fn poll_send<S>(&mut self, stream: &mut S, cx: &mut Context<'_>) -> Poll<io::Result<()>>
+    where
+        S: AsyncWrite + Unpin,
+    {
+        while self.sent < self.len() {
+            match ready!(self.poll_write(Pin::new(stream), cx))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                n => self.sent += n,
+            }
+        }
+        if self.answers > 0 {
+            // TLS holds back what did not fit into the socket.
+            ready!(Pin::new(stream).poll_flush(cx))?;
+        }
+        self.says_close = false;
+        self.heads.clear();
+        self.parts.clear();
+        (self.answers, self.sent) = (0, 0);
+        Poll::Ready(Ok(()))
+    }
+
+    fn len(&self) -> usize {
+        self.heads.len() + self.parts.iter().map(|(_, body)| body.len()).sum::<usize>()
+    }
+
+    fn poll_write<S: AsyncWrite>(&self, stream: Pin<&mut S>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.parts.is_empty() {
+            return stream.poll_write(cx, &self.heads[self.sent..]);
+        }
+        let mut slices = [IoSlice::new(&[]); BATCH_MAX * 2 + 1];
+        let (mut begin, mut used) = (0, 0);
+        for (end, body) in &self.parts {
+            slices[used] = IoSlice::new(&self.heads[begin..*end]);
+            slices[used + 1] = IoSlice::new(body);
+            (begin, used) = (*end, used + 2);
+        }
+        slices[used] = IoSlice::new(&self.heads[begin..]);
+        let mut left = &mut slices[..used + usize::from(begin < self.heads.len())];
+        IoSlice::advance_slices(&mut left, self.sent);
+        stream.poll_write_vectored(cx, left)
+    }
+}
