@@ -25,6 +25,8 @@ wanted() {
         echo "unzip unzip"
         echo "systemd-analyze systemd"
         echo "strace strace"
+        echo "haproxy haproxy"
+        echo "slowhttptest slowhttptest"
         echo "chromedriver chromium-driver"
         echo "$(first_of chromium google-chrome google-chrome-stable chromium-browser) chromium"
         ;;

@@ -2,12 +2,12 @@
 
 #[path = "serve/answers.rs"]
 mod answers;
-#[path = "serve/audit.rs"]
-mod audit;
 #[path = "serve/attacks.rs"]
 mod attacks;
 #[path = "serve/attacks_h2.rs"]
 mod attacks_h2;
+#[path = "serve/audit.rs"]
+mod audit;
 #[path = "serve/before_us.rs"]
 mod before_us;
 #[path = "serve/browser.rs"]

@@ -18,11 +18,11 @@ use tracing::warn;
 use super::budget::{Budget, Place};
 use super::clients::Clients;
 use super::patience::Patience;
-use super::{connection, introduced};
 use super::service::{Service, Site};
 use super::tunnel::Ends;
 use super::turned_away::TurnedAway;
 use super::watch::Seats;
+use super::{connection, introduced};
 use crate::proxy::upstream::Caller;
 
 /// How often the sweep runs; its limits are counted in it.

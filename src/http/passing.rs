@@ -196,7 +196,12 @@ async fn a_body_that_breaks_off_does_not_end_like_a_whole_one() {
             let mut connection = h2::server::handshake(server).await.unwrap();
             while let Some(Ok((_, reply))) = connection.accept().await {
                 let body = arriving(pieces);
-                tokio::spawn(streams::answer(async { Response::new(body) }, reply, Early::new().1, Seats::for_test().take()));
+                tokio::spawn(streams::answer(
+                    async { Response::new(body) },
+                    reply,
+                    Early::new().1,
+                    Seats::for_test().take(),
+                ));
             }
         };
         let ask = async move {

@@ -112,12 +112,7 @@ fn of_the_body(mut trailers: HeaderMap) -> HeaderMap {
 }
 
 /// As much at once as the client has room for.
-async fn send_all(
-    stream: &mut SendStream<Bytes>,
-    mut data: Bytes,
-    is_last: bool,
-    seat: &Arc<Seat>,
-) -> Result<(), Cut> {
+async fn send_all(stream: &mut SendStream<Bytes>, mut data: Bytes, is_last: bool, seat: &Arc<Seat>) -> Result<(), Cut> {
     if data.is_empty() {
         return if is_last { stream.send_data(data, true).map_err(|_| Cut) } else { Ok(()) };
     }

@@ -597,7 +597,9 @@ mod tests {
     async fn the_oldest_idle_make_room_and_nobody_who_is_served() {
         let seats = Seats::for_test();
         let all: Vec<_> = (0..7).map(|_| seated(&seats)).collect();
-        let [(idle, _), _older, (held, _), (blocked, _), (owed, _), (drips, _), (fresh, _)] = &all[..] else { panic!() };
+        let [(idle, _), _older, (held, _), (blocked, _), (owed, _), (drips, _), (fresh, _)] = &all[..] else {
+            panic!()
+        };
         let _held = (held.hold(), owed.owe());
         all.iter().for_each(|(seat, _)| seat.asked());
         blocked.is_blocked(true);

@@ -211,7 +211,8 @@ struct HaProxy(Child);
 impl HaProxy {
     /// Takes what comes to `from` on to `to`, and says for whom it is.
     fn start(site: &Site, from: SocketAddr, to: SocketAddr, send: &str) -> Option<HaProxy> {
-        let haproxy = tool("haproxy").or_else(|| Some("/usr/sbin/haproxy".into()).filter(|p: &std::path::PathBuf| p.is_file()))?;
+        let haproxy = tool("haproxy")
+            .or_else(|| Some("/usr/sbin/haproxy".into()).filter(|p: &std::path::PathBuf| p.is_file()))?;
         let settings = site.path(&format!("haproxy-{}.cfg", from.port()));
         let text = format!(
             "defaults\n mode tcp\n timeout connect 10s\n timeout client 30s\n timeout server 30s\n\

@@ -18,10 +18,12 @@ enum Told {
     Goes(u16),
     /// This status, and the connection ends.
     Ends(u16),
+    /// This status, and the next request is answered or not: hyper ends connections whose body it has not read.
+    May(u16),
     /// What was asked has had this answer before its body turned out to be none; the connection ends, by another status or none.
     Breaks(u16),
 }
-use Told::{Breaks, Ends, Goes};
+use Told::{Breaks, Ends, Goes, May};
 
 fn get(target: &str) -> String {
     format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -45,73 +47,82 @@ fn all<const N: usize>(told: Told, rows: [&str; N]) -> Vec<(String, Told)> {
 
 /// Lines and fields (RFC 9112, 2.2, 3 and 5).
 fn lines() -> Vec<(String, Told)> {
-    let refused = all(Ends(400), [
-        // Bare LF, bare CR.
-        "GET / HTTP/1.1\nHost: a\n\n",
-        "GET / HTTP/1.1\r\nHost: a\n\r\n",
-        "GET / HTTP/1.1\nHost: a\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost: a\r\nX: b\n\r\n",
-        "GET / HTTP/1.1\r\nHost: a\r\n\n",
-        "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
-        "GET / HTTP/1.1\rHost: a\r\r",
-        "GET / HTTP/1.1\r\nHost: a\rX: b\r\n\r\n",
-        // Folded lines.
-        "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n\tc\r\n\r\n",
-        "GET / HTTP/1.1\r\n Host: a\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost: a\r\n X: b\r\n\r\n",
-        // Space before the colon; names that are none.
-        "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost: a\r\nX\t: b\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost: a\r\nX Y: b\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost: a\r\nX(: b\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost: a\r\nX\u{e9}: b\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost: a\r\nX\r\n\r\n",
-        // NUL and its kin.
-        "GET / HTTP/1.1\r\nHost: a\0\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost: a\r\nX: b\0c\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost: a\r\nX\0: b\r\n\r\n",
-        "GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost: a\r\nX: b\u{7f}c\r\n\r\n",
-        "\0\r\n\r\n",
-        // Request lines with more or less space.
-        "GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
-        "GET /  HTTP/1.1\r\nHost: a\r\n\r\n",
-        "GET / HTTP/1.1 \r\nHost: a\r\n\r\n",
-        "GET\t/\tHTTP/1.1\r\nHost: a\r\n\r\n",
-        " GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-        "GET / x HTTP/1.1\r\nHost: a\r\n\r\n",
-        "G\u{e9}T / HTTP/1.1\r\nHost: a\r\n\r\n",
-        "G(T / HTTP/1.1\r\nHost: a\r\n\r\n",
-    ]);
-    let taken = all(Goes(200), [
-        // Empty lines before a request; any case, no space or tabs before a value; bytes of old.
-        "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
-        "GET / HTTP/1.1\r\nhOsT:a\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost:\t a \t\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost: a\r\nX: \u{e9}\r\nY:\r\n\r\n",
-    ]);
+    let refused = all(
+        Ends(400),
+        [
+            // Bare LF, bare CR.
+            "GET / HTTP/1.1\nHost: a\n\n",
+            "GET / HTTP/1.1\r\nHost: a\n\r\n",
+            "GET / HTTP/1.1\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nX: b\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\n\n",
+            "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\rHost: a\r\r",
+            "GET / HTTP/1.1\r\nHost: a\rX: b\r\n\r\n",
+            // Folded lines.
+            "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n\tc\r\n\r\n",
+            "GET / HTTP/1.1\r\n Host: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\n X: b\r\n\r\n",
+            // Space before the colon; names that are none.
+            "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nX\t: b\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nX Y: b\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nX(: b\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nX\u{e9}: b\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nX\r\n\r\n",
+            // NUL and its kin.
+            "GET / HTTP/1.1\r\nHost: a\0\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nX: b\0c\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nX\0: b\r\n\r\n",
+            "GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nX: b\u{7f}c\r\n\r\n",
+            "\0\r\n\r\n",
+            // Request lines with more or less space.
+            "GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET /  HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1 \r\nHost: a\r\n\r\n",
+            "GET\t/\tHTTP/1.1\r\nHost: a\r\n\r\n",
+            " GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET / x HTTP/1.1\r\nHost: a\r\n\r\n",
+            "G\u{e9}T / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "G(T / HTTP/1.1\r\nHost: a\r\n\r\n",
+        ],
+    );
+    let taken = all(
+        Goes(200),
+        [
+            // Empty lines before a request; any case, no space or tabs before a value; bytes of old.
+            "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nhOsT:a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost:\t a \t\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nX: \u{e9}\r\nY:\r\n\r\n",
+        ],
+    );
     [refused, taken].concat()
 }
 
 /// Versions (RFC 9112, 2.3; RFC 9110, 2.5).
 fn versions() -> Vec<(String, Told)> {
-    let refused = all(Ends(400), [
-        "GET /\r\n\r\n",
-        "GET / \r\n\r\n",
-        "GET / HTTP/0.9\r\nHost: a\r\n\r\n",
-        "GET / HTTP/2.0\r\nHost: a\r\n\r\n",
-        "GET / HTTP/3.0\r\nHost: a\r\n\r\n",
-        "GET / HTTP/1\r\nHost: a\r\n\r\n",
-        "GET / HTTP/1.10\r\nHost: a\r\n\r\n",
-        "GET / HTTP/01.1\r\nHost: a\r\n\r\n",
-        "GET / http/1.1\r\nHost: a\r\n\r\n",
-        "GET / HTTPS/1.1\r\nHost: a\r\n\r\n",
-        "GET / ICY/1.1\r\nHost: a\r\n\r\n",
-        "GET / HTTP/1,1\r\nHost: a\r\n\r\n",
-        "GET / HTTP/+1.1\r\nHost: a\r\n\r\n",
-    ]);
+    let refused = all(
+        Ends(400),
+        [
+            "GET /\r\n\r\n",
+            "GET / \r\n\r\n",
+            "GET / HTTP/0.9\r\nHost: a\r\n\r\n",
+            "GET / HTTP/2.0\r\nHost: a\r\n\r\n",
+            "GET / HTTP/3.0\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.10\r\nHost: a\r\n\r\n",
+            "GET / HTTP/01.1\r\nHost: a\r\n\r\n",
+            "GET / http/1.1\r\nHost: a\r\n\r\n",
+            "GET / HTTPS/1.1\r\nHost: a\r\n\r\n",
+            "GET / ICY/1.1\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1,1\r\nHost: a\r\n\r\n",
+            "GET / HTTP/+1.1\r\nHost: a\r\n\r\n",
+        ],
+    );
     // Without `Host`, and with one more request only where it is asked for.
     let old = all(Ends(200), ["GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.0\r\nHost: a\r\n\r\n"]);
     let kept = all(Goes(200), ["GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"]);
@@ -140,7 +151,14 @@ fn hosts() -> Vec<(String, Told)> {
         "Host: \"a\"\r\n",
         "Host: \u{e9}\r\n",
     ];
-    let taken = ["Host: prep.example\r\n", "Host: a:80\r\n", "Host: a:\r\n", "Host: 192.0.2.1\r\n", "Host: [::1]:80\r\n", "Host:\r\n"];
+    let taken = [
+        "Host: prep.example\r\n",
+        "Host: a:80\r\n",
+        "Host: a:\r\n",
+        "Host: 192.0.2.1\r\n",
+        "Host: [::1]:80\r\n",
+        "Host:\r\n",
+    ];
     let rows = |told, rows: &[&str]| rows.iter().map(|row| (with(row), told)).collect::<Vec<_>>();
     [rows(Ends(400), &refused), rows(Goes(200), &taken)].concat()
 }
@@ -198,8 +216,10 @@ fn bodies() -> Vec<(String, Told)> {
     }
     rows.push((chunked(&format!("5;{}\r\nhola!\r\n0\r\n\r\n", "a".repeat(2 << 10))), Breaks(405)));
     rows.push((chunked(&format!("0\r\n{}\r\n", "x: y\r\n".repeat(2 << 10))), Breaks(405)));
-    for body in ["5\r\nhola!\r\n0\r\n\r\n", "00005\r\nhola!\r\n000\r\n\r\n", "5;a=b\r\nhola!\r\n0\r\nX: y\r\n\r\n", "0\r\n\r\n"] {
-        rows.push((chunked(body), Goes(405)));
+    for body in
+        ["5\r\nhola!\r\n0\r\n\r\n", "00005\r\nhola!\r\n000\r\n\r\n", "5;a=b\r\nhola!\r\n0\r\nX: y\r\n\r\n", "0\r\n\r\n"]
+    {
+        rows.push((chunked(body), May(405)));
     }
     rows.push((post("Content-Length: 5\r\n", "hola!"), Goes(405)));
     rows.push((post("Content-Length: 000005\r\n", "hola!"), Goes(405)));
@@ -212,7 +232,10 @@ fn targets() -> Vec<(String, Told)> {
     let rows = |told, rows: &[&str]| rows.iter().map(|row| (get(row), told)).collect::<Vec<_>>();
     let mut all = [
         // Absolute form: whatever `Host` says. Nothing but what is meant is found.
-        rows(Goes(200), &["/", "/?", "/?a=%00", "http://b/", "https://b/datos/total.json", "/a%20b.txt", "/%64atos/total.json"]),
+        rows(
+            Goes(200),
+            &["/", "/?", "/?a=%00", "http://b/", "https://b/datos/total.json", "/a%20b.txt", "/%64atos/total.json"],
+        ),
         // Dot segments, raw and encoded; a backslash; empty segments: names of nothing.
         rows(
             Goes(404),
@@ -304,7 +327,7 @@ fn lengths() -> Vec<(String, Told)> {
         (with(&format!("Host: a\r\n{}: y\r\n", long(17 << 10))), Ends(431)),
         (with(&format!("Host: {}\r\n", long(17 << 10))), Ends(431)),
         (long(17 << 10), Ends(400)),
-        (format!("{} / HTTP/1.1\r\nHost: a\r\n\r\n", long(17 << 10)), Ends(431)),
+        (format!("{} / HTTP/1.1\r\nHost: a\r\n\r\n", long(17 << 10)), Ends(400)),
         ("\r\n".repeat(16 << 10), Ends(400)),
     ]
 }
@@ -334,10 +357,12 @@ fn a_request_is_what_the_standards_say_and_nothing_else() {
             let is_it = match *expected {
                 Goes(status) => statuses == [status, 200],
                 Ends(status) => statuses == [status],
+                May(status) => statuses == [status] || statuses == [status, 200],
                 Breaks(status) => [&[status][..], &[400], &[status, 400]].contains(&&statuses[..]),
             };
             if !is_it || !has_pages {
-                faults.push(format!("{request:.120?} TLS {is_tls}: {expected:?}, not {statuses:?}, pages: {has_pages}"));
+                let shown: String = request.chars().take(120).collect();
+                faults.push(format!("{shown:?} TLS {is_tls}: {expected:?}, not {statuses:?}, pages: {has_pages}"));
             }
         }
     }
