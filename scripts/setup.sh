@@ -117,10 +117,12 @@ echo "setup: installing Debian packages: ${missing[*]}"
 hold_services
 as_root apt-get update -qq </dev/null || echo "setup: apt-get update failed; going on with the lists that are here" >&2
 as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null
-case " ${missing[*]} " in
-*" nginx-light "*)
-    # Nor at the next start of the machine: the bench runs its own.
-    as_root systemctl --quiet disable nginx 2>/dev/null || true
-    echo "setup: the nginx service was neither started nor enabled"
-    ;;
-esac
+for service in nginx:nginx-light haproxy:haproxy; do
+    case " ${missing[*]} " in
+    *" ${service#*:} "*)
+        # Nor at the next start of the machine: tests and bench run their own.
+        as_root systemctl --quiet disable "${service%:*}" 2>/dev/null || true
+        echo "setup: the ${service%:*} service was neither started nor enabled"
+        ;;
+    esac
+done

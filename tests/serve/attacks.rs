@@ -22,9 +22,9 @@ const ID: &str = "20240602_2010";
 /// What a request of the control client may take, however busy the machine is: a phone waits longer. The time it really
 /// takes is printed; on a quiet machine of two cores 99 of 100 are answered within 50 ms.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
-/// What the attack may add to the memory of the process, for each of its connections: of a build that nobody has optimised,
-/// whose futures are several times as large.
-const GROWTH_MAX_BYTES: u64 = 64 << 10;
+/// What the attack may add to the memory of the process, for each of its connections and, for slow bodies, the one that it
+/// has to an origin: of a build that nobody has optimised, whose futures are several times as large.
+const GROWTH_MAX_BYTES: u64 = 96 << 10;
 /// What may be left of it: an allocator does not give all back at once.
 const LEFT_MAX_BYTES: u64 = 96 << 20;
 
