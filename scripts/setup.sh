@@ -25,6 +25,8 @@ wanted() {
         echo "unzip unzip"
         echo "systemd-analyze systemd"
         echo "strace strace"
+        echo "haproxy haproxy"
+        echo "slowhttptest slowhttptest"
         echo "chromedriver chromium-driver"
         echo "$(first_of chromium google-chrome google-chrome-stable chromium-browser) chromium"
         ;;
@@ -117,12 +119,12 @@ echo "setup: installing Debian packages: ${missing[*]}"
 hold_services
 as_root apt-get update -qq </dev/null || echo "setup: apt-get update failed; going on with the lists that are here" >&2
 as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null
-for service in nginx h2o haproxy; do
+for service in nginx:nginx-light h2o:h2o haproxy:haproxy; do
     case " ${missing[*]} " in
-    *" $service "* | *" $service-light "*)
-        # Nor at the next start of the machine: the bench runs its own.
-        as_root systemctl --quiet disable "$service" 2>/dev/null || true
-        echo "setup: the $service service was neither started nor enabled"
+    *" ${service#*:} "*)
+        # Nor at the next start of the machine: tests and bench run their own.
+        as_root systemctl --quiet disable "${service%:*}" 2>/dev/null || true
+        echo "setup: the ${service%:*} service was neither started nor enabled"
         ;;
     esac
 done

@@ -89,12 +89,15 @@ fn asked<B>(request: &Request<B>, is_tls: bool, spread: Spread) -> answer::Reque
     }
 }
 
-/// RFC 9112, 3.2: exactly one `Host` in HTTP/1.1, and a valid one; HTTP/2 has `:authority` instead.
+/// RFC 9112, 3.2: exactly one `Host` in HTTP/1.1, and a valid one; HTTP/2 has `:authority` instead. Of both, nobody's name is
+/// part (RFC 9110, 4.2.4).
 fn host_is_known<B>(request: &Request<B>) -> bool {
     let mut hosts = request.headers().get_all(HOST).into_iter();
     let (first, second) = (hosts.next(), hosts.next());
     let is_missing = first.is_none() && request.version() == Version::HTTP_11;
-    !is_missing && second.is_none() && first.is_none_or(|host| host::is_valid(host.as_bytes()))
+    let are_valid = first.is_none_or(|host| host::is_valid(host.as_bytes()))
+        && request.uri().authority().is_none_or(|authority| host::is_valid(authority.as_str().as_bytes()));
+    !is_missing && second.is_none() && are_valid
 }
 
 fn https_location<B>(request: &Request<B>, port: u16) -> Option<String> {

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use difusor::proxy::upstream::{Caller, Preface};
@@ -211,8 +212,9 @@ struct HaProxy(Child);
 impl HaProxy {
     /// Takes what comes to `from` on to `to`, and says for whom it is.
     fn start(site: &Site, from: SocketAddr, to: SocketAddr, send: &str) -> Option<HaProxy> {
-        let haproxy = tool("haproxy")
-            .or_else(|| Some("/usr/sbin/haproxy".into()).filter(|p: &std::path::PathBuf| p.is_file()))?;
+        // Where Debian has it, and not everybody looks.
+        let usual = PathBuf::from("/usr/sbin/haproxy");
+        let haproxy = if usual.is_file() { usual } else { tool("haproxy")? };
         let settings = site.path(&format!("haproxy-{}.cfg", from.port()));
         let text = format!(
             "defaults\n mode tcp\n timeout connect 10s\n timeout client 30s\n timeout server 30s\n\

@@ -10,7 +10,7 @@ use rcgen::{CertificateParams, KeyPair};
 use crate::common::metrics::metrics;
 use crate::common::nginx::Nginx;
 use crate::common::origin::{Origin, answer};
-use crate::common::server::{Setup, Site, until};
+use crate::common::server::{Setup, until};
 use crate::common::tool;
 use crate::common::wire::Talk;
 

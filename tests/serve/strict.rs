@@ -18,10 +18,12 @@ enum Told {
     Goes(u16),
     /// This status, and the connection ends.
     Ends(u16),
+    /// This status, and the next request is answered or not: hyper ends connections whose body it has not read.
+    May(u16),
     /// What was asked has had this answer before its body turned out to be none; the connection ends, by another status or none.
     Breaks(u16),
 }
-use Told::{Breaks, Ends, Goes};
+use Told::{Breaks, Ends, Goes, May};
 
 fn get(target: &str) -> String {
     format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -217,7 +219,7 @@ fn bodies() -> Vec<(String, Told)> {
     for body in
         ["5\r\nhola!\r\n0\r\n\r\n", "00005\r\nhola!\r\n000\r\n\r\n", "5;a=b\r\nhola!\r\n0\r\nX: y\r\n\r\n", "0\r\n\r\n"]
     {
-        rows.push((chunked(body), Goes(405)));
+        rows.push((chunked(body), May(405)));
     }
     rows.push((post("Content-Length: 5\r\n", "hola!"), Goes(405)));
     rows.push((post("Content-Length: 000005\r\n", "hola!"), Goes(405)));
@@ -325,7 +327,7 @@ fn lengths() -> Vec<(String, Told)> {
         (with(&format!("Host: a\r\n{}: y\r\n", long(17 << 10))), Ends(431)),
         (with(&format!("Host: {}\r\n", long(17 << 10))), Ends(431)),
         (long(17 << 10), Ends(400)),
-        (format!("{} / HTTP/1.1\r\nHost: a\r\n\r\n", long(17 << 10)), Ends(431)),
+        (format!("{} / HTTP/1.1\r\nHost: a\r\n\r\n", long(17 << 10)), Ends(400)),
         ("\r\n".repeat(16 << 10), Ends(400)),
     ]
 }
@@ -355,11 +357,12 @@ fn a_request_is_what_the_standards_say_and_nothing_else() {
             let is_it = match *expected {
                 Goes(status) => statuses == [status, 200],
                 Ends(status) => statuses == [status],
+                May(status) => statuses == [status] || statuses == [status, 200],
                 Breaks(status) => [&[status][..], &[400], &[status, 400]].contains(&&statuses[..]),
             };
             if !is_it || !has_pages {
-                faults
-                    .push(format!("{request:.120?} TLS {is_tls}: {expected:?}, not {statuses:?}, pages: {has_pages}"));
+                let shown: String = request.chars().take(120).collect();
+                faults.push(format!("{shown:?} TLS {is_tls}: {expected:?}, not {statuses:?}, pages: {has_pages}"));
             }
         }
     }
