@@ -11,10 +11,10 @@ use tokio_rustls::TlsAcceptor;
 use super::framing::Refused;
 use super::gate::{self, Gate, Held};
 use super::interjected::{Interjected, Words};
-use super::multiplexed;
 use super::plain::{self, End};
 use super::rewound::Rewound;
 use super::service::Service;
+use super::two;
 use super::watch::Watched;
 use crate::portal::Notice;
 
@@ -118,5 +118,5 @@ async fn told<S: AsyncRead + AsyncWrite + Unpin>(held: Held<S>, service: &Servic
 
 async fn http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, service: Service) {
     service.seat.is_multiplexed();
-    let _ = multiplexed::serve(stream, service).await;
+    let _ = two::serve(stream, service).await;
 }

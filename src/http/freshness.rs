@@ -49,13 +49,15 @@ pub struct Rhythm {
 struct Dial {
     /// Election and machine seconds, and the corte, that the rest was printed for.
     at: (i64, i64, Freshness),
+    /// How often it has been printed.
+    prints: u64,
     current: HeaderValue,
     /// As `Date` has it: `Sun, 07 Jun 2026 20:10:00 GMT`.
     date: HeaderValue,
 }
 
 thread_local!(static DIAL: RefCell<Dial> = const {
-    RefCell::new(Dial { at: (i64::MIN, i64::MIN, Freshness::None), current: NO_CACHE, date: NO_CACHE })
+    RefCell::new(Dial { at: (i64::MIN, i64::MIN, Freshness::None), prints: 0, current: NO_CACHE, date: NO_CACHE })
 });
 
 impl Rhythm {
@@ -80,13 +82,25 @@ impl Rhythm {
         });
     }
 
+    /// A number, never 0: as long as it is the same, so is what [`Rhythm::write`] writes on this thread.
+    pub fn stamp(&self, freshness: Freshness) -> u64 {
+        let kind = match freshness {
+            Freshness::Current(_) => 0,
+            Freshness::Pinned => 1,
+            Freshness::Own => 2,
+            Freshness::None => 3,
+        };
+        self.read(freshness, |_, _| ());
+        DIAL.with_borrow(|dial| dial.prints * 4 + kind)
+    }
+
     fn read<R>(&self, freshness: Freshness, take: impl FnOnce(&HeaderValue, &HeaderValue) -> R) -> R {
         let (election, machine) = self.clock.seconds();
         DIAL.with_borrow_mut(|dial| {
             // Only what is current is printed; an answer of another freshness leaves that in place.
             let asked = if matches!(freshness, Freshness::Current(_)) { freshness } else { dial.at.2 };
             if dial.at != (election, machine, asked) {
-                *dial = self.print(election, machine, asked);
+                *dial = Dial { prints: dial.prints + 1, ..self.print(election, machine, asked) };
             }
             match freshness {
                 Freshness::Current(_) => take(&dial.current, &dial.date),
@@ -113,7 +127,7 @@ impl Rhythm {
         let since = Duration::from_secs(u64::try_from(machine).unwrap_or(0));
         let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since);
         let date = HeaderValue::try_from(date).unwrap_or(NO_CACHE);
-        Dial { at: (election, machine, freshness), current, date }
+        Dial { at: (election, machine, freshness), prints: 0, current, date }
     }
 
     /// Seconds that current results stay fresh, and that they may be shown beyond that, for caches, which live in machine

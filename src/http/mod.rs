@@ -5,7 +5,6 @@
 
 pub mod answer;
 mod awaited;
-mod batch;
 mod body;
 pub mod certificates;
 pub mod clients;
@@ -20,7 +19,6 @@ mod gate;
 mod hits;
 mod interjected;
 mod listen;
-mod multiplexed;
 mod onward;
 mod passage;
 #[cfg(test)]
@@ -33,11 +31,11 @@ mod rewound;
 mod sent;
 mod server;
 mod service;
-mod streams;
 pub mod target;
 pub mod tickets;
 pub mod tls;
 mod tunnel;
+pub mod two;
 #[cfg(test)]
 mod twins;
 mod watch;
