@@ -15,6 +15,8 @@ mod common;
 mod early;
 #[path = "serve/embargo.rs"]
 mod embargo;
+#[path = "serve/floods.rs"]
+mod floods;
 #[path = "serve/forms.rs"]
 mod forms;
 #[path = "serve/full.rs"]

@@ -11,6 +11,7 @@ pub(super) mod exchange;
 pub mod flow;
 pub mod frame;
 mod frames;
+pub mod fuzz;
 pub mod guard;
 pub mod head;
 pub mod hpack;
@@ -19,6 +20,8 @@ mod packed;
 mod serve;
 pub mod settings;
 mod streams;
+#[cfg(test)]
+mod table;
 mod wake;
 
 #[cfg(test)]

@@ -165,7 +165,6 @@ impl Outbox {
     }
 
     /// All that waits, in one piece.
-    #[cfg(test)]
     pub fn take(&mut self) -> Vec<u8> {
         let (mut out, mut begin) = (Vec::new(), 0);
         for (end, body) in &self.parts {

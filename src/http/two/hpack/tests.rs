@@ -105,7 +105,7 @@ fn what_is_no_block() {
         ("8220", "4.2: a size behind a field"),
         ("3fe21f", "6.3: a size above what we have set"),
         ("000184ffffffff0161", "5.2: the end of a string within one"),
-        ("0001610181", "5.2: a value that ends short"),
+        ("00016102 61", "5.2: a value that ends short"),
         ("00016182f8ff", "5.2: padding of eight bits"),
         ("000161811c", "5.2: padding that is not the end's beginning"),
     ] {
