@@ -35,9 +35,9 @@ pub mod target;
 pub mod tickets;
 pub mod tls;
 mod tunnel;
-pub mod two;
 #[cfg(test)]
 mod twins;
+pub mod two;
 mod watch;
 
 pub use body::Body;

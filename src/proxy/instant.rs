@@ -140,7 +140,11 @@ impl Corridor {
     /// nothing is written, where nothing is found at a glance.
     pub fn glance(&self, route: &Route, asked: &Glance, room: &mut String, out: &mut Vec<u8>) -> Option<Bytes> {
         let found = self.glanced(route, asked, room)?;
-        out.extend_from_slice(if found.is_known { b"HTTP/1.1 304 Not Modified\r\n" } else { status_line(found.stored)? });
+        out.extend_from_slice(if found.is_known {
+            b"HTTP/1.1 304 Not Modified\r\n"
+        } else {
+            status_line(found.stored)?
+        });
         match found.is_known {
             true => brief(&found.lines, out),
             false => out.extend_from_slice(found.lines.as_bytes()),

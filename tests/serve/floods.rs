@@ -138,7 +138,8 @@ fn who_does_not_read_holds_nothing() {
         .map(|_| {
             let mut stream = connect(site.http());
             // Windows as large as there are: only the kernel holds anything back.
-            let open = [frame(SETTINGS, 0, 0, &[0, 4, 0x7f, 0xff, 0xff, 0xff]), frame(8, 0, 0, &[0x7f, 0, 0, 0])].concat();
+            let open =
+                [frame(SETTINGS, 0, 0, &[0, 4, 0x7f, 0xff, 0xff, 0xff]), frame(8, 0, 0, &[0x7f, 0, 0, 0])].concat();
             let asked = (0..100).flat_map(|n| get("/acta.mp4", n * 2 + 1));
             stream.write_all(&[PREFACE.to_vec(), open, asked.collect()].concat()).unwrap();
             stream

@@ -93,21 +93,20 @@ impl Counter<'_> {
     }
 
     /// What lies ready in the corridor, if that can be told at a glance.
-    fn glance(
-        &self,
-        head: &Head,
-        host: &str,
-        way: &Way,
-        showing: &Showing,
-        reply: &mut Reply,
-    ) -> Option<Bytes> {
+    fn glance(&self, head: &Head, host: &str, way: &Way, showing: &Showing, reply: &mut Reply) -> Option<Bytes> {
         let fields = &head.fields;
-        let is_plain = [&fields.if_match, &fields.if_modified_since, &fields.if_range, &fields.if_unmodified_since, &fields.range]
-            .iter()
-            .all(|lines| lines.is_none());
+        let is_plain =
+            [&fields.if_match, &fields.if_modified_since, &fields.if_range, &fields.if_unmodified_since, &fields.range]
+                .iter()
+                .all(|lines| lines.is_none());
         let is_single = |lines: &Lines| !matches!(lines, Lines::Many(_));
         let is_read = matches!(*head.method, Method::GET | Method::HEAD) && head.content_length.is_none();
-        if !head.is_bare || !is_plain || !is_read || !is_single(&fields.accept_encoding) || !is_single(&fields.if_none_match) {
+        if !head.is_bare
+            || !is_plain
+            || !is_read
+            || !is_single(&fields.accept_encoding)
+            || !is_single(&fields.if_none_match)
+        {
             return None;
         }
         let corte = showing.corte();

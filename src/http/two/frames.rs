@@ -332,10 +332,9 @@ impl<E: Exchange> Connection<E> {
             Some(Found::Idle) => Err(PROTOCOL),
             Some(Found::Known(_)) if bytes == 0 => Err(Fault::Stream(head.stream, Reason::Protocol)),
             Some(Found::Known(at)) => match self.streams.get(at) {
-                Some(stream) => stream
-                    .window
-                    .grow(i64::from(bytes))
-                    .map_err(|_| Fault::Stream(head.stream, Reason::FlowControl)),
+                Some(stream) => {
+                    stream.window.grow(i64::from(bytes)).map_err(|_| Fault::Stream(head.stream, Reason::FlowControl))
+                }
                 None => Ok(()),
             },
             // Sent before the client knew that it was over.

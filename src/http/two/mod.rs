@@ -17,6 +17,7 @@ pub mod head;
 pub mod hpack;
 mod outbox;
 mod packed;
+mod sending;
 mod serve;
 pub mod settings;
 mod streams;

@@ -98,20 +98,44 @@ fn frames() -> Vec<Row> {
         ("4.1 an unknown kind is ignored", vec![set(3, 1), frame(0x16, 0xff, 0, b"x"), get(1)], Answered(1)),
         ("4.1 the reserved bit is ignored", vec![set(3, 1), frame(HEADERS, 5, 1 | 1 << 31, &whole)], Answered(1)),
         ("4.1 unknown flags are ignored", vec![set(3, 1), frame(PING, 0x16, 0, b"12345678")], Goes),
-        ("4.2 a frame of the largest size", vec![set(3, 1), post(1, &[]), data(1, &"x".repeat(16_384), true)], Answered(1)),
-        ("4.2 a larger one", vec![set(3, 1), post(1, &[]), data(1, &"x".repeat(16_385), true)], Ends(Reason::FrameSize)),
-        ("4.2 a larger one of an unknown kind", vec![set(3, 1), frame(0x16, 0, 0, &[0; 16_385])], Ends(Reason::FrameSize)),
+        (
+            "4.2 a frame of the largest size",
+            vec![set(3, 1), post(1, &[]), data(1, &"x".repeat(16_384), true)],
+            Answered(1),
+        ),
+        (
+            "4.2 a larger one",
+            vec![set(3, 1), post(1, &[]), data(1, &"x".repeat(16_385), true)],
+            Ends(Reason::FrameSize),
+        ),
+        (
+            "4.2 a larger one of an unknown kind",
+            vec![set(3, 1), frame(0x16, 0, 0, &[0; 16_385])],
+            Ends(Reason::FrameSize),
+        ),
         ("4.3 a block that is none", vec![set(3, 1), request(1, &[0x80])], Ends(Reason::Compression)),
         ("4.3 PRIORITY within a block", vec![set(3, 1), begun(END_STREAM), priority(1, 0)], Ends(Reason::Protocol)),
-        ("4.3 another stream's HEADERS within a block", vec![set(3, 1), begun(END_STREAM), get(3)], Ends(Reason::Protocol)),
+        (
+            "4.3 another stream's HEADERS within a block",
+            vec![set(3, 1), begun(END_STREAM), get(3)],
+            Ends(Reason::Protocol),
+        ),
         ("5.1 idle: DATA", vec![set(3, 1), data(1, "x", true)], Ends(Reason::Protocol)),
         ("5.1 idle: RST_STREAM", vec![set(3, 1), rst(1)], Ends(Reason::Protocol)),
         ("5.1 idle: WINDOW_UPDATE", vec![set(3, 1), update(1, 9)], Ends(Reason::Protocol)),
         ("5.1 idle: CONTINUATION", vec![set(3, 1), frame(CONTINUATION, 4, 1, rest)], Ends(Reason::Protocol)),
         ("5.1 half-closed: DATA", vec![set(4, 0), get(1), data(1, "x", true)], Reset(1, Reason::StreamClosed)),
         ("5.1 half-closed: HEADERS", vec![set(4, 0), get(1), get(1)], Reset(1, Reason::StreamClosed)),
-        ("5.1 half-closed: CONTINUATION", vec![set(4, 0), get(1), frame(CONTINUATION, 4, 1, rest)], Ends(Reason::Protocol)),
-        ("5.1 closed by the client: DATA", vec![set(4, 0), get(1), rst(1), data(1, "x", true)], Reset(1, Reason::StreamClosed)),
+        (
+            "5.1 half-closed: CONTINUATION",
+            vec![set(4, 0), get(1), frame(CONTINUATION, 4, 1, rest)],
+            Ends(Reason::Protocol),
+        ),
+        (
+            "5.1 closed by the client: DATA",
+            vec![set(4, 0), get(1), rst(1), data(1, "x", true)],
+            Reset(1, Reason::StreamClosed),
+        ),
         ("5.1 closed by the client: HEADERS", vec![set(4, 0), get(1), rst(1), get(1)], Ends(Reason::StreamClosed)),
         ("5.1 closed: DATA", vec![set(3, 1), get(1), data(1, "x", true)], Reset(1, Reason::StreamClosed)),
         ("5.1 closed: HEADERS", vec![set(3, 1), get(1), get(1)], Ends(Reason::StreamClosed)),
@@ -126,21 +150,45 @@ fn frames() -> Vec<Row> {
             [vec![set(4, 0)], (0..=128).map(|n| get(n * 2 + 1)).collect()].concat(),
             Reset(257, Reason::RefusedStream),
         ),
-        ("5.3.1 HEADERS that depend on themselves", vec![set(3, 1), frame(HEADERS, 0x25, 1, &[&[0, 0, 0, 1, 9], &whole[..]].concat())], Reset(1, Reason::Protocol)),
+        (
+            "5.3.1 HEADERS that depend on themselves",
+            vec![set(3, 1), frame(HEADERS, 0x25, 1, &[&[0, 0, 0, 1, 9], &whole[..]].concat())],
+            Reset(1, Reason::Protocol),
+        ),
         ("5.3.1 PRIORITY that depends on itself", vec![set(3, 1), priority(1, 1)], Ends(Reason::Protocol)),
-        ("5.5 an extension within a block", vec![set(3, 1), begun(END_STREAM), frame(0x16, 0, 0, b"")], Ends(Reason::Protocol)),
+        (
+            "5.5 an extension within a block",
+            vec![set(3, 1), begun(END_STREAM), frame(0x16, 0, 0, b"")],
+            Ends(Reason::Protocol),
+        ),
         ("6.1 DATA of the connection", vec![set(3, 1), data(0, "x", true)], Ends(Reason::Protocol)),
-        ("6.1 more padding than payload", vec![set(3, 1), post(1, &[]), frame(DATA, 9, 1, &[6, 1, 2, 3])], Ends(Reason::Protocol)),
+        (
+            "6.1 more padding than payload",
+            vec![set(3, 1), post(1, &[]), frame(DATA, 9, 1, &[6, 1, 2, 3])],
+            Ends(Reason::Protocol),
+        ),
         ("6.1 padding alone", vec![set(3, 1), post(1, &[]), frame(DATA, 9, 1, &[3, 0, 0, 0])], Answered(1)),
         ("6.2 HEADERS of the connection", vec![set(3, 1), get(0)], Ends(Reason::Protocol)),
         ("6.2 padding", vec![set(3, 1), frame(HEADERS, 0xd, 1, &padded)], Answered(1)),
         ("6.2 more padding than payload", vec![set(3, 1), frame(HEADERS, 0xd, 1, &[9, 0x82])], Ends(Reason::Protocol)),
         ("6.2 priority that is cut", vec![set(3, 1), frame(HEADERS, 0x25, 1, &[0, 0])], Ends(Reason::FrameSize)),
-        ("6.2 priority", vec![set(3, 1), frame(HEADERS, 0x25, 1, &[&[0x80, 0, 0, 9, 255], &whole[..]].concat())], Answered(1)),
+        (
+            "6.2 priority",
+            vec![set(3, 1), frame(HEADERS, 0x25, 1, &[&[0x80, 0, 0, 9, 255], &whole[..]].concat())],
+            Answered(1),
+        ),
         ("6.3 PRIORITY of the connection", vec![set(3, 1), priority(0, 1)], Ends(Reason::Protocol)),
-        ("6.3 PRIORITY of another length", vec![set(4, 0), get(1), frame(PRIORITY, 0, 1, &[0; 4])], Reset(1, Reason::FrameSize)),
+        (
+            "6.3 PRIORITY of another length",
+            vec![set(4, 0), get(1), frame(PRIORITY, 0, 1, &[0; 4])],
+            Reset(1, Reason::FrameSize),
+        ),
         ("6.4 RST_STREAM of the connection", vec![set(3, 1), rst(0)], Ends(Reason::Protocol)),
-        ("6.4 RST_STREAM of another length", vec![set(4, 0), get(1), frame(RST_STREAM, 0, 1, &[0; 3])], Ends(Reason::FrameSize)),
+        (
+            "6.4 RST_STREAM of another length",
+            vec![set(4, 0), get(1), frame(RST_STREAM, 0, 1, &[0; 3])],
+            Ends(Reason::FrameSize),
+        ),
         ("6.5 an ACK with a payload", vec![set(3, 1), frame(SETTINGS, ACK, 0, &[0; 6])], Ends(Reason::FrameSize)),
         ("6.5 SETTINGS of a stream", vec![set(3, 1), frame(SETTINGS, 0, 1, &[])], Ends(Reason::Protocol)),
         ("6.5 SETTINGS of another length", vec![set(3, 1), frame(SETTINGS, 0, 0, &[0; 5])], Ends(Reason::FrameSize)),
@@ -149,24 +197,69 @@ fn frames() -> Vec<Row> {
         ("6.5.2 frames that are too small", vec![set(5, 16_383)], Ends(Reason::Protocol)),
         ("6.5.2 frames that are too large", vec![set(5, 1 << 24)], Ends(Reason::Protocol)),
         ("6.5.2 an unknown one", vec![set(0xff, 1), get(1)], Answered(1)),
-        ("6.6 PUSH_PROMISE of a client", vec![set(3, 1), frame(PUSH_PROMISE, 4, 1, &[0, 0, 0, 2])], Ends(Reason::Protocol)),
+        (
+            "6.6 PUSH_PROMISE of a client",
+            vec![set(3, 1), frame(PUSH_PROMISE, 4, 1, &[0, 0, 0, 2])],
+            Ends(Reason::Protocol),
+        ),
         ("6.7 PING of a stream", vec![set(3, 1), frame(PING, 0, 1, &[0; 8])], Ends(Reason::Protocol)),
         ("6.7 PING of another length", vec![set(3, 1), frame(PING, 0, 0, &[0; 6])], Ends(Reason::FrameSize)),
         ("6.7 a PING that nobody sent comes back", vec![set(3, 1), frame(PING, ACK, 0, &[0; 8])], Goes),
         ("6.8 GOAWAY of a stream", vec![set(3, 1), frame(GOAWAY, 0, 1, &[0; 8])], Ends(Reason::Protocol)),
         ("6.9 a window grown by nothing", vec![set(3, 1), update(0, 0)], Ends(Reason::Protocol)),
         ("6.9 a stream's grown by nothing", vec![set(4, 0), get(1), update(1, 0)], Reset(1, Reason::Protocol)),
-        ("6.9 WINDOW_UPDATE of another length", vec![set(3, 1), frame(WINDOW_UPDATE, 0, 0, &[0; 3])], Ends(Reason::FrameSize)),
+        (
+            "6.9 WINDOW_UPDATE of another length",
+            vec![set(3, 1), frame(WINDOW_UPDATE, 0, 0, &[0; 3])],
+            Ends(Reason::FrameSize),
+        ),
         ("6.9.1 a window beyond all", vec![set(3, 1), update(0, (1 << 31) - 1)], Ends(Reason::FlowControl)),
-        ("6.9.1 a stream's beyond all", vec![set(4, 9), request(1, &but(":path", "/larga")), update(1, (1 << 31) - 1), update(1, (1 << 31) - 1)], Reset(1, Reason::FlowControl)),
+        (
+            "6.9.1 a stream's beyond all",
+            vec![set(4, 9), request(1, &but(":path", "/larga")), update(1, (1 << 31) - 1), update(1, (1 << 31) - 1)],
+            Reset(1, Reason::FlowControl),
+        ),
         ("6.9.2 a window opened by SETTINGS", vec![set(4, 0), get(1), set(4, 1), set(4, 9)], Answered(1)),
-        ("6.9.2 one below nothing", vec![set(4, 3), get(1), set(4, 1), update(1, 1), update(1, 1), update(1, 1)], Answered(1)),
-        ("6.9.2 one beyond all by SETTINGS", vec![set(4, 9), request(1, &but(":path", "/larga")), update(1, (1 << 31) - 9), set(4, (1 << 31) - 1)], Ends(Reason::FlowControl)),
-        ("6.10 CONTINUATION", vec![set(3, 1), begun(END_STREAM), frame(CONTINUATION, 0, 1, &rest[..3]), frame(CONTINUATION, 4, 1, &rest[3..])], Answered(1)),
-        ("6.10 CONTINUATION of the connection", vec![set(3, 1), begun(END_STREAM), frame(CONTINUATION, 4, 0, rest)], Ends(Reason::Protocol)),
-        ("6.10 CONTINUATION of another stream", vec![set(3, 1), begun(END_STREAM), frame(CONTINUATION, 4, 3, rest)], Ends(Reason::Protocol)),
-        ("6.10 CONTINUATION behind the end", vec![set(3, 1), get(1), frame(CONTINUATION, 4, 1, rest)], Ends(Reason::Protocol)),
-        ("6.10 CONTINUATION behind DATA", vec![set(3, 1), post(1, &[]), data(1, "x", true), frame(CONTINUATION, 4, 1, rest)], Ends(Reason::Protocol)),
+        (
+            "6.9.2 one below nothing",
+            vec![set(4, 3), get(1), set(4, 1), update(1, 1), update(1, 1), update(1, 1)],
+            Answered(1),
+        ),
+        (
+            "6.9.2 one beyond all by SETTINGS",
+            vec![set(4, 9), request(1, &but(":path", "/larga")), update(1, (1 << 31) - 9), set(4, (1 << 31) - 1)],
+            Ends(Reason::FlowControl),
+        ),
+        (
+            "6.10 CONTINUATION",
+            vec![
+                set(3, 1),
+                begun(END_STREAM),
+                frame(CONTINUATION, 0, 1, &rest[..3]),
+                frame(CONTINUATION, 4, 1, &rest[3..]),
+            ],
+            Answered(1),
+        ),
+        (
+            "6.10 CONTINUATION of the connection",
+            vec![set(3, 1), begun(END_STREAM), frame(CONTINUATION, 4, 0, rest)],
+            Ends(Reason::Protocol),
+        ),
+        (
+            "6.10 CONTINUATION of another stream",
+            vec![set(3, 1), begun(END_STREAM), frame(CONTINUATION, 4, 3, rest)],
+            Ends(Reason::Protocol),
+        ),
+        (
+            "6.10 CONTINUATION behind the end",
+            vec![set(3, 1), get(1), frame(CONTINUATION, 4, 1, rest)],
+            Ends(Reason::Protocol),
+        ),
+        (
+            "6.10 CONTINUATION behind DATA",
+            vec![set(3, 1), post(1, &[]), data(1, "x", true), frame(CONTINUATION, 4, 1, rest)],
+            Ends(Reason::Protocol),
+        ),
     ]
 }
 
@@ -175,11 +268,31 @@ fn messages() -> Vec<Row> {
     let trailers = |fields: &[(&str, &str)], flags| frame(HEADERS, END_HEADERS | flags, 1, &block(fields));
     vec![
         ("8.1 trailers", vec![set(3, 1), post(1, &[]), data(1, "x", false), trailers(&[("x", "y")], 1)], Answered(1)),
-        ("8.1 trailers without the end", vec![set(3, 1), post(1, &[]), trailers(&[("x", "y")], 0)], Reset(1, Reason::Protocol)),
-        ("8.1 trailers with a pseudo-field", vec![set(3, 1), post(1, &[]), trailers(&[(":path", "/")], 1)], Reset(1, Reason::Protocol)),
-        ("8.1.1 more than its length", vec![set(3, 1), post(1, &[("content-length", "1")]), data(1, "xy", true)], Reset(1, Reason::Protocol)),
-        ("8.1.1 less than its length", vec![set(3, 1), post(1, &[("content-length", "3")]), data(1, "xy", true)], Reset(1, Reason::Protocol)),
-        ("8.1.1 its length, in pieces", vec![set(3, 1), post(1, &[("content-length", "3")]), data(1, "x", false), data(1, "yz", true)], Answered(1)),
+        (
+            "8.1 trailers without the end",
+            vec![set(3, 1), post(1, &[]), trailers(&[("x", "y")], 0)],
+            Reset(1, Reason::Protocol),
+        ),
+        (
+            "8.1 trailers with a pseudo-field",
+            vec![set(3, 1), post(1, &[]), trailers(&[(":path", "/")], 1)],
+            Reset(1, Reason::Protocol),
+        ),
+        (
+            "8.1.1 more than its length",
+            vec![set(3, 1), post(1, &[("content-length", "1")]), data(1, "xy", true)],
+            Reset(1, Reason::Protocol),
+        ),
+        (
+            "8.1.1 less than its length",
+            vec![set(3, 1), post(1, &[("content-length", "3")]), data(1, "xy", true)],
+            Reset(1, Reason::Protocol),
+        ),
+        (
+            "8.1.1 its length, in pieces",
+            vec![set(3, 1), post(1, &[("content-length", "3")]), data(1, "x", false), data(1, "yz", true)],
+            Answered(1),
+        ),
         malformed("8.1.1 a length and no body", with(&[("content-length", "3")])),
         malformed("8.1.1 two lengths", with(&[("content-length", "0"), ("content-length", "0")])),
         malformed("8.2.1 a name in upper case", with(&[("X-A", "b")])),
@@ -221,8 +334,16 @@ fn floods() -> Vec<Row> {
         ("CVE-2023-44487 rapid reset", [vec![set(3, 1)], rapid(600)].concat(), calm),
         ("a page that is left", [vec![set(3, 1)], rapid(128)].concat(), Goes),
         ("CVE-2025-8671 streams that we have to reset", [vec![set(3, 1)], made(300)].concat(), calm),
-        ("CVE-2024-27316 CONTINUATION without end", many(40, [set(3, 1), continued.clone()].concat(), frame(CONTINUATION, 0, 1, b"")), calm),
-        ("CVE-2024-27316 CONTINUATION of much", many(4, [set(3, 1), continued].concat(), frame(CONTINUATION, 0, 1, &[0x82; 16_000])), calm),
+        (
+            "CVE-2024-27316 CONTINUATION without end",
+            many(40, [set(3, 1), continued.clone()].concat(), frame(CONTINUATION, 0, 1, b"")),
+            calm,
+        ),
+        (
+            "CVE-2024-27316 CONTINUATION of much",
+            many(4, [set(3, 1), continued].concat(), frame(CONTINUATION, 0, 1, &[0x82; 16_000])),
+            calm,
+        ),
         ("CVE-2019-9512 PING", many(1000, set(3, 1), frame(PING, 0, 0, &[0; 8])), calm),
         ("CVE-2019-9515 SETTINGS", many(100, set(3, 1), set(4, 9)), calm),
         ("CVE-2019-9513 PRIORITY", many(3000, set(3, 1), priority(7, 3)), calm),
@@ -259,7 +380,8 @@ fn frames_are_taken_as_the_rfc_has_it() {
     for (why, sent, expected) in [frames(), messages(), floods()].into_iter().flatten() {
         let heard = told(&sent);
         let ended = heard.iter().find(|(kind, ..)| *kind == GOAWAY).map(|(.., payload)| code(payload));
-        let is_alive = heard.iter().any(|(kind, flags, _, payload)| (*kind, *flags, &payload[..]) == (PING, ACK, b"despues!"));
+        let is_alive =
+            heard.iter().any(|(kind, flags, _, payload)| (*kind, *flags, &payload[..]) == (PING, ACK, b"despues!"));
         assert_eq!(ended.is_none(), is_alive, "{why}");
         let resets: Vec<_> = heard.iter().filter(|one| one.0 == RST_STREAM).map(|one| (one.2, code(&one.3))).collect();
         match expected {

@@ -72,14 +72,7 @@ pub struct Encoder {
 
 impl Default for Encoder {
     fn default() -> Encoder {
-        Encoder {
-            entries: VecDeque::new(),
-            size: 0,
-            max: TABLE_BYTES,
-            unsaid: None,
-            put: 0,
-            memo: Memo::default(),
-        }
+        Encoder { entries: VecDeque::new(), size: 0, max: TABLE_BYTES, unsaid: None, put: 0, memo: Memo::default() }
     }
 }
 

@@ -1,9 +1,9 @@
 //! Header compression of HTTP/2 (RFC 7541). Bytes in, fields out, and back; knows nothing of frames or of what fields mean
 //! beyond the token that a known name has.
 //!
-//! Ours, not a crate's: the crates that are kept (fluke-hpack, loona-hpack, httlib-hpack) descend from one that decodes into owned
-//! vectors a field and searches its table by comparing strings; here a request is decoded into one buffer that is used again, and a
-//! response is copied from blocks that lie ready.
+//! Ours, not a crate's: fluke-hpack and loona-hpack, the ones that are kept, come from hpack-rs, whose decoder makes vectors of each
+//! field, and whose encoder has no Huffman code. Here a request is decoded into one buffer that is used again, and a response is
+//! copied from blocks that lie ready.
 
 pub mod block;
 pub mod decoder;
