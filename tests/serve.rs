@@ -23,6 +23,8 @@ mod dictionaries;
 mod early;
 #[path = "serve/embargo.rs"]
 mod embargo;
+#[path = "serve/floods.rs"]
+mod floods;
 #[path = "serve/forms.rs"]
 mod forms;
 #[path = "serve/full.rs"]

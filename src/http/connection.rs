@@ -12,13 +12,13 @@ use tokio::net::TcpStream;
 
 use super::gate::{self, Gate, Held};
 use super::interjected::{Interjected, Words};
-use super::multiplexed;
 use super::plain::{self, End};
 use super::rewound::Rewound;
 use super::secure;
 use super::service::Service;
 use super::tunnel::Ends;
 use super::turned_away;
+use super::two;
 use super::watch::Watched;
 
 /// A request head above this is answered 431. Browsers send 1 to 2 KB, and a target of 8 KiB has to fit.
@@ -120,7 +120,7 @@ async fn told<S: AsyncRead + AsyncWrite + Unpin>(held: Held<S>, service: &Servic
 
 async fn http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, service: Service) {
     service.seat.is_multiplexed();
-    let _ = multiplexed::serve(stream, service).await;
+    let _ = two::serve(stream, service).await;
 }
 
 #[cfg(test)]

@@ -44,6 +44,18 @@ impl<'r> Lines<'r> {
         }
     }
 
+    /// One more line behind those that are there.
+    pub fn add(&mut self, line: &'r [u8]) {
+        *self = match std::mem::take(self) {
+            Lines::None => Lines::One(line),
+            Lines::One(first) => Lines::Many(vec![first, line]),
+            Lines::Many(mut lines) => {
+                lines.push(line);
+                Lines::Many(lines)
+            }
+        };
+    }
+
     fn of(headers: &'r HeaderMap, name: HeaderName) -> Lines<'r> {
         let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
         match (values.next(), values.next()) {

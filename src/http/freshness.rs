@@ -85,6 +85,8 @@ pub struct Rhythm {
 struct Dial {
     /// Election and machine seconds, and the corte, that the rest was printed for.
     at: (i64, i64, Option<Timing>),
+    /// How often it has been printed.
+    prints: u64,
     /// For each group of connections.
     current: [HeaderValue; SPREADS],
     descended: [HeaderValue; SPREADS],
@@ -95,6 +97,7 @@ struct Dial {
 thread_local!(static DIAL: RefCell<Dial> = const {
     RefCell::new(Dial {
         at: (i64::MIN, i64::MIN, None),
+        prints: 0,
         current: [const { NO_CACHE }; SPREADS],
         descended: [const { NO_CACHE }; SPREADS],
         date: NO_CACHE,
@@ -123,6 +126,20 @@ impl Rhythm {
         });
     }
 
+    /// A number, never 0: as long as it is the same, so is what [`Rhythm::write`] writes on this thread.
+    pub fn stamp(&self, freshness: Freshness) -> u64 {
+        const KINDS: u64 = 2 * SPREADS as u64 + 3;
+        let kind = match freshness {
+            Freshness::Current(_, Spread(group)) => u64::from(group),
+            Freshness::Descended(_, Spread(group)) => SPREADS as u64 + u64::from(group),
+            Freshness::Pinned => KINDS - 3,
+            Freshness::Own => KINDS - 2,
+            Freshness::None => KINDS - 1,
+        };
+        self.read(freshness, |_, _| ());
+        DIAL.with_borrow(|dial| dial.prints * KINDS + kind)
+    }
+
     fn read<R>(&self, freshness: Freshness, take: impl FnOnce(&HeaderValue, &HeaderValue) -> R) -> R {
         let (election, machine) = self.clock.seconds();
         DIAL.with_borrow_mut(|dial| {
@@ -132,7 +149,7 @@ impl Rhythm {
                 _ => dial.at.2,
             };
             if dial.at != (election, machine, asked) {
-                *dial = self.print(election, machine, asked);
+                *dial = Dial { prints: dial.prints + 1, ..self.print(election, machine, asked) };
             }
             match freshness {
                 Freshness::Current(_, Spread(group)) => take(&dial.current[usize::from(group) % SPREADS], &dial.date),
@@ -163,7 +180,7 @@ impl Rhythm {
         let since = Duration::from_secs(u64::try_from(machine).unwrap_or(0));
         let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since);
         let date = HeaderValue::try_from(date).unwrap_or(NO_CACHE);
-        Dial { at: (election, machine, timing), current, descended, date }
+        Dial { at: (election, machine, timing), prints: 0, current, descended, date }
     }
 
     /// Seconds that current results stay fresh, and that they may be shown beyond that, for caches, which live in machine

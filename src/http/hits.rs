@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 
 use super::passing::site_before;
 use super::service::Site;
-use super::twins::{by_hyper, by_plain, normal};
+use super::twins::{beyond_http1, by_http2, by_hyper, by_plain, normal};
 use crate::proxy::route::{self, Route};
 
 const PATHS: [&str; 7] = ["/texto", "/codificado", "/secretos", "/foto", "/no-hay", "/movido", "/breve"];
@@ -120,14 +120,17 @@ fn both_paths_answer_the_same() {
             // A second may pass between the two; not between the next two as well.
             for _ in 0..2 {
                 let Some(plain) = by_plain(&site, request.as_bytes()).await else { return Ok(()) };
-                let hyper = by_hyper(&site, request.as_bytes()).await;
-                answers = Some((normal(&plain), normal(&hyper)));
-                if answers.as_ref().is_some_and(|(plain, hyper)| plain == hyper) {
+                let hyper = normal(&by_hyper(&site, request.as_bytes()).await);
+                let http2 = by_http2(&site, &request).await;
+                let is_same = normal(&plain) == hyper && http2 == Some(beyond_http1(hyper.clone()));
+                answers = Some((normal(&plain), hyper, http2));
+                if is_same {
                     return Ok(());
                 }
             }
-            let (plain, hyper) = answers.unwrap_or_default();
-            prop_assert_eq!(plain, hyper, "{}", request);
+            let (plain, hyper, http2) = answers.unwrap_or_default();
+            prop_assert_eq!(&plain, &hyper, "{}", request);
+            prop_assert_eq!(http2, Some(beyond_http1(hyper)), "{}", request);
             Ok(())
         })
     });
@@ -137,6 +140,8 @@ fn both_paths_answer_the_same() {
         let plain = runtime.block_on(by_plain(&site, get(path, "Accept-Encoding: gzip\r\n").as_bytes()));
         let plain = String::from_utf8(plain.unwrap_or_else(|| panic!("{path} is no hit"))).unwrap();
         assert!(plain.contains("\r\ncache-status: ") && plain.contains("; hit; ttl="), "{plain}");
+        let (head, _) = runtime.block_on(by_http2(&site, &get(path, "Accept-Encoding: gzip\r\n"))).unwrap();
+        assert!(head.iter().any(|line| line.contains("; hit; ttl=")), "{head:?}");
     }
     let known = runtime.block_on(by_plain(&site, get("/texto", "If-None-Match: \"a\"\r\n").as_bytes())).unwrap();
     assert!(known.starts_with(b"HTTP/1.1 304 Not Modified\r\n"));

@@ -5,7 +5,6 @@
 
 pub mod answer;
 mod awaited;
-mod batch;
 mod body;
 mod budget;
 pub mod certificates;
@@ -26,7 +25,6 @@ mod interjected;
 mod introduced;
 pub mod ladder;
 mod listen;
-mod multiplexed;
 mod onward;
 mod outbox;
 mod passage;
@@ -47,7 +45,6 @@ mod sent;
 mod server;
 mod service;
 mod session;
-mod streams;
 pub mod target;
 pub mod tickets;
 pub mod tls;
@@ -55,6 +52,7 @@ mod tunnel;
 mod turned_away;
 #[cfg(test)]
 mod twins;
+pub mod two;
 mod watch;
 
 pub use body::Body;

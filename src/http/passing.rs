@@ -12,12 +12,14 @@ use http_body::Frame;
 use http_body_util::BodyExt;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::body::Body;
 use super::service::{Decided, Service, Site};
-use super::watch::Seats;
-use super::{Rhythm, connection, multiplexed, streams};
+use super::two::connection::{Answered, Answers, Reply};
+use super::two::exchange::{Bridge, Upload};
+use super::two::head::Head;
+use super::{Rhythm, connection, two};
 use crate::base::clock::Clock;
 use crate::proxy::corridor::{Corridor, Settings};
 use crate::proxy::failure::Failure;
@@ -92,7 +94,7 @@ async fn http1(site: &Arc<Site>, request: &str) -> String {
 async fn http2(site: &Arc<Site>, requests: Vec<Request<()>>) -> Vec<Response<h2::RecvStream>> {
     let (client, server) = duplex(1 << 20);
     let service = Service::for_test(site);
-    tokio::spawn(async move { multiplexed::serve(server, service).await });
+    tokio::spawn(async move { two::serve(server, service).await });
     let (mut send, connection) = h2::client::handshake(client).await.unwrap();
     tokio::spawn(connection);
     let mut answers = Vec::new();
@@ -192,18 +194,10 @@ async fn a_body_that_breaks_off_does_not_end_like_a_whole_one() {
 
         // HTTP/2: the stream is reset.
         let (client, server) = duplex(1 << 20);
-        let serve = async move {
-            let mut connection = h2::server::handshake(server).await.unwrap();
-            while let Some(Ok((_, reply))) = connection.accept().await {
-                let body = arriving(pieces);
-                tokio::spawn(streams::answer(
-                    async { Response::new(body) },
-                    reply,
-                    Early::new().1,
-                    Seats::for_test().take(),
-                ));
-            }
-        };
+        let serve = by(server, |_| {
+            let body = arriving(pieces);
+            async { Response::new(body) }
+        });
         let ask = async move {
             let (mut send, connection) = h2::client::handshake(client).await.unwrap();
             let asked = async {
@@ -229,6 +223,32 @@ async fn a_body_that_breaks_off_does_not_end_like_a_whole_one() {
     }
 }
 
+/// Answers whatever is asked by what this makes of a body.
+struct By<F>(F);
+
+impl<F, R> Answers for By<F>
+where
+    F: Fn(Upload) -> R,
+    R: Future<Output = Response<Body>> + Send + 'static,
+{
+    type Exchange = Bridge;
+
+    fn answer(&mut self, _: &Head, _: &mut Reply) -> Answered<Bridge> {
+        Answered::Later(Bridge::new(Early::new().1, &self.0))
+    }
+
+    fn too_large(&mut self, _: &mut Reply) -> Bytes {
+        panic!("nothing is too large here")
+    }
+}
+
+async fn by<R>(server: DuplexStream, answer: impl Fn(Upload) -> R)
+where
+    R: Future<Output = Response<Body>> + Send + 'static,
+{
+    two::drive(server, By(answer), || 0, std::future::pending::<()>()).await.unwrap();
+}
+
 /// A body of trailers alone.
 struct Behind(Option<HeaderMap>);
 
@@ -244,20 +264,18 @@ impl http_body::Body for Behind {
 #[tokio::test]
 async fn what_an_origin_says_behind_a_body_is_of_the_body_alone() {
     let (client, server) = duplex(1 << 14);
-    tokio::spawn(async move {
-        let mut connection = h2::server::handshake(server).await.unwrap();
-        while let Some(Ok((_, reply))) = connection.accept().await {
-            let fields = ["x-suma", "connection", "keep-alive", "transfer-encoding", "content-length", "set-cookie"];
-            let trailers = fields.into_iter().map(|name| (name.parse().unwrap(), "1".parse().unwrap())).collect();
-            let answer = async { Response::new(Body::arriving(Behind(Some(trailers)).boxed_unsync())) };
-            tokio::spawn(streams::answer(answer, reply, Early::new().1, Seats::for_test().take()));
-        }
-    });
+    tokio::spawn(by(server, |_| {
+        let fields = ["x-suma", "connection", "keep-alive", "transfer-encoding", "content-length", "set-cookie"];
+        let trailers = fields.into_iter().map(|name| (name.parse().unwrap(), "1".parse().unwrap())).collect();
+        async { Response::new(Body::arriving(Behind(Some(trailers)).boxed_unsync())) }
+    }));
     let (mut send, connection) = h2::client::handshake(client).await.unwrap();
     tokio::spawn(connection);
     let (answer, _) = send.send_request(Request::get("https://a/").body(()).unwrap(), true).unwrap();
-    let read = streams::Coming(answer.await.unwrap().into_body()).collect().await.unwrap();
-    let names: Vec<_> = read.trailers().unwrap().keys().map(|name| name.as_str().to_owned()).collect();
+    let mut body = answer.await.unwrap().into_body();
+    while body.data().await.is_some() {}
+    let trailers = body.trailers().await.unwrap();
+    let names: Vec<_> = trailers.unwrap().keys().map(|name| name.as_str().to_owned()).collect();
     assert_eq!(names, ["x-suma"], "RFC 9110, 6.5.1; RFC 9113, 8.2.2");
 }
 
@@ -265,25 +283,19 @@ async fn what_an_origin_says_behind_a_body_is_of_the_body_alone() {
 async fn bodies_longer_than_a_window_come_and_go_over_http2() {
     const LEN: usize = 200_000;
     let (client, server) = duplex(1 << 14);
-    let serve = async move {
-        let mut connection = h2::server::handshake(server).await.unwrap();
-        while let Some(Ok((request, reply))) = connection.accept().await {
-            tokio::spawn(streams::answer(
-                async {
-                    let read = streams::Coming(request.into_body()).collect().await.unwrap().to_bytes();
-                    Response::new(Body::arriving(Pieces([Ok(read)].into()).boxed_unsync()))
-                },
-                reply,
-                Early::new().1,
-                Seats::for_test().take(),
-            ));
-        }
-    };
-    tokio::spawn(serve);
+    tokio::spawn(by(server, |body| async {
+        let Ok(read) = body.collect().await else { panic!("the body was cut") };
+        Response::new(Body::arriving(Pieces([Ok(read.to_bytes())].into()).boxed_unsync()))
+    }));
     let (mut send, connection) = h2::client::handshake(client).await.unwrap();
     tokio::spawn(connection);
     let (answer, mut body) = send.send_request(Request::post("https://a/").body(()).unwrap(), false).unwrap();
     body.send_data(Bytes::from(vec![1; LEN]), true).unwrap();
-    let echoed = streams::Coming(answer.await.unwrap().into_body()).collect().await.unwrap();
-    assert_eq!(echoed.to_bytes().len(), LEN);
+    let (mut echoed, mut len) = (answer.await.unwrap().into_body(), 0);
+    while let Some(data) = echoed.data().await {
+        let data = data.unwrap();
+        len += data.len();
+        echoed.flow_control().release_capacity(data.len()).unwrap();
+    }
+    assert_eq!(len, LEN);
 }

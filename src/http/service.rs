@@ -62,7 +62,6 @@ pub struct Service {
     /// When it is told to ask again.
     pub spread: Spread,
     /// Its place among all that the core may have at once.
-    #[expect(dead_code, reason = "given back when it is dropped")]
     pub place: Option<Arc<Place>>,
     /// What a connection by hyper leaves when it becomes something else.
     pub ends: Option<Ends>,

@@ -1,4 +1,5 @@
-//! The two HTTP/1.1 paths held against each other: for any request both must answer the same, byte for byte.
+//! The two HTTP/1.1 paths held against each other: for any request both must answer the same, byte for byte; and HTTP/2, by a
+//! client that is not ours, the same status, fields and body.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use super::plain::{self, End};
 use super::service::{Service, Site};
-use super::{Rhythm, connection};
+use super::{Rhythm, connection, two};
 use crate::base::clock::Clock;
 use crate::base::digest::Digest;
 use crate::snapshot::specimen::{STAMP, edition, showing_of, total_before};
@@ -61,6 +62,67 @@ pub(super) fn normal(answer: &[u8]) -> (Vec<String>, Vec<u8>) {
     }
     head[1..].sort();
     (head, answer[end..].to_vec())
+}
+
+/// What comes back for the same request over HTTP/2, as [`normal`] has it; `None` where HTTP/2 cannot say it.
+pub(super) async fn by_http2(site: &Arc<Site>, request: &str) -> Option<(Vec<String>, Vec<u8>)> {
+    let mut lines = request.lines();
+    let mut first = lines.next()?.split(' ');
+    let mut asked = http::Request::builder().method(first.next()?);
+    asked = asked.uri(format!("http://a{}", first.next().filter(|path| path.starts_with('/'))?));
+    let fields: Vec<_> =
+        lines.filter_map(|line| line.split_once(": ").or(line.strip_suffix(':').map(|n| (n, "")))).collect();
+    for (name, value) in fields.into_iter().filter(|field| *field != ("Host", "a")) {
+        if ["Host", "Connection"].contains(&name) {
+            return None;
+        }
+        asked = asked.header(name, value);
+    }
+    let asked = asked.body(()).ok()?;
+    let (client, server) = duplex(1 << 20);
+    let serving = tokio::spawn(two::serve(server, service(site)));
+    let (mut send, connection) = h2::client::handshake(client).await.unwrap();
+    let talking = tokio::spawn(connection);
+    let answer = send.send_request(asked, true).unwrap().0.await.unwrap();
+    let (head, mut coming) = answer.into_parts();
+    let mut body = Vec::new();
+    while let Some(data) = coming.data().await {
+        let data = data.unwrap();
+        coming.flow_control().release_capacity(data.len()).unwrap();
+        body.extend_from_slice(&data);
+    }
+    drop((send, coming));
+    talking.await.unwrap().unwrap();
+    serving.await.unwrap().unwrap();
+    let mut fields: Vec<String> = head
+        .headers
+        .iter()
+        .map(|(name, value)| match name.as_str() {
+            "date" => "date: ".to_owned(),
+            name => format!("{name}: {}", value.to_str().unwrap()),
+        })
+        .collect();
+    fields.sort();
+    Some(([vec![head.status.as_str().to_owned()], fields].concat(), body))
+}
+
+fn unchunked(mut body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    while let Some(at) = body.windows(2).position(|two| two == b"\r\n") {
+        let len = usize::from_str_radix(str::from_utf8(&body[..at]).unwrap(), 16).unwrap();
+        out.extend_from_slice(&body[at + 2..at + 2 + len]);
+        body = &body[at + 4 + len..];
+    }
+    out
+}
+
+/// What [`normal`] returns, as far as HTTP/2 has it.
+pub(super) fn beyond_http1((mut head, body): (Vec<String>, Vec<u8>)) -> (Vec<String>, Vec<u8>) {
+    head[0] = head[0].split(' ').nth(1).unwrap().to_owned();
+    let is_chunked = head.iter().any(|line| line == "transfer-encoding: chunked");
+    let body = if is_chunked { unchunked(&body) } else { body };
+    head.retain(|line| !line.is_empty() && !line.starts_with("connection: ") && !line.starts_with("transfer-"));
+    (head, body)
 }
 
 fn tag(site: &Arc<Site>, coding: Coding) -> String {
@@ -174,6 +236,9 @@ proptest! {
             let hyper = by_hyper(&site, request.as_bytes()).await;
             // What is no request at all is refused by either, by hyper without a word.
             let is_refused = |answer: &[u8]| answer.starts_with(b"HTTP/1.1 400 ");
+            if !is_refused(&hyper) && let Some(http2) = by_http2(&site, &request).await {
+                prop_assert_eq!(http2, beyond_http1(normal(&hyper)), "{}", request);
+            }
             if let Some(plain) = plain.filter(|plain| !is_refused(plain) || !is_refused(&hyper)) {
                 prop_assert_eq!(normal(&plain), normal(&hyper), "{}", request);
             }

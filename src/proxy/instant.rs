@@ -106,9 +106,8 @@ impl Corridor {
         if end.is_empty() { key } else { [&*key, end].concat().into() }
     }
 
-    /// Writes status line and fields of the answer behind `out`, without the empty line, and returns the body; `None`, and
-    /// nothing is written, where [`Corridor::ready`] has to be asked. `room` is for the key.
-    pub fn glance(&self, route: &Route, asked: &Glance, room: &mut String, out: &mut Vec<u8>) -> Option<Bytes> {
+    /// What lies ready for a request; `None` where [`Corridor::ready`] has to be asked. `room` is for the key.
+    pub fn glanced(&self, route: &Route, asked: &Glance, room: &mut String) -> Option<Glanced> {
         if !route.cache {
             return None;
         }
@@ -117,30 +116,79 @@ impl Corridor {
         if !stored.is_ready(now) || !stored.is_for_codings(asked.accept_encoding)? {
             return None;
         }
+        status_line(stored.status)?;
         let accepted = || Accepted::read(asked.accept_encoding);
         let coded = stored.coded.as_deref().and_then(|coded| coded::best(coded, stored.body.len(), &accepted()));
         let (lines, body) = coded.map_or((stored.lines(), &stored.body), |coded| (&coded.lines, &coded.body));
         let is_known = stored.status == StatusCode::OK && is_known(asked, lines);
-        out.extend_from_slice(if is_known { b"HTTP/1.1 304 Not Modified\r\n" } else { status_line(stored.status)? });
         let ttl = stored.left(now);
         let status = Status { ttl: Some(ttl), ..Status::of(Outcome::Hit) };
         self.tally(route).count(&status, asked.path, if is_known { StatusCode::NOT_MODIFIED } else { stored.status });
-        match is_known {
-            true => brief(lines, out),
-            false => out.extend_from_slice(lines.as_bytes()),
+        Some(Glanced {
+            stored: stored.status,
+            is_known,
+            is_negotiated: stored.coded.is_some(),
+            lines: lines.clone(),
+            age: stored.age(now),
+            // What is ready is fresh.
+            ttl: u32::try_from(ttl).unwrap_or(0),
+            body: if is_known { Bytes::new() } else { body.clone() },
+        })
+    }
+
+    /// Writes status line and fields of the answer behind `out`, without the empty line, and returns the body; `None`, and
+    /// nothing is written, where nothing is found at a glance.
+    pub fn glance(&self, route: &Route, asked: &Glance, room: &mut String, out: &mut Vec<u8>) -> Option<Bytes> {
+        let found = self.glanced(route, asked, room)?;
+        out.extend_from_slice(if found.is_known {
+            b"HTTP/1.1 304 Not Modified\r\n"
+        } else {
+            status_line(found.stored)?
+        });
+        match found.is_known {
+            true => brief(&found.lines, out),
+            false => out.extend_from_slice(found.lines.as_bytes()),
         }
-        if stored.coded.is_some() {
+        if found.is_negotiated {
             out.extend_from_slice(b"vary: accept-encoding\r\n");
         }
         out.extend_from_slice(b"age: ");
-        number(stored.age(now), out);
+        number(found.age, out);
         out.extend_from_slice(self.signature());
-        // What is ready is fresh.
-        number(u32::try_from(ttl).unwrap_or(0), out);
+        number(found.ttl, out);
         out.extend_from_slice(b"\r\n");
-        Some(if is_known { Bytes::new() } else { body.clone() })
+        Some(found.body)
+    }
+
+    /// The value of `Cache-Status` of a hit, up to the time that is left.
+    pub fn hit(&self) -> &[u8] {
+        self.signature().get(BEFORE_VALUE..).unwrap_or_default()
     }
 }
+
+/// What is found at a glance.
+pub struct Glanced {
+    stored: StatusCode,
+    /// The client has it: 304.
+    pub is_known: bool,
+    /// The coding was chosen by us.
+    pub is_negotiated: bool,
+    /// Its fields; of those of a 304 the brief ones count, see [`is_brief`].
+    pub lines: Lines,
+    /// Seconds, both.
+    pub age: u32,
+    pub ttl: u32,
+    pub body: Bytes,
+}
+
+impl Glanced {
+    pub fn status(&self) -> StatusCode {
+        if self.is_known { StatusCode::NOT_MODIFIED } else { self.stored }
+    }
+}
+
+/// What stands before the value in a signature.
+const BEFORE_VALUE: usize = "\r\ncache-status: ".len();
 
 /// What stands between the age and the time that is left.
 pub fn signature(name: &str) -> Box<[u8]> {
@@ -169,16 +217,22 @@ fn is_known(asked: &Glance, lines: &Lines) -> bool {
     asked.if_none_match.is_some_and(|line| validate::names(line, tag()))
 }
 
+/// Whether 304 says a field again.
+pub fn is_brief(name: &[u8]) -> bool {
+    BRIEF.iter().any(|known| known.as_str().as_bytes() == name)
+}
+
 /// The lines that 304 says again.
 fn brief(lines: &Lines, out: &mut Vec<u8>) {
     for (name, _, line) in lines.iter() {
-        if BRIEF.iter().any(|known| known.as_str().as_bytes() == name) {
+        if is_brief(name) {
             out.extend_from_slice(line);
         }
     }
 }
 
-fn number(mut n: u32, out: &mut Vec<u8>) {
+/// Digits, without the machinery of formatting.
+pub fn number(mut n: u32, out: &mut Vec<u8>) {
     let (mut digits, mut at) = ([0; 10], 10);
     loop {
         at -= 1;

@@ -23,6 +23,11 @@ impl Lines {
         Lines(bytes.into())
     }
 
+    /// The memory that they are in.
+    pub fn bytes(&self) -> &Bytes {
+        &self.0
+    }
+
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -1,0 +1,97 @@
+//! The static table (RFC 7541, A).
+
+use super::token::Token;
+
+/// Index 1 is the first.
+pub const FIXED: [(&str, &str); 61] = [
+    (":authority", ""),
+    (":method", "GET"),
+    (":method", "POST"),
+    (":path", "/"),
+    (":path", "/index.html"),
+    (":scheme", "http"),
+    (":scheme", "https"),
+    (":status", "200"),
+    (":status", "204"),
+    (":status", "206"),
+    (":status", "304"),
+    (":status", "400"),
+    (":status", "404"),
+    (":status", "500"),
+    ("accept-charset", ""),
+    ("accept-encoding", "gzip, deflate"),
+    ("accept-language", ""),
+    ("accept-ranges", ""),
+    ("accept", ""),
+    ("access-control-allow-origin", ""),
+    ("age", ""),
+    ("allow", ""),
+    ("authorization", ""),
+    ("cache-control", ""),
+    ("content-disposition", ""),
+    ("content-encoding", ""),
+    ("content-language", ""),
+    ("content-length", ""),
+    ("content-location", ""),
+    ("content-range", ""),
+    ("content-type", ""),
+    ("cookie", ""),
+    ("date", ""),
+    ("etag", ""),
+    ("expect", ""),
+    ("expires", ""),
+    ("from", ""),
+    ("host", ""),
+    ("if-match", ""),
+    ("if-modified-since", ""),
+    ("if-none-match", ""),
+    ("if-range", ""),
+    ("if-unmodified-since", ""),
+    ("last-modified", ""),
+    ("link", ""),
+    ("location", ""),
+    ("max-forwards", ""),
+    ("proxy-authenticate", ""),
+    ("proxy-authorization", ""),
+    ("range", ""),
+    ("referer", ""),
+    ("refresh", ""),
+    ("retry-after", ""),
+    ("server", ""),
+    ("set-cookie", ""),
+    ("strict-transport-security", ""),
+    ("transfer-encoding", ""),
+    ("user-agent", ""),
+    ("vary", ""),
+    ("via", ""),
+    ("www-authenticate", ""),
+];
+
+/// The index of a name, the first one that has it.
+pub fn named(name: &[u8]) -> Option<usize> {
+    FIXED.iter().position(|(known, _)| known.as_bytes() == name).map(|at| at + 1)
+}
+
+/// What the name at this place of the table is to us.
+pub fn token(at: usize) -> Token {
+    match at {
+        0 => Token::Authority,
+        1 | 2 => Token::Method,
+        3 | 4 => Token::Path,
+        5 | 6 => Token::Scheme,
+        7..=13 => Token::OtherPseudo,
+        15 => Token::AcceptEncoding,
+        18 => Token::Accept,
+        22 | 23 => Token::ToCaches,
+        27 => Token::ContentLength,
+        37 => Token::Host,
+        38 => Token::IfMatch,
+        39 => Token::IfModifiedSince,
+        40 => Token::IfNoneMatch,
+        41 => Token::IfRange,
+        42 => Token::IfUnmodifiedSince,
+        49 => Token::Range,
+        56 => Token::Connection,
+        _ => Token::Other,
+    }
+}
