@@ -11,7 +11,7 @@ use super::{limits, notebook};
 use crate::admin::{self, Admin, Company};
 use crate::base::clock::Clock;
 use crate::config::Settings;
-use crate::http::{Listen, Rhythm, Server, Site, StartError};
+use crate::http::{Counted, Listen, Rhythm, Server, Site, StartError};
 use crate::ingest::source::proxy::Proxies;
 use crate::ingest::{self, Gate, Operator, Plan, Reporter, Sources, Staging, Waiting};
 use crate::proxy::corridor::Corridor;
@@ -67,7 +67,8 @@ impl Running {
         let plan = Plan { election, calendar, looks: settings.looks };
         let gate = Gate::new(plan, live.clone(), clock.clone(), report.clone());
         let corridor = settings.proxy.map(|proxy| Arc::new(Corridor::new(proxy, clock.clone(), &metrics)));
-        let site = Site { public: gate.public(), rhythm: Rhythm { clock: clock.clone() }, corridor: corridor.clone() };
+        let (rhythm, counted) = (Rhythm { clock: clock.clone() }, Counted::new(&metrics));
+        let site = Site { public: gate.public(), rhythm, corridor: corridor.clone(), counted };
         let mut http = settings.http;
         http.connections_max = limits::connections(http.connections_max);
         let kept = Kept::read(&disk, &state, &clock);

@@ -12,6 +12,7 @@ pub mod clients;
 pub mod conditional;
 mod connection;
 mod core;
+mod counted;
 mod dictionary;
 pub mod fields;
 pub mod framing;
@@ -44,6 +45,7 @@ mod twins;
 mod watch;
 
 pub use body::Body;
+pub use counted::Counted;
 pub use freshness::Rhythm;
 pub use listen::Listen;
 pub use server::{Server, Settings, StartError};

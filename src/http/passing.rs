@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use super::body::Body;
 use super::service::{Decided, Service, Site};
-use super::{Rhythm, connection, multiplexed, streams};
+use super::{Counted, Rhythm, connection, multiplexed, streams};
 use crate::base::clock::Clock;
 use crate::proxy::corridor::{Corridor, Settings};
 use crate::proxy::failure::Failure;
@@ -74,7 +74,7 @@ pub(super) fn site_before(port: u16, routes: Vec<Route>) -> Arc<Site> {
     let (clock, _) = Clock::scripted(STAMP.parse().unwrap());
     let corridor = Some(Arc::new(Corridor::new(settings, clock.clone(), &Arc::default())));
     let public = Arc::new(Public::new(showing(snapshot())));
-    Arc::new(Site { public, rhythm: Rhythm { clock }, corridor })
+    Arc::new(Site { public, rhythm: Rhythm { clock }, corridor, counted: Counted::default() })
 }
 
 /// All that comes back over HTTP/1.1.

@@ -9,11 +9,12 @@ use std::task::{Context, Poll};
 
 use http::header::{CONNECTION, HOST, HeaderValue};
 use http::uri::{Authority, Scheme};
-use http::{Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 
 use super::answer::{self, Answer, answer, elsewhere};
 use super::body::Body;
 use super::clients::Guest;
+use super::counted::Counted;
 use super::dictionary::is_local;
 use super::fields::Fields;
 use super::freshness::Rhythm;
@@ -37,6 +38,7 @@ pub struct Site {
     pub rhythm: Rhythm,
     /// Where what is not in the package comes from; `None` where it comes from nowhere.
     pub corridor: Option<Arc<Corridor>>,
+    pub counted: Counted,
 }
 
 /// One connection's view of the site.
@@ -150,6 +152,7 @@ impl Service {
                 },
             },
         };
+        self.site.counted.count(&answer, request.method() != Method::HEAD);
         Decided::Answered(respond(answer, request.method(), &self.site.rhythm))
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use difusor::base::clock::{Clock, Monotonic};
 use difusor::http::clients::{Limits, Rules};
 use difusor::http::tickets::Tickets;
-use difusor::http::{Listen, Rhythm, Server, Settings, Site};
+use difusor::http::{Counted, Listen, Rhythm, Server, Settings, Site};
 use difusor::record::Metrics;
 use difusor::snapshot::{Edition, Live, Snapshot};
 
@@ -171,7 +171,7 @@ fn a_million_requests_through_a_thousand_swaps() {
         grace: Duration::from_secs(10),
         clients: Rules { limits: Limits { connections: 100, requests: 0, burst: 0 }, exempt: Vec::new() },
     };
-    let site = Site { public: gate.public(), rhythm, corridor: None };
+    let site = Site { public: gate.public(), rhythm, corridor: None, counted: Counted::default() };
     let server = Server::start(&settings, Arc::new(site), Arc::new(Tickets::of(b"", 0)), &Metrics::new()).unwrap();
     let stage = Stage {
         night,
