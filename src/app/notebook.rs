@@ -26,6 +26,7 @@ fn count(metrics: &Metrics, happening: &Happening) {
             metrics.took(Step::Store, took.store);
             shown(metrics, dates);
         }
+        Happening::Improved { differences, .. } => metrics.differences(differences.count, differences.bytes),
         Happening::Restored { dates, .. } | Happening::Decided { dates, .. } => shown(metrics, dates),
         Happening::Turned { from, to, .. } => metrics.turned(from.map(State::token), to.token()),
         Happening::Held { .. } => metrics.package(Package::Held),

@@ -13,7 +13,7 @@ use crate::admin::{self, Admin, Company};
 use crate::base::clock::Clock;
 use crate::config::Settings;
 use crate::http::ladder::Ladder;
-use crate::http::{Listen, Rhythm, Server, Site, StartError};
+use crate::http::{Counted, Listen, Rhythm, Server, Site, StartError};
 use crate::ingest::source::proxy::Proxies;
 use crate::ingest::{self, Gate, Operator, Plan, Reporter, Sources, Staging, Waiting};
 use crate::proxy::corridor::Corridor;
@@ -78,6 +78,7 @@ impl Running {
             rhythm: Rhythm { clock: clock.clone() },
             corridor: corridor.clone(),
             ladder: ladder.clone(),
+            counted: Counted::new(&metrics),
         };
         let mut http = settings.http;
         http.connections_max = limits::connections(http.connections_max);

@@ -12,6 +12,7 @@ pub mod clients;
 pub mod conditional;
 mod connection;
 mod core;
+mod counted;
 mod dictionary;
 pub mod fields;
 pub mod forwarded;
@@ -56,6 +57,7 @@ pub mod two;
 mod watch;
 
 pub use body::Body;
+pub use counted::Counted;
 pub use freshness::{Rhythm, Spread};
 pub use listen::Listen;
 pub use server::{Server, Settings, StartError};

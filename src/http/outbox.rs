@@ -113,7 +113,7 @@ impl Outbox {
         let showing = service.site.public.load();
         let host = std::str::from_utf8(plain.host).ok();
         let body = match service.judge(&asked, host, answer(&asked, &showing)) {
-            Judged::Answered(answer) => self.head(answer, service),
+            Judged::Answered(answer) => self.head(answer, service, plain.is_head),
             Judged::Onward(way) => {
                 let Some(host) = host.filter(|host| is_usable(host)) else { return Pushed::Other };
                 let from = self.heads.len();
@@ -169,7 +169,7 @@ impl Outbox {
     }
 
     /// Writes the head, and returns the body.
-    fn head(&mut self, answer: Answer, service: &Service) -> Option<Bytes> {
+    fn head(&mut self, answer: Answer, service: &Service, is_head: bool) -> Option<Bytes> {
         let out = &mut self.heads;
         let body = match &answer.what {
             What::Whole(content, chosen) => {
@@ -194,6 +194,7 @@ impl Outbox {
             }
             _ => return None,
         };
+        service.site.counted.count(&answer, !is_head);
         let is_dated = answer.freshness != Freshness::Own;
         if let Some(corte) = answer.corte {
             if is_dated && matches!(answer.what, What::Whole(..)) {

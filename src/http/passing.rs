@@ -19,7 +19,7 @@ use super::service::{Decided, Service, Site};
 use super::two::connection::{Answered, Answers, Reply};
 use super::two::exchange::{Bridge, Upload};
 use super::two::head::Head;
-use super::{Rhythm, connection, two};
+use super::{Counted, Rhythm, connection, two};
 use crate::base::clock::Clock;
 use crate::proxy::corridor::{Corridor, Settings};
 use crate::proxy::failure::Failure;
@@ -77,7 +77,13 @@ pub(super) fn site_before(port: u16, routes: Vec<Route>) -> Arc<Site> {
     let (clock, _) = Clock::scripted(STAMP.parse().unwrap());
     let corridor = Some(Arc::new(Corridor::new(settings, clock.clone(), &Arc::default())));
     let public = Arc::new(Public::new(showing(snapshot())));
-    Arc::new(Site { public, rhythm: Rhythm { clock }, corridor, ladder: super::ladder::idle() })
+    Arc::new(Site {
+        public,
+        rhythm: Rhythm { clock },
+        corridor,
+        ladder: super::ladder::idle(),
+        counted: Counted::default(),
+    })
 }
 
 /// All that comes back over HTTP/1.1.

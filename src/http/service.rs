@@ -10,12 +10,13 @@ use std::task::{Context, Poll};
 
 use http::header::{CONNECTION, HOST, HeaderValue};
 use http::uri::{Authority, Scheme};
-use http::{Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 
 use super::answer::{self, Answer, answer, elsewhere};
 use super::body::Body;
 use super::budget::Place;
 use super::clients::{Clients, Guest};
+use super::counted::Counted;
 use super::dictionary::is_local;
 use super::fields::Fields;
 use super::freshness::{Rhythm, Spread};
@@ -44,6 +45,7 @@ pub struct Site {
     pub corridor: Option<Arc<Corridor>>,
     /// What is offered while more is asked for than can be sent.
     pub ladder: Arc<Ladder>,
+    pub counted: Counted,
 }
 
 /// One connection's view of the site.
@@ -204,6 +206,7 @@ impl Service {
                 },
             },
         };
+        self.site.counted.count(&answer, request.method() != Method::HEAD);
         let response = respond(answer, request.method(), &self.site.rhythm);
         self.seat.answered(response.status());
         Decided::Answered(response)

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use super::plain::{self, End};
 use super::service::{Service, Site};
-use super::{Rhythm, connection, two};
+use super::{Counted, Rhythm, connection, two};
 use crate::base::clock::Clock;
 use crate::base::digest::Digest;
 use crate::snapshot::specimen::{STAMP, edition, showing_of, total_before};
@@ -20,7 +20,13 @@ fn site() -> Arc<Site> {
     let public = Arc::new(Public::new(showing_of(edition())));
     // The clock stands still, so that both paths answer in the same second of the election.
     let (clock, _) = Clock::scripted(STAMP.parse().unwrap());
-    Arc::new(Site { public, rhythm: Rhythm { clock }, corridor: None, ladder: super::ladder::idle() })
+    Arc::new(Site {
+        public,
+        rhythm: Rhythm { clock },
+        corridor: None,
+        ladder: super::ladder::idle(),
+        counted: Counted::default(),
+    })
 }
 
 fn service(site: &Arc<Site>) -> Service {

@@ -34,7 +34,7 @@ impl Descent {
     }
 
     /// What goes live, with quick differences from the corte before it.
-    pub fn of(mut self, snapshot: Snapshot) -> Snapshot {
+    pub fn of(mut self, snapshot: &Snapshot) -> Snapshot {
         let latest = &self.past[..self.past.len().min(1)];
         let (wanted, started) = (snapshot.wanted(latest), Monotonic::now());
         let make = |(): &mut (), n: usize| {
@@ -44,11 +44,6 @@ impl Descent {
         };
         let Ok(first) = pool::each(wanted.len(), || (), make);
         first.into_iter().flatten().for_each(|difference| self.made.add(difference));
-        self.of_known(&snapshot)
-    }
-
-    /// The same with those alone that are there.
-    pub fn of_known(self, snapshot: &Snapshot) -> Snapshot {
         // Where no differences are made, nobody need keep anything for one.
         if self.is_on { snapshot.descending(&self.past, &self.made) } else { snapshot.clone() }
     }

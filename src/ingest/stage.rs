@@ -245,7 +245,7 @@ impl Stage {
         let descent = Descent::of_next(intake, self.live.load().as_deref(), corte.id);
         // One waits for the disk, the other for the processor.
         let ((stored, store), (snapshot, build)) = thread::scope(|scope| {
-            let build = || descent.of(Snapshot::build(verified, &known, &making, &occasion));
+            let build = || descent.of(&Snapshot::build(verified, &known, &making, &occasion));
             let building = scope.spawn(|| timed(build));
             let stored = timed(|| if is_kept { Ok(()) } else { vault.keep(verified, facts) });
             (stored, building.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
@@ -359,7 +359,7 @@ impl Stage {
 
     /// The same with what its paths had before.
     fn descended(&self, intake: &Intake, snapshot: &Snapshot) -> Arc<Snapshot> {
-        Arc::new(Descent::of_next(intake, self.live.load().as_deref(), snapshot.corte().id).of_known(snapshot))
+        Arc::new(Descent::of_next(intake, self.live.load().as_deref(), snapshot.corte().id).of(snapshot))
     }
 
     /// What `Last-Modified` has said so far: later must be later.

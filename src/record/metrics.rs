@@ -15,6 +15,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
 use super::kinds::Severity;
+use super::lanes::Lanes;
 
 /// One metric.
 pub struct Row {
@@ -40,7 +41,7 @@ const fn row(
 const SECONDS: Option<&str> = Some("seconds");
 const BYTES: Option<&str> = Some("bytes");
 
-pub static TABLE: [Row; 24] = [
+pub static TABLE: [Row; 28] = [
     row(
         "difusor_packages",
         "counter",
@@ -109,6 +110,16 @@ pub static TABLE: [Row; 24] = [
         "",
         "Steps that are taken of what is left out: 0 all is offered, 1 no images, 2 no downloads, 3 the essentials alone",
     ),
+    row(
+        "difusor_responses",
+        "counter",
+        None,
+        "`coding`: identity, gzip, br, zstd, dcb, dcz; none: 304, without a body",
+        "Responses with files of the package, by content coding",
+    ),
+    row("difusor_response", "counter", BYTES, "`coding`: the same", "Bytes of their bodies"),
+    row("difusor_differences", "gauge", None, "", "Differences of the live corte from earlier ones that are ready"),
+    row("difusor_difference", "gauge", BYTES, "", "Bytes of memory that they take"),
     row(
         "difusor_proxied",
         "counter",
@@ -232,12 +243,26 @@ pub struct Metrics {
     left_out: Family<Labels<1>, Counter>,
     ladder: Gauge,
     connections: Gauge,
+    responses: Family<Labels<1>, SentCounter>,
+    response_bytes: Family<Labels<1>, SentCounter>,
+    differences: Number,
+    difference_bytes: Number,
     proxied: Family<Proxied, Counter>,
     origin_failures: Family<OriginFailed, Counter>,
     origin_ejections: Family<OriginPlace, Counter>,
     origin_up: Family<OriginPlace, Gauge, fn() -> Gauge>,
     states: Family<Labels<1>, Gauge>,
     start: Gauge,
+}
+
+/// Of the serving path.
+type SentCounter = Counter<u64, Lanes>;
+
+/// What goes out in one coding.
+#[derive(Debug, Default)]
+pub struct Sent {
+    pub responses: SentCounter,
+    pub bytes: SentCounter,
 }
 
 /// From a small site on a fast disk to a gigabyte on a slow one.
@@ -286,6 +311,10 @@ impl Metrics {
             left_out: add(registry, "difusor_left_out", Family::default()),
             ladder: add(registry, "difusor_ladder", Gauge::default()),
             connections: add(registry, "difusor_connections", Gauge::default()),
+            responses: add(registry, "difusor_responses", Family::default()),
+            response_bytes: add(registry, "difusor_response", Family::default()),
+            differences: add(registry, "difusor_differences", Number::default()),
+            difference_bytes: add(registry, "difusor_difference", Number::default()),
             proxied: add(registry, "difusor_proxied", Family::default()),
             origin_failures: add(registry, "difusor_origin_failures", Family::default()),
             origin_ejections: add(registry, "difusor_origin_ejections", Family::default()),
@@ -381,6 +410,19 @@ impl Metrics {
         self.connections.clone()
     }
 
+    /// The counters of what is sent in this coding: kept by who sends.
+    pub fn sent(&self, coding: &'static str) -> Sent {
+        let labels = [("coding", coding)];
+        let (responses, bytes) = (&self.responses, &self.response_bytes);
+        Sent { responses: responses.get_or_create(&labels).clone(), bytes: bytes.get_or_create(&labels).clone() }
+    }
+
+    /// Differences of the live corte that are ready, and their bytes.
+    pub fn differences(&self, count: usize, bytes: usize) {
+        self.differences.set(count as u64);
+        self.difference_bytes.set(bytes as u64);
+    }
+
     /// The counter of a route's requests that came to `outcome`: kept by who counts, for it is asked for on the serving path.
     /// Both names come from the settings and the code, so there are few.
     pub fn proxied(&self, route: &str, outcome: &'static str) -> Counter {
@@ -473,6 +515,8 @@ mod tests {
         metrics.turned_away("client-requests").inc();
         metrics.left_out("image").inc();
         metrics.ladder(1);
+        metrics.sent("dcb").bytes.inc_by(7);
+        metrics.differences(3, 900);
         metrics.proxied("actas", "hit").inc();
         metrics.origin_failed("actas", "reset");
         let place = |number| ([192, 0, 2, number], 80).into();

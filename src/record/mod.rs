@@ -3,6 +3,7 @@
 
 pub mod incidents;
 mod kinds;
+mod lanes;
 pub mod metrics;
 mod rate;
 

@@ -162,15 +162,15 @@ impl Snapshot {
 
     /// The same corte with another resource under each path.
     pub(super) fn map(&self, other: impl Fn(&str, &Resource) -> Resource) -> Snapshot {
-        let of = |(path, entry): (&Box<str>, &Entry)| match entry {
-            Entry::File(resource) => (path.clone(), Entry::File(other(path, resource))),
-            Entry::FolderWithoutSlash => (path.clone(), Entry::FolderWithoutSlash),
+        let of = |path: &str, entry: &Entry| match entry {
+            Entry::File(resource) => Entry::File(other(path, resource)),
+            Entry::FolderWithoutSlash => Entry::FolderWithoutSlash,
         };
         Snapshot {
             corte: self.corte.clone(),
             sums: self.sums,
             fields: self.fields.clone(),
-            entries: self.entries.iter().map(of).collect(),
+            entries: self.entries.iter().map(|(path, entry)| (path.clone(), of(path, entry))).collect(),
         }
     }
 

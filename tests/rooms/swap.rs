@@ -11,7 +11,7 @@ use difusor::http::clients::{Limits, Rules};
 use difusor::http::ladder::{Classes, Ladder};
 use difusor::http::patience::Patience;
 use difusor::http::tickets::Tickets;
-use difusor::http::{Listen, Rhythm, Server, Settings, Site};
+use difusor::http::{Counted, Listen, Rhythm, Server, Settings, Site};
 use difusor::record::Metrics;
 use difusor::snapshot::{Edition, Live, Snapshot};
 
@@ -175,7 +175,7 @@ fn a_million_requests_through_a_thousand_swaps() {
         patience: Patience::default(),
     };
     let ladder = Arc::new(Ladder::new(Classes::default(), &Metrics::new()));
-    let site = Site { public: gate.public(), rhythm, corridor: None, ladder };
+    let site = Site { public: gate.public(), rhythm, corridor: None, ladder, counted: Counted::default() };
     let server = Server::start(&settings, Arc::new(site), Arc::new(Tickets::of(b"", 0)), &Metrics::new()).unwrap();
     let stage = Stage {
         night,

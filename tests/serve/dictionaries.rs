@@ -124,6 +124,7 @@ fn who_has_an_earlier_corte_gets_the_difference_from_it() {
             let again = talk.get(ACTAS, &format!("{}If-None-Match: {tag}\r\n", having(&actas(6))));
             assert_eq!((again.status, again.field("etag")), (304, Some(tag)), "{}", again.head);
             // A part is a part of the whole.
+            let ask = ask.replace("gzip, br, zstd", "identity;q=0.1");
             let part = talk.get(ACTAS, &format!("{ask}Range: bytes=0-6\r\n"));
             assert_eq!((part.status, part.field("content-encoding")), (206, None), "{}", part.head);
             assert_eq!(part.body, b"corte 6");

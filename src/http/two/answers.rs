@@ -181,6 +181,7 @@ fn say(answer: Answer, method: &Method, service: &Service, reply: &mut Reply) ->
     let signs = answer.showing.signs(answer.freshness == Freshness::Pinned);
     let corte = answer.corte;
     let (encoder, out) = (&mut *reply.encoder, &mut *reply.out);
+    service.site.counted.count(&answer, *method != Method::HEAD);
     match &answer.what {
         What::Whole(content, chosen) => {
             encoder.begin(200, out);
