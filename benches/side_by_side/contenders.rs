@@ -51,13 +51,9 @@ pub fn columns(table: Table) -> &'static [&'static str] {
 /// The ratios that a table shows: of the first to the second.
 pub fn pairs(table: Table) -> &'static [(&'static str, &'static str)] {
     match table {
-        Table::Own => &[
-            ("h2o", "nginx"),
-            ("haproxy", "nginx"),
-            ("hyper", "nginx"),
-            ("difusor", "nginx"),
-            ("difusor", "hyper"),
-        ],
+        Table::Own => {
+            &[("h2o", "nginx"), ("haproxy", "nginx"), ("hyper", "nginx"), ("difusor", "nginx"), ("difusor", "hyper")]
+        }
         Table::Proxied => &[("difusor", "nginx"), ("difusor", PACKAGE)],
     }
 }

@@ -51,10 +51,10 @@ pub struct Holding {
 const PER_ADDRESS: u32 = 100;
 /// Opened at a time.
 const AT_ONCE: u32 = 50;
-/// Until a server that has just begun has done all that it does once.
-const BEGIN: Duration = Duration::from_secs(8);
 /// Until a server has given back what it will.
 const SETTLE: Duration = Duration::from_secs(2);
+/// So many times its memory has to stay what it was, and so often that is looked at.
+const STEADY: (u32, u32) = (4, 60);
 
 /// Prints both tables.
 pub fn run(args: &crate::Args, wanted: &Args) -> Result<(), Fault> {
@@ -94,15 +94,11 @@ pub fn run(args: &crate::Args, wanted: &Args) -> Result<(), Fault> {
 }
 
 /// What `measured` finds at a server that was just started.
-fn alone<R>(
-    kind: Kind,
-    wire: Wire,
-    measured: impl FnOnce(&Cell, &Contender) -> Result<R, Fault>,
-) -> Result<R, Fault> {
+fn alone<R>(kind: Kind, wire: Wire, measured: impl FnOnce(&Cell, &Contender) -> Result<R, Fault>) -> Result<R, Fault> {
     let inputs = Inputs::make()?;
     let cell = Cell::kept(wire, &inputs.bodies[0]);
     let peer = Peer::start(kind, &inputs, crate::DISCARD)?;
-    std::thread::sleep(BEGIN);
+    steady(peer.pid())?;
     let to = contenders::of(&cell, std::slice::from_ref(&peer)).remove(0);
     measured(&cell, &to)
 }
@@ -123,7 +119,7 @@ fn growth(cell: &Cell, to: &Contender, connections: u32) -> Result<f64, Fault> {
         let mut said = String::new();
         BufReader::new(holding.stdout.take().ok_or("no output")?).read_line(&mut said)?;
         std::thread::sleep(SETTLE);
-        let memory = measure::family(to.peer.pid()).into_iter().filter_map(resident).sum();
+        let memory = memory(to.peer.pid());
         // It ends with its input.
         drop(holding.stdin.take());
         holding.wait()?;
@@ -131,9 +127,30 @@ fn growth(cell: &Cell, to: &Contender, connections: u32) -> Result<f64, Fault> {
     };
     let before = with(few)?;
     // The server has to see that they are gone.
-    std::thread::sleep(SETTLE);
+    steady(to.peer.pid())?;
     let after = with(connections)?;
     Ok((after as f64 - before as f64) / f64::from(connections - few))
+}
+
+/// Waits until a server does what it does once no more: ours compresses what it has just read.
+fn steady(pid: u32) -> Result<(), Fault> {
+    let (mut last, mut times) = (0, 0);
+    for _ in 0..STEADY.1 {
+        std::thread::sleep(SETTLE);
+        child::check()?;
+        let now = memory(pid);
+        times = if now.abs_diff(last) < now / 200 { times + 1 } else { 0 };
+        if times == STEADY.0 {
+            return Ok(());
+        }
+        last = now;
+    }
+    Err("its memory is never the same".into())
+}
+
+/// Of a process and its descendants, in bytes.
+fn memory(pid: u32) -> u64 {
+    measure::family(pid).into_iter().filter_map(resident).sum()
 }
 
 /// `VmRSS` of proc(5), in bytes.
@@ -146,39 +163,35 @@ fn resident(pid: u32) -> Option<u64> {
 /// Opens the connections, asks once on each, says `all`, and keeps them until its input ends.
 pub fn hold(args: Holding) -> Result<(), Fault> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let connector = match &args.chain {
-            Some(chain) => Some(TlsConnector::from(Arc::new(handshakes::config(chain, false)?))),
-            None => None,
-        };
-        let mut kept = Vec::new();
-        for begin in (0..args.connections).step_by(AT_ONCE as usize) {
-            let mut some = tokio::task::JoinSet::new();
-            for n in begin..(begin + AT_ONCE).min(args.connections) {
-                some.spawn(one(n, args.address, args.path.clone(), connector.clone()));
+    runtime
+        .block_on(async {
+            let connector = match &args.chain {
+                Some(chain) => Some(TlsConnector::from(Arc::new(handshakes::config(chain, false)?))),
+                None => None,
+            };
+            let mut kept = Vec::new();
+            for begin in (0..args.connections).step_by(AT_ONCE as usize) {
+                let mut some = tokio::task::JoinSet::new();
+                for n in begin..(begin + AT_ONCE).min(args.connections) {
+                    some.spawn(one(n, args.address, args.path.clone(), connector.clone()));
+                }
+                while let Some(one) = some.join_next().await {
+                    kept.push(one??);
+                }
             }
-            while let Some(one) = some.join_next().await {
-                kept.push(one??);
-            }
-        }
-        println!("all");
-        Ok::<_, Fault>(kept)
-    })
-    .inspect_err(|fault| println!("{fault}"))
-    .map(|_kept| {
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-    })
+            println!("all");
+            Ok::<_, Fault>(kept)
+        })
+        .inspect_err(|fault| println!("{fault}"))
+        .map(|_kept| {
+            let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        })
 }
 
 trait Kept: Send {}
 impl<T: Send> Kept for T {}
 
-async fn one(
-    n: u32,
-    to: SocketAddr,
-    path: String,
-    connector: Option<TlsConnector>,
-) -> Result<Box<dyn Kept>, Fault> {
+async fn one(n: u32, to: SocketAddr, path: String, connector: Option<TlsConnector>) -> Result<Box<dyn Kept>, Fault> {
     let socket = TcpSocket::new_v4()?;
     let from = Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 1, 0, 1)) + n / PER_ADDRESS);
     socket.bind(SocketAddrV4::new(from, 0).into())?;

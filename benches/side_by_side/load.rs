@@ -71,7 +71,9 @@ pub fn many(connections: u32, url: &str, response: u64, seconds: u32) -> Result<
 }
 
 fn wrk_on(mut command: Command, connections: u32, url: &str, response: u64, seconds: u32) -> Result<Load, Fault> {
-    command.args(["-t", "1", "-c", &connections.to_string(), "-d", &format!("{seconds}s"), "--timeout", "30s"]).arg(url);
+    command
+        .args(["-t", "1", "-c", &connections.to_string(), "-d", &format!("{seconds}s"), "--timeout", "30s"])
+        .arg(url);
     read_wrk(&child::output(&mut command)?, response)
 }
 

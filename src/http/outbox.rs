@@ -118,7 +118,7 @@ impl Outbox {
                         }
                         return Pushed::Awaited(Box::new(Awaited { onward, request }));
                     };
-                                write_fields(ready.status(), ready.headers().iter(), self.says_close, &mut self.heads);
+                    write_fields(ready.status(), ready.headers().iter(), self.says_close, &mut self.heads);
                     Some(ready.into_body())
                 } else {
                     glanced
@@ -136,13 +136,7 @@ impl Outbox {
     }
 
     /// Writes the head of what lies ready in the corridor, if that can be told at a glance, and returns the body.
-    fn glance(
-        &mut self,
-        plain: &Plain,
-        host: &str,
-        way: &Way,
-        corte: Option<&CorteFields>,
-    ) -> Option<Bytes> {
+    fn glance(&mut self, plain: &Plain, host: &str, way: &Way, corte: Option<&CorteFields>) -> Option<Bytes> {
         let fields = &plain.fields;
         if !plain.is_bare || !fields.if_modified_since.is_none() {
             return None;

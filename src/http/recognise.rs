@@ -75,8 +75,7 @@ fn plain<'b>(request: &httparse::Request<'_, 'b>) -> Option<Plain<'b>> {
         Some((path, query)) => (path, Some(query)),
         None => (target, None),
     };
-    let mut plain =
-        Plain { is_head, path, query, host: b"", fields: Fields::default(), is_bare: true, closes: false };
+    let mut plain = Plain { is_head, path, query, host: b"", fields: Fields::default(), is_bare: true, closes: false };
     plain.host = fields(request.headers, &mut plain)?;
     Some(plain)
 }

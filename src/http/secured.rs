@@ -91,7 +91,8 @@ async fn bytes_come_and_go_by_every_cipher() {
 #[tokio::test]
 async fn a_hybrid_of_ml_kem_is_offered() {
     let group = aws_lc_rs::kx_group::X25519MLKEM768;
-    let (_server, client) = pair(CryptoProvider { kx_groups: vec![group], ..aws_lc_rs::default_provider() }, 1 << 16).await;
+    let (_server, client) =
+        pair(CryptoProvider { kx_groups: vec![group], ..aws_lc_rs::default_provider() }, 1 << 16).await;
     let agreed = client.get_ref().1.negotiated_key_exchange_group().unwrap();
     assert_eq!(agreed.name(), NamedGroup::X25519MLKEM768);
 }

@@ -56,10 +56,7 @@ pub struct Session {
 
 impl Session {
     /// After the handshake of `tls`, which has left `opened` and `sealed`, and `unsent`.
-    pub fn new(
-        tls: UnbufferedServerConnection,
-        [sealed, opened, unsent]: [Vec<u8>; 3],
-    ) -> Result<Session, Error> {
+    pub fn new(tls: UnbufferedServerConnection, [sealed, opened, unsent]: [Vec<u8>; 3]) -> Result<Session, Error> {
         let (secrets, kernel) = tls.dangerous_into_kernel_connection()?;
         let version = kernel.protocol_version();
         let unknown = || Error::General("a cipher that the records do not know".into());
