@@ -51,10 +51,10 @@ pub struct Holding {
 const PER_ADDRESS: u32 = 100;
 /// Opened at a time.
 const AT_ONCE: u32 = 50;
-/// Until a server that has just begun has done all that it does once.
-const BEGIN: Duration = Duration::from_secs(8);
 /// Until a server has given back what it will.
 const SETTLE: Duration = Duration::from_secs(2);
+/// So many times its memory has to stay what it was, and so often that is looked at.
+const STEADY: (u32, u32) = (4, 60);
 
 /// Prints both tables.
 pub fn run(args: &crate::Args, wanted: &Args) -> Result<(), Fault> {
@@ -98,7 +98,7 @@ fn alone<R>(kind: Kind, wire: Wire, measured: impl FnOnce(&Cell, &Contender) -> 
     let inputs = Inputs::make()?;
     let cell = Cell::kept(wire, &inputs.bodies[0]);
     let peer = Peer::start(kind, &inputs, crate::DISCARD)?;
-    std::thread::sleep(BEGIN);
+    steady(peer.pid())?;
     let to = contenders::of(&cell, std::slice::from_ref(&peer)).remove(0);
     measured(&cell, &to)
 }
@@ -119,7 +119,7 @@ fn growth(cell: &Cell, to: &Contender, connections: u32) -> Result<f64, Fault> {
         let mut said = String::new();
         BufReader::new(holding.stdout.take().ok_or("no output")?).read_line(&mut said)?;
         std::thread::sleep(SETTLE);
-        let memory = measure::family(to.peer.pid()).into_iter().filter_map(resident).sum();
+        let memory = memory(to.peer.pid());
         // It ends with its input.
         drop(holding.stdin.take());
         holding.wait()?;
@@ -127,9 +127,30 @@ fn growth(cell: &Cell, to: &Contender, connections: u32) -> Result<f64, Fault> {
     };
     let before = with(few)?;
     // The server has to see that they are gone.
-    std::thread::sleep(SETTLE);
+    steady(to.peer.pid())?;
     let after = with(connections)?;
     Ok((after as f64 - before as f64) / f64::from(connections - few))
+}
+
+/// Waits until a server does what it does once no more: ours compresses what it has just read.
+fn steady(pid: u32) -> Result<(), Fault> {
+    let (mut last, mut times) = (0, 0);
+    for _ in 0..STEADY.1 {
+        std::thread::sleep(SETTLE);
+        child::check()?;
+        let now = memory(pid);
+        times = if now.abs_diff(last) < now / 200 { times + 1 } else { 0 };
+        if times == STEADY.0 {
+            return Ok(());
+        }
+        last = now;
+    }
+    Err("its memory is never the same".into())
+}
+
+/// Of a process and its descendants, in bytes.
+fn memory(pid: u32) -> u64 {
+    measure::family(pid).into_iter().filter_map(resident).sum()
 }
 
 /// `VmRSS` of proc(5), in bytes.

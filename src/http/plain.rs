@@ -264,15 +264,17 @@ fn answer_all(inbox: &[u8], service: &Service, outbox: &mut Outbox) -> (usize, N
         if outbox.is_full() {
             break Next::More;
         }
-        match recognise(&inbox[done..]) {
-            Recognised::Partial if inbox.len() - done < HEAD_MAX_BYTES => break Next::Read,
+        let rest = &inbox[done..];
+        // Of a head that is too large nothing more is read.
+        match recognise(&rest[..rest.len().min(HEAD_MAX_BYTES)]) {
+            Recognised::Partial if rest.len() < HEAD_MAX_BYTES => break Next::Read,
             Recognised::Partial => {
                 let (status, notice) = turned_away::told(too_large(&inbox[done..]));
                 break Next::Refuse(status, notice);
             }
-            Recognised::Malformed if is_http2(&inbox[done..], service) => break Next::HandOver,
+            Recognised::Malformed if is_http2(rest, service) => break Next::HandOver,
             Recognised::Malformed => break Next::Refuse(StatusCode::BAD_REQUEST, Notice::BadRequest),
-            Recognised::Plain(plain, len) => match outbox.push(service, &plain, &inbox[done..done + len]) {
+            Recognised::Plain(plain, len) => match outbox.push(service, &plain, &rest[..len]) {
                 Pushed::Answered => {
                     service.seat.asked();
                     done += len;

@@ -71,8 +71,8 @@ where
             // It only wanted to shake hands.
             Ok(Step::Over) => break true,
             Err(error) => {
-                // The alert that says why. Once: rustls must not look at the same bytes again.
-                let _ = step(&mut tls, &mut came, &mut opened, &mut goes);
+                // The alert that says why, and no more: rustls must not look at the same bytes again.
+                while tls.wants_write() && step(&mut tls, &mut came, &mut opened, &mut goes).is_ok() {}
                 let _ = stream.write_all(&goes).await;
                 return Err(error);
             }
