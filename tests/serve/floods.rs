@@ -21,6 +21,9 @@ const FLOOD_BYTES: usize = 32 << 20;
 const GROWTH_KIB: u64 = 48 << 10;
 const LARGE: usize = 4 << 20;
 
+/// What comes next of a flood.
+type More = Box<dyn Fn(u32) -> Vec<u8>>;
+
 fn site() -> Site {
     let site = Setup::clear().with("limits", "client_requests = 0").start();
     let large: Vec<u8> = (0..LARGE as u32 / 4).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
@@ -103,7 +106,7 @@ fn floods_end_soon_and_cost_little() {
         frames
     };
     let rst = |stream: u32| frame(3, 0, stream, &8u32.to_be_bytes());
-    let floods: Vec<(&str, Box<dyn Fn(u32) -> Vec<u8>>)> = vec![
+    let floods: Vec<(&str, More)> = vec![
         ("rapid reset", Box::new(move |n| [get("/", n * 2 + 1), rst(n * 2 + 1)].concat())),
         ("made you reset", Box::new(move |n| [post(n * 2 + 1), frame(8, 0, n * 2 + 1, &[0; 4])].concat())),
         ("PING", Box::new(|_| frame(6, 0, 0, &[0; 8]))),

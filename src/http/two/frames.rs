@@ -121,7 +121,7 @@ impl<E: Exchange> Connection<E> {
             return Err(Fault::Stream(id, Reason::Protocol));
         }
         match found {
-            Found::Idle if id % 2 == 0 => Err(PROTOCOL),
+            Found::Idle if id.is_multiple_of(2) => Err(PROTOCOL),
             Found::Idle if self.last_call.is_some() => Ok(()),
             Found::Idle => {
                 self.streams.last = id;

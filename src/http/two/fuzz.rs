@@ -125,6 +125,6 @@ pub fn hpack(mut bytes: &[u8]) {
             return;
         }
         let _ = Head::of(&block);
-        assert!(block.len() <= 20);
+        assert!(block.count() <= 20);
     }
 }

@@ -120,10 +120,6 @@ impl<'b> Head<'b> {
         (is_one && is_web && !matches!(self.hosts, Lines::Many(_))).then_some(host)
     }
 
-    pub fn fields_len(&self) -> usize {
-        self.block.len()
-    }
-
     /// The request with all that it has, for who passes it on.
     pub fn to_request(&self) -> Option<Request<()>> {
         let mut parts = Parts::default();
@@ -200,7 +196,7 @@ pub fn trailers(block: &Block) -> Result<HeaderMap, Malformed> {
 
 /// All but the pseudo-fields.
 fn map(block: &Block) -> Option<HeaderMap> {
-    let mut fields = HeaderMap::with_capacity(block.len());
+    let mut fields = HeaderMap::with_capacity(block.count());
     for (_, name, value) in block.iter().filter(|(token, ..)| !token.is_pseudo()) {
         fields.append(HeaderName::from_lowercase(name).ok()?, HeaderValue::from_bytes(value).ok()?);
     }

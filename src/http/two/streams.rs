@@ -132,7 +132,7 @@ impl<E> Streams<E> {
     pub fn find(&self, id: u32) -> Found {
         match self.all.binary_search_by_key(&id, |stream| stream.id) {
             Ok(at) => Found::Known(at),
-            Err(_) if id > self.last || id % 2 == 0 => Found::Idle,
+            Err(_) if id > self.last || id.is_multiple_of(2) => Found::Idle,
             Err(_) if self.reset.contains(&id) => Found::Reset,
             Err(_) => Found::Over,
         }

@@ -1,5 +1,7 @@
 //! Frames sent and what is expected of them, by the sections of RFC 9113 and RFC 7541: what h2spec asks, and more, of the core.
 
+use proptest::prelude::*;
+
 use super::connection::Connection;
 use super::frame::*;
 use super::fuzz::{Echo, Echoes, LONG_BYTES, all_of};
@@ -471,6 +473,27 @@ fn draining_answers_what_is_under_way() {
     let out = all_of(&mut connection, &mut room);
     assert_eq!(out.windows(4).filter(|bytes| *bytes == b"hola").count(), 2, "and not the third");
     assert!(connection.is_over());
+}
+
+proptest! {
+    /// Frames that are such by their heads, of a few streams, in any order and in pieces of any length.
+    #[test]
+    fn whatever_comes_is_taken(
+        piece in any::<u8>(),
+        frames in prop::collection::vec((0u8..11, any::<u8>(), 0u32..10, 0usize..4, prop::collection::vec(any::<u8>(), 0..20)), 0..40),
+    ) {
+        let mut bytes = [vec![piece], set(4, 100)].concat();
+        for (kind, flags, stream, form, payload) in frames {
+            bytes.extend(match form {
+                0 => get(stream | 1),
+                1 => post(stream | 1, &[]),
+                2 => request(stream | 1, &but(":path", "/larga")),
+                _ => frame(kind, flags, stream, &payload),
+            });
+        }
+        super::fuzz::connection(&bytes);
+        super::fuzz::hpack(&bytes);
+    }
 }
 
 #[test]

@@ -39,7 +39,7 @@ impl Block {
         self.places.iter().map(|place| (place.token, self.name(place), self.value(place)))
     }
 
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.places.len()
     }
 

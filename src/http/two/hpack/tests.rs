@@ -120,10 +120,10 @@ fn what_is_too_large_is_read_and_not_kept() {
     coded.extend(vec![0xbe; 1000]);
     decoder.read(&coded, Limits { bytes: 340, fields: 1000 }, &mut block).unwrap();
     assert!(block.is_too_large);
-    assert_eq!(block.len(), 10);
+    assert_eq!(block.count(), 10);
     decoder.read(&coded, Limits { bytes: 1 << 20, fields: 7 }, &mut block).unwrap();
     assert!(block.is_too_large);
-    assert_eq!(block.len(), 7);
+    assert_eq!(block.count(), 7);
     assert_eq!(read(&mut decoder, &[0xbe]), Ok(vec![("a".into(), "b".into())]), "the table is as it was");
 }
 
