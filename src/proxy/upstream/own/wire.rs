@@ -19,6 +19,9 @@ use crate::proxy::interim::Hearing;
 
 /// What is read at once: a head, and with most answers all of the body.
 const READ_BYTES: usize = 16 << 10;
+/// A piece holds on to all that was allocated with it: while a body drips in, the room that there is is used up first, so that
+/// whoever keeps the pieces keeps little more than their bytes.
+const ROOM_LEAST_BYTES: usize = 4 << 10;
 
 /// See above.
 pub struct Own {
@@ -65,6 +68,7 @@ impl Own {
     pub async fn ask(&mut self, request: &[u8], to_head: bool, hearing: Option<&Hearing>) -> Result<Head, Failure> {
         (self.heard, self.goes_on) = (false, false);
         let sent = self.send(request).await;
+        self.inbox.reserve(READ_BYTES);
         loop {
             while let Some(head) = response::read(&mut self.inbox, to_head)? {
                 let status = head.response.status();
@@ -77,7 +81,7 @@ impl Own {
                 self.goes_on = head.goes_on && sent.is_ok();
                 return Ok(head);
             }
-            self.inbox.reserve(READ_BYTES);
+            self.make_room();
             // Who did not take all of it may have said why.
             match self.carrier.read_buf(&mut self.inbox).await.map_err(|error| fault::of(&error))? {
                 0 => return Err(Failure::Reset),
@@ -114,8 +118,14 @@ impl Own {
         }
     }
 
+    fn make_room(&mut self) {
+        if self.inbox.capacity() - self.inbox.len() < ROOM_LEAST_BYTES {
+            self.inbox.reserve(READ_BYTES);
+        }
+    }
+
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.inbox.reserve(READ_BYTES);
+        self.make_room();
         pin!(self.carrier.read_buf(&mut self.inbox)).poll(cx)
     }
 }
