@@ -163,6 +163,11 @@ done
 printf 'cache-control: max-age=5, private="a, b", no-cache=x\ndate: Sun, 06 Nov 1994 08:49:37 GMT\nexpires: 0\nage: 3\nvary: a, *\nconnection: a\netag: W/"x"\n' | seed cache_fields plain
 printf 'cdn-cache-control: max-age=60;x=1, no-cache="a", y=(1 2), z=@5\nif-none-match: "a", W/"b"\nif-range: "a"\nvia: 1.1 difusor (x)\nlocation: /new\npragma: no-cache\n' | seed cache_fields targeted
 
+# What an origin answers; the first byte says where it is split
+printf '\x08HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhola!mas' | seed origin_response length
+printf '\x06HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4;a="b"\r\nhola\r\n1\r\n!\r\n0\r\nx: y\r\n\r\n' | seed origin_response chunks
+printf '\x01HTTP/1.0 304 Not Modified\r\nContent-Length: 5\r\n\r\n' | seed origin_response head
+
 # A database of actas
 csv() {
     printf '%s\n' 'DIPUTACIONES LOCALES 2026' '07/06/2026 23:00 (UTC-6)' 'ACTAS_ESPERADAS|ACTAS_CAPTURADAS' '2|1' ''

@@ -19,6 +19,9 @@ use super::plain::{READ_BYTES, write_fields};
 use super::service::{Service, last};
 use crate::proxy::interim::{Coming, Early};
 
+/// Room for the head of an answer: most have half of it.
+const HEAD_BYTES: usize = 1 << 10;
+
 /// What has to be asked.
 pub struct Awaited {
     pub onward: Onward,
@@ -49,7 +52,7 @@ where
     let goes_on = !service.seat.has_said_close();
     let (mut head, body) = response.into_parts();
     let framing = framed(head.status, &mut head.headers, &body, is_head);
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(HEAD_BYTES);
     // It is said by `write_fields`.
     head.headers.remove(CONNECTION);
     write_fields(head.status, head.headers.iter(), !goes_on, &mut out);

@@ -234,9 +234,14 @@ pub fn write_fields<'f>(
     says_close: bool,
     out: &mut Vec<u8>,
 ) {
-    out.extend_from_slice(format!("HTTP/1.1 {status}\r\n").as_bytes());
+    let reason = status.canonical_reason().unwrap_or("<unknown status code>");
+    for part in ["HTTP/1.1 ", status.as_str(), " ", reason, "\r\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
     for (name, value) in fields {
-        out.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            out.extend_from_slice(part);
+        }
     }
     out.extend_from_slice(if says_close { b"connection: close\r\n\r\n" } else { b"\r\n" });
 }

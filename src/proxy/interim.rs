@@ -31,20 +31,32 @@ impl Early {
         (Early { to, passed: Arc::default() }, coming)
     }
 
-    /// Passes on what comes before the answer to `request`. hyper tells of it over HTTP/1.1; over HTTP/2 it does not.
+    /// Whoever sends `request` tells of what comes before its answer.
     pub fn listen<B>(&self, request: &mut Request<B>, name: &str) {
-        let (early, name) = (self.clone(), name.to_owned());
-        hyper::ext::on_informational(request, move |told| {
-            if let Some(response) = passed_on(told.status(), told.version(), told.headers(), &name) {
-                early.pass(response);
-            }
-        });
+        request.extensions_mut().insert(Hearing { early: self.clone(), name: name.into() });
     }
 
     fn pass(&self, response: Response<()>) {
         if self.passed.fetch_add(1, Relaxed) < PASSED_MOST {
             // There is room for all; a client that is gone misses nothing.
             let _ = self.to.try_send(response);
+        }
+    }
+}
+
+/// Where a request says it wants to hear of them: an extension of it. Over HTTP/2 nobody tells.
+#[derive(Clone)]
+pub struct Hearing {
+    early: Early,
+    /// Ours in `Via`.
+    name: Arc<str>,
+}
+
+impl Hearing {
+    /// Passes on what may be.
+    pub fn tell(&self, status: StatusCode, version: Version, fields: &HeaderMap) {
+        if let Some(response) = passed_on(status, version, fields, &self.name) {
+            self.early.pass(response);
         }
     }
 }

@@ -97,6 +97,9 @@ fn here(corridor: &Corridor, route: &Route, head: &Parts) -> Response<Passing> {
 
 /// What a write has changed counts no longer (RFC 9111, 4.4), whether it names that as its client or as the origin does.
 fn outdate(corridor: &Corridor, route: &Route, head: &Parts, address: &Uri, response: &Response<Arriving>) {
+    if use_of(&head.method) != Use::Write {
+        return;
+    }
     let after =
         |target: &Uri| invalidate::after(&head.method, &target.to_string(), response.status(), response.headers());
     for named in after(address) {

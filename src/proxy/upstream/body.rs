@@ -11,9 +11,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Sent;
+use super::connect::Link;
 use super::fault;
 use super::health::Word;
 use super::lease::Lease;
+use super::own::framing::Decoder;
 use crate::proxy::failure::Failure;
 
 /// How far a request's body has come.
@@ -73,9 +75,36 @@ impl Body for Outgoing {
     }
 }
 
+/// Where a response's body comes from.
+pub enum Source {
+    General(Incoming),
+    /// The leased connection.
+    Own(Decoder),
+}
+
+impl Source {
+    fn is_over(&self) -> bool {
+        match self {
+            Source::General(incoming) => incoming.is_end_stream(),
+            Source::Own(decoder) => decoder.is_over(),
+        }
+    }
+
+    /// The next frame, read from `link` where that is ours.
+    fn poll(&mut self, link: Option<&mut Link>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        match (self, link) {
+            (Source::General(incoming), _) => Pin::new(incoming)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(|error| fault::of(&error)))),
+            (Source::Own(decoder), Some(Link::Own(own))) => own.poll_frame(decoder, cx),
+            (Source::Own(_), _) => Poll::Ready(None),
+        }
+    }
+}
+
 /// A response's body as it arrives.
 pub struct Reading {
-    inner: Incoming,
+    inner: Source,
     /// Until the body has ended, one way or the other.
     lease: Option<Lease>,
     idle: Duration,
@@ -90,10 +119,10 @@ pub struct Reading {
 }
 
 impl Reading {
-    pub fn new(inner: Incoming, lease: Lease, idle: Duration, total: Instant, is_telling: bool) -> Reading {
+    pub fn new(inner: Source, lease: Lease, idle: Duration, total: Instant, is_telling: bool) -> Reading {
         let (late, timer, is_over) = (None, None, false);
         let mut reading = Reading { inner, lease: Some(lease), idle, total, late, timer, is_over, is_telling };
-        if reading.inner.is_end_stream() {
+        if reading.inner.is_over() {
             reading.finish();
         }
         reading
@@ -142,7 +171,8 @@ impl Body for Reading {
         if self.is_over {
             return Poll::Ready(None);
         }
-        match Pin::new(&mut self.inner).poll_frame(cx) {
+        let this = &mut *self;
+        match this.inner.poll(this.lease.as_mut().map(|lease| &mut lease.link), cx) {
             Poll::Pending => {
                 let failure = ready!(self.poll_late(cx));
                 self.fail(failure)
@@ -153,12 +183,12 @@ impl Body for Reading {
                     return self.fail(Failure::TotalTimeout);
                 }
                 // Whoever knows the length does not ask for more.
-                if self.inner.is_end_stream() {
+                if self.inner.is_over() {
                     self.finish();
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err(error))) => self.fail(fault::of(&error)),
+            Poll::Ready(Some(Err(failure))) => self.fail(failure),
             Poll::Ready(None) => {
                 self.finish();
                 Poll::Ready(None)
@@ -167,10 +197,13 @@ impl Body for Reading {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.is_over || self.inner.is_end_stream()
+        self.is_over || self.inner.is_over()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        match &self.inner {
+            Source::General(incoming) => incoming.size_hint(),
+            Source::Own(decoder) => decoder.left().map_or_else(SizeHint::default, SizeHint::with_exact),
+        }
     }
 }

@@ -139,6 +139,8 @@ impl Checker {
     async fn send(&self, place: Place) -> Result<Response<Incoming>, Failure> {
         let mut request = self.request(&self.plan.origins[place.origin])?;
         match self.pool.dial(place).await? {
+            // Nobody has asked for one.
+            Link::Own(_) => return Err(Failure::Reset),
             Link::Single(mut single) => {
                 head::for_http1(&mut request)?;
                 head::for_one(&mut request);

@@ -15,6 +15,7 @@ use tokio_rustls::TlsConnector;
 
 use super::body::Outgoing;
 use super::fault;
+use super::own::wire::Own;
 use super::plan::Plan;
 use super::preface::{Caller, Preface};
 use super::wire::{Carrier, Heard, Wire};
@@ -46,6 +47,8 @@ pub struct Many {
 
 /// What came of it.
 pub enum Link {
+    /// HTTP/1.1 without hyper; only for who asks for it.
+    Own(Own),
     Single(Single),
     Many(Many),
 }

@@ -11,7 +11,7 @@ use hyper::client::conn::TrySendError;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::body::{Outgoing, Reading, Stage};
+use super::body::{Outgoing, Reading, Source, Stage};
 use super::connect::Link;
 use super::fault::{self, Untouched};
 use super::health::Word;
@@ -21,6 +21,7 @@ use super::pool::Pool;
 use super::preface::Caller;
 use super::{Arriving, Sent, head};
 use crate::proxy::failure::Failure;
+use crate::proxy::interim::Hearing;
 
 /// Sends a request, and a second time where the first cannot have done anything. Over by `total`, but for its body.
 pub async fn exchange(
@@ -30,8 +31,14 @@ pub async fn exchange(
     caller: Caller,
     total: Instant,
 ) -> Result<Response<Arriving>, Failure> {
+    let mut request = request;
+    if let Some(hearing) = request.extensions_mut().remove::<Hearing>() {
+        hyper::ext::on_informational(&mut request, move |told| {
+            hearing.tell(told.status(), told.version(), told.headers());
+        });
+    }
     let way = if head::asks_upgrade(&request) { Way::Upgrade } else { Way::Any };
-    let mut want = Want { way, caller, not: None };
+    let mut want = Want { way, own: false, caller, not: None };
     let again = Again::of(&request);
     let seat = pool.seat().await?;
     let mut lease = pool.lease(seat, want).await?;
@@ -67,16 +74,16 @@ pub async fn exchange(
 }
 
 /// The origin waited for a request, and had given up when ours came (RFC 9110, 15.5.9).
-fn is_late(response: &Response<Incoming>) -> bool {
+pub fn is_late<B>(response: &Response<B>) -> bool {
     response.status() == StatusCode::REQUEST_TIMEOUT
 }
 
 /// What became of a request that got no response.
-struct Lost {
-    failure: Failure,
-    untouched: Untouched,
+pub struct Lost {
+    pub failure: Failure,
+    pub untouched: Untouched,
     /// Nothing of it has left.
-    unsent: Option<Box<Request<Outgoing>>>,
+    pub unsent: Option<Box<Request<Outgoing>>>,
 }
 
 impl From<Failure> for Lost {
@@ -86,7 +93,7 @@ impl From<Failure> for Lost {
 }
 
 /// What that says of the place: nothing, where it is the client's fault, or where a connection has ended as they do.
-fn tell(times: Times, lease: &Lease, lost: &Lost) {
+pub fn tell(times: Times, lease: &Lease, lost: &Lost) {
     let is_usual = match lost.untouched {
         Untouched::Refused | Untouched::Leaving => true,
         Untouched::Perhaps => lease.is_reused,
@@ -116,6 +123,8 @@ async fn once(
     total: Instant,
 ) -> Result<Response<Incoming>, Lost> {
     match &mut lease.link {
+        // It was not asked for.
+        Link::Own(_) => Err(Failure::Reset.into()),
         Link::Single(single) => {
             head::for_http1(&mut request)?;
             if pool.is_for_one() {
@@ -209,12 +218,18 @@ fn received(
         lease.tell(Word::NoAnswer, Failure::Malformed.name());
         return Err(Failure::Malformed);
     }
+    Ok(arriving(times, lease, response.map(Source::General), total))
+}
+
+/// The response as it goes on, whoever has read its head.
+pub fn arriving(times: Times, lease: Lease, response: Response<Source>, total: Instant) -> Response<Arriving> {
+    let status = response.status();
     // What else there is to say is said at the end of the body.
     let is_failure = matches!(status.as_u16(), 500 | 502..=504);
     if is_failure {
         lease.tell(Word::Failure, status.as_str());
     }
-    Ok(response.map(|body| Reading::new(body, lease, times.idle, total, !is_failure).boxed_unsync()))
+    response.map(|body| Reading::new(body, lease, times.idle, total, !is_failure).boxed_unsync())
 }
 
 /// True where the end of a body is told in one way, and by a coding that hyper takes off (RFC 9112, 6.3): with two of them, the next

@@ -55,7 +55,8 @@ pub fn for_http2<B>(request: &mut Request<B>, is_secure: bool) -> Result<(), Fai
     Ok(())
 }
 
-fn host(authority: &Authority) -> &str {
+/// Without what may stand before it.
+pub fn host(authority: &Authority) -> &str {
     let whole = authority.as_str();
     whole.rsplit_once('@').map_or(whole, |(_, host)| host)
 }

@@ -7,10 +7,11 @@ use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
-use super::connect::{Link, Single};
+use super::connect::Link;
 use super::fault::Untouched;
 use super::health::Word;
 use super::names::Place;
+use super::places::Idle;
 use super::pool::Pool;
 use super::preface::Caller;
 
@@ -22,6 +23,8 @@ const READY_MOST: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy)]
 pub struct Want {
     pub way: Way,
+    /// Over a connection of our own HTTP/1.1 ([`Link::Own`]), or of hyper's.
+    pub own: bool,
     /// On whose behalf.
     pub caller: Caller,
     /// A place that has just given no answer: only if there is no other.
@@ -94,12 +97,14 @@ impl Lease {
 
     /// The response has been read to its end: whoever comes next may have the connection.
     pub fn give_back(self) {
-        let (Link::Single(mut single), Some(hold)) = (self.link, self.hold) else { return };
-        if self.pool.is_for_one() {
-            return;
-        }
+        let Some(hold) = self.hold.filter(|_| !self.pool.is_for_one()) else { return };
+        let mut single = match self.link {
+            Link::Own(own) if own.is_clean() => return hold.put(Idle::Own(own)),
+            Link::Own(_) | Link::Many(_) => return,
+            Link::Single(single) => single,
+        };
         if single.sender.is_ready() {
-            return hold.put(single);
+            return hold.put(Idle::Single(single));
         }
         if single.sender.is_closed() {
             return;
@@ -107,7 +112,7 @@ impl Lease {
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move {
                 if let Ok(Ok(())) = timeout(READY_MOST, single.sender.ready()).await {
-                    hold.put(single);
+                    hold.put(Idle::Single(single));
                 }
             });
         }
@@ -120,7 +125,7 @@ impl Lease {
 }
 
 impl Hold {
-    fn put(self, single: Single) {
-        self.visit.pool.put(self.visit.place, single);
+    fn put(self, idle: Idle) {
+        self.visit.pool.put(self.visit.place, idle);
     }
 }

@@ -1,6 +1,6 @@
 //! The way to an origin: names, connections, TLS, limits of time. Knows nothing of caches.
 //!
-//! [`exchange`] sends a request over a connection that [`pool`] lends: one that lay idle, or a new one of [`connect`] to
+//! [`own`] sends GET and HEAD over HTTP/1.1, as most requests are; [`exchange`] sends a request over a connection that [`pool`] lends: one that lay idle, or a new one of [`connect`] to
 //! the place that [`places`] thinks best among those that [`names`] knows. [`body`] reads the response's body and gives the
 //! connection back; [`fault`] says whose fault it was. What each answer says of its place, and what [`checks`] find out, is
 //! judged by [`health`] and told by [`tell`].
@@ -14,6 +14,7 @@ mod head;
 mod health;
 mod lease;
 mod names;
+pub mod own;
 mod places;
 mod plan;
 mod pool;
@@ -72,8 +73,12 @@ impl Upstream {
         times: Times,
     ) -> Result<Response<Arriving>, Failure> {
         let total = Instant::now() + times.total;
-        let exchanged = timeout_at(total, exchange::exchange(times, &self.pool, request, caller, total));
-        exchanged.await.unwrap_or(Err(Failure::TotalTimeout))
+        if self.pool.is_plain() && own::takes(&request) {
+            return own::exchange::exchange(times, &self.pool, request, caller, total).await;
+        }
+        // Its room is not part of every request.
+        let exchanged = Box::pin(exchange::exchange(times, &self.pool, request, caller, total));
+        timeout_at(total, exchanged).await.unwrap_or(Err(Failure::TotalTimeout))
     }
 
     #[cfg(test)]

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::connect::{Link, Many, Single};
 use super::health::{Health, Turn, WHOLE, Word};
 use super::names::Place;
+use super::own::wire::Own;
 
 /// Many servers close after 60 s, nginx after 75 s: a connection that is older may end under the next request.
 pub const IDLE_MOST: Duration = Duration::from_secs(50);
@@ -33,10 +34,42 @@ pub struct Places {
     pub is_swept: bool,
 }
 
+/// A connection that nobody uses, and anybody may.
+pub enum Idle {
+    Own(Own),
+    Single(Single),
+}
+
+impl Idle {
+    /// Nothing was heard on it since.
+    fn is_well(&mut self) -> bool {
+        match self {
+            Idle::Own(own) => own.is_quiet(),
+            Idle::Single(single) => single.sender.is_ready(),
+        }
+    }
+
+    fn is_over(&mut self) -> bool {
+        match self {
+            Idle::Own(own) => !own.is_quiet(),
+            Idle::Single(single) => single.sender.is_closed(),
+        }
+    }
+}
+
+impl From<Idle> for Link {
+    fn from(idle: Idle) -> Link {
+        match idle {
+            Idle::Own(own) => Link::Own(own),
+            Idle::Single(single) => Link::Single(single),
+        }
+    }
+}
+
 #[derive(Default)]
 struct Known {
     /// Newest last.
-    idle: Vec<(Single, Instant)>,
+    idle: Vec<(Idle, Instant)>,
     shared: Option<(Many, Instant)>,
     in_flight: usize,
     /// When it was its turn last; later, where its share is small.
@@ -129,22 +162,24 @@ impl Places {
         self.known.entry(place).or_default().health.checked(is_well, now)
     }
 
-    /// A connection that can be used at once, the newest.
-    pub fn take(&mut self, place: Place, now: Instant) -> Option<Link> {
+    /// A connection that can be used at once: of our own, the newest of this thread before others; else the newest of hyper's,
+    /// or, where it has none, one of ours that it may have.
+    pub fn take(&mut self, place: Place, own: bool, now: Instant) -> Option<Link> {
         let known = self.known.get_mut(&place)?;
         if let Some(many) = known.shared(now) {
             return Some(Link::Many(many));
         }
-        while let Some((single, since)) = known.idle.pop() {
-            if single.sender.is_ready() && now < since + IDLE_MOST {
-                return Some(Link::Single(single));
+        while let Some(at) = known.next(own) {
+            let (mut idle, since) = known.idle.remove(at);
+            if idle.is_well() && now < since + IDLE_MOST {
+                return Some(idle.into());
             }
         }
         None
     }
 
-    pub fn put(&mut self, place: Place, single: Single, now: Instant) {
-        self.known.entry(place).or_default().idle.push((single, now));
+    pub fn put(&mut self, place: Place, idle: Idle, now: Instant) {
+        self.known.entry(place).or_default().idle.push((idle, now));
     }
 
     pub fn share(&mut self, place: Place, many: Many, now: Instant) {
@@ -192,7 +227,7 @@ impl Places {
     /// Closes what has been idle for too long. True while there is something left to come back for.
     pub fn sweep(&mut self, now: Instant) -> bool {
         for known in self.known.values_mut() {
-            known.idle.retain(|(single, since)| !single.sender.is_closed() && now < *since + IDLE_MOST);
+            known.idle.retain_mut(|(idle, since)| !idle.is_over() && now < *since + IDLE_MOST);
             if known.in_flight == 0 {
                 known.shared(now);
             }
@@ -202,6 +237,16 @@ impl Places {
 }
 
 impl Known {
+    /// Which idle connection is tried next.
+    fn next(&self, own: bool) -> Option<usize> {
+        let last = |suits: &dyn Fn(&Idle) -> bool| self.idle.iter().rposition(|(idle, _)| suits(idle));
+        let ours = |idle: &Idle| matches!(idle, Idle::Own(_));
+        match own {
+            true => last(&|idle| matches!(idle, Idle::Own(own) if own.is_near())).or_else(|| last(&ours)),
+            false => last(&|idle| !ours(idle)).or_else(|| last(&ours)),
+        }
+    }
+
     /// The shared connection, unless it has ended or nobody has used it for too long.
     fn shared(&mut self, now: Instant) -> Option<Many> {
         let (many, used) = self.shared.as_mut()?;

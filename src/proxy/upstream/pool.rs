@@ -9,11 +9,12 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::connect::{Dialer, Link, Single, Target, single};
+use super::connect::{Dialer, Link, Target, single};
 use super::health::Word;
 use super::lease::{Hold, Lease, Seat, Visit, Want, Way};
 use super::names::{Names, Place};
-use super::places::{IDLE_MOST, Places};
+use super::own::wire::Own;
+use super::places::{IDLE_MOST, Idle, Places};
 use super::plan::Plan;
 use super::tell::Teller;
 use super::wire::Carrier;
@@ -54,6 +55,11 @@ impl Pool {
         self.dialer.is_secure()
     }
 
+    /// Its connections are for HTTP/1.1 alone, and for one request after the other.
+    pub fn is_plain(&self) -> bool {
+        !self.dialer.may_speak_http2() && !self.dialer.is_for_one()
+    }
+
     /// See [`Dialer::is_for_one`].
     pub fn is_for_one(&self) -> bool {
         self.dialer.is_for_one()
@@ -64,10 +70,15 @@ impl Pool {
         self.places().count() > 1
     }
 
+    /// A seat, if one is free.
+    pub fn free_seat(&self) -> Option<Seat> {
+        self.seats.clone().try_acquire_owned().ok().map(Seat)
+    }
+
     /// Waits for a seat, if not too many do.
     pub async fn seat(&self) -> Result<Seat, Failure> {
-        if let Ok(permit) = self.seats.clone().try_acquire_owned() {
-            return Ok(Seat(permit));
+        if let Some(seat) = self.free_seat() {
+            return Ok(seat);
         }
         let waiter = Waiter(&self.waiting);
         if waiter.0.fetch_add(1, Ordering::Relaxed) >= self.waiting_most {
@@ -77,6 +88,18 @@ impl Pool {
             Ok(Ok(permit)) => Ok(Seat(permit)),
             _ => Err(Failure::Full),
         }
+    }
+
+    /// What [`Pool::lease`] would lend at once: an idle connection to the best place. Its future has room for a handshake,
+    /// which would be moved about with each request.
+    pub fn lend(self: &Arc<Self>, seat: Seat, want: Want) -> Result<Lease, Seat> {
+        let Some(found) = self.names.ready() else { return Err(seat) };
+        let now = Instant::now();
+        let best = self.places().order(found, now).first().copied();
+        let found = best.and_then(|place| Some((place, self.take(place, want.own)?)));
+        let Some((place, link)) = found else { return Err(seat) };
+        let hold = Some(Hold { visit: Visit::new(self, place), seat });
+        Ok(Lease { link, is_reused: true, hold, pool: self.clone(), place, since: now })
     }
 
     /// A connection to the best place that takes one.
@@ -115,8 +138,12 @@ impl Pool {
 
     async fn reach(self: &Arc<Self>, place: Place, want: Want) -> Result<(Reached, bool), Failure> {
         if want.way == Way::Any
-            && let Some(link) = self.places().take(place, Instant::now())
+            && let Some(link) = self.take(place, want.own)
         {
+            let link = match link {
+                Link::Own(own) if !want.own => Link::Single(single(own.into_carrier(), ()).await?),
+                link => link,
+            };
             return Ok((Reached::Link(link), true));
         }
         self.make_room();
@@ -125,6 +152,11 @@ impl Pool {
             let carrier = self.dialer.reach_http1(to, caller).await?;
             self.places().reached(place, Instant::now());
             return Ok((Reached::Carrier(Box::new(carrier)), false));
+        }
+        if want.own {
+            let carrier = self.dialer.reach_http1(to, caller).await?;
+            self.places().reached(place, Instant::now());
+            return Ok((Reached::Link(Link::Own(Own::new(carrier))), false));
         }
         if !self.dialer.may_speak_http2() {
             let link = self.dialer.dial(to, caller).await?;
@@ -154,6 +186,11 @@ impl Pool {
         Ok((Reached::Link(link), false))
     }
 
+    /// The lock is let go before anybody waits.
+    fn take(&self, place: Place, own: bool) -> Option<Link> {
+        self.places().take(place, own, Instant::now())
+    }
+
     /// All places of it, for one who asks them all.
     pub async fn all(&self, deadline: Instant) -> Result<Vec<Place>, Failure> {
         self.names.places(deadline).await
@@ -165,9 +202,9 @@ impl Pool {
     }
 
     /// A connection that somebody else may have.
-    pub fn put(self: &Arc<Self>, place: Place, single: Single) {
+    pub fn put(self: &Arc<Self>, place: Place, idle: Idle) {
         let mut places = self.places();
-        places.put(place, single, Instant::now());
+        places.put(place, idle, Instant::now());
         self.sweep_later(&mut places);
     }
 

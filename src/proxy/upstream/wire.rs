@@ -57,11 +57,7 @@ impl<Held> Wire<Held> {
 impl<Held: Unpin> AsyncRead for Wire<Held> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let read = match &mut self.carrier {
-            Carrier::Clear(stream) => Pin::new(stream).poll_read(cx, buf),
-            Carrier::Secure(stream) => Pin::new(stream).poll_read(cx, buf),
-        };
-        ready!(read)?;
+        ready!(Pin::new(&mut self.carrier).poll_read(cx, buf))?;
         if buf.filled().len() > before {
             self.heard.0.store(true, Ordering::Release);
         }
@@ -71,7 +67,42 @@ impl<Held: Unpin> AsyncRead for Wire<Held> {
 
 impl<Held: Unpin> AsyncWrite for Wire<Held> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.carrier {
+        Pin::new(&mut self.carrier).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.carrier).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.carrier.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.carrier).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.carrier).poll_shutdown(cx)
+    }
+}
+
+impl AsyncRead for Carrier {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Carrier::Clear(stream) => Pin::new(stream).poll_read(cx, buf),
+            Carrier::Secure(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Carrier {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut *self {
             Carrier::Clear(stream) => Pin::new(stream).poll_write(cx, buf),
             Carrier::Secure(stream) => Pin::new(stream).poll_write(cx, buf),
         }
@@ -82,28 +113,28 @@ impl<Held: Unpin> AsyncWrite for Wire<Held> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.carrier {
+        match &mut *self {
             Carrier::Clear(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Carrier::Secure(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
-        match &self.carrier {
+        match self {
             Carrier::Clear(stream) => stream.is_write_vectored(),
             Carrier::Secure(stream) => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.carrier {
+        match &mut *self {
             Carrier::Clear(stream) => Pin::new(stream).poll_flush(cx),
             Carrier::Secure(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.carrier {
+        match &mut *self {
             Carrier::Clear(stream) => Pin::new(stream).poll_shutdown(cx),
             Carrier::Secure(stream) => Pin::new(stream).poll_shutdown(cx),
         }

@@ -1,0 +1,105 @@
+//! One request of the plain kind, and the head of its response, by the rules of the general [`exchange`](super::super::exchange).
+
+use std::sync::Arc;
+
+use http::{Method, Request, Response, StatusCode};
+use tokio::time::{Instant, timeout_at};
+
+use super::super::body::Source;
+use super::super::connect::Link;
+use super::super::exchange::{Lost, arriving, is_late, tell};
+use super::super::fault::Untouched;
+use super::super::health::Word;
+use super::super::lease::{Lease, Seat, Want, Way};
+use super::super::plan::Times;
+use super::super::pool::Pool;
+use super::super::preface::Caller;
+use super::super::{Arriving, Sent};
+use super::framing::Decoder;
+use super::request;
+use super::response::Head;
+use crate::proxy::failure::Failure;
+use crate::proxy::interim::Hearing;
+
+/// What is asked, the same each time.
+struct Asking {
+    bytes: Vec<u8>,
+    to_head: bool,
+    hearing: Option<Hearing>,
+}
+
+/// Sends a request, and a second time where the first may not have been read. Over by `total`, but for its body.
+pub async fn exchange(
+    times: Times,
+    pool: &Arc<Pool>,
+    mut request: Request<Sent>,
+    caller: Caller,
+    total: Instant,
+) -> Result<Response<Arriving>, Failure> {
+    let hearing = request.extensions_mut().remove::<Hearing>();
+    let asking = Asking { bytes: request::write(&request)?, to_head: *request.method() == Method::HEAD, hearing };
+    drop(request);
+    let mut want = Want { way: Way::Any, own: true, caller, not: None };
+    let mut lease = match pool.free_seat().map(|seat| pool.lend(seat, want)) {
+        Some(Ok(lease)) => lease,
+        Some(Err(seat)) => leased(pool, Some(seat), want, total).await?,
+        None => leased(pool, None, want, total).await?,
+    };
+    let lost = match once(times, &mut lease, &asking, total).await {
+        Ok(head) if !(lease.is_reused && is_late(&head.response)) => return received(times, lease, head, total),
+        Ok(_) => Lost { failure: Failure::Reset, untouched: Untouched::Perhaps, unsent: None },
+        Err(lost) => lost,
+    };
+    tell(times, &lease, &lost);
+    // On a new connection it would end the same way, but for another place.
+    let may_be_repeated = lost.untouched == Untouched::Perhaps && (lease.is_reused || pool.has_several());
+    want.not = Some(lease.place);
+    want.way = Way::Fresh;
+    let seat = lease.into_seat().filter(|_| may_be_repeated).ok_or(lost.failure)?;
+    let mut lease = leased(pool, Some(seat), want, total).await?;
+    match once(times, &mut lease, &asking, total).await {
+        Ok(head) => received(times, lease, head, total),
+        Err(lost) => {
+            tell(times, &lease, &lost);
+            Err(lost.failure)
+        }
+    }
+}
+
+/// Seldom: its room is not part of every request.
+async fn leased(pool: &Arc<Pool>, seat: Option<Seat>, want: Want, total: Instant) -> Result<Lease, Failure> {
+    let leased = Box::pin(async {
+        let seat = match seat {
+            Some(seat) => seat,
+            None => pool.seat().await?,
+        };
+        pool.lease(seat, want).await
+    });
+    timeout_at(total, leased).await.unwrap_or(Err(Failure::TotalTimeout))
+}
+
+async fn once(times: Times, lease: &mut Lease, asking: &Asking, total: Instant) -> Result<Head, Lost> {
+    // The pool lends what was asked for.
+    let Link::Own(own) = &mut lease.link else { return Err(Failure::Reset.into()) };
+    let late = Instant::now() + times.first_byte;
+    let answer = timeout_at(late.min(total), own.ask(&asking.bytes, asking.to_head, asking.hearing.as_ref())).await;
+    match answer {
+        Ok(Ok(head)) => Ok(head),
+        Ok(Err(failure)) => {
+            let untouched = if own.heard { Untouched::No } else { Untouched::Perhaps };
+            Err(Lost { failure, untouched, unsent: None })
+        }
+        Err(_) if total < late => Err(Failure::TotalTimeout.into()),
+        Err(_) => Err(Failure::FirstByteTimeout.into()),
+    }
+}
+
+fn received(times: Times, lease: Lease, head: Head, total: Instant) -> Result<Response<Arriving>, Failure> {
+    // Nobody asked for another protocol.
+    if head.response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        lease.tell(Word::NoAnswer, Failure::Malformed.name());
+        return Err(Failure::Malformed);
+    }
+    let response = head.response.map(|()| Source::Own(Decoder::new(head.framing)));
+    Ok(arriving(times, lease, response, total))
+}

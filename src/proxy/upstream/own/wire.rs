@@ -1,0 +1,131 @@
+//! One connection of our own: sends a head, reads the next one, and the body behind it. Has no clock.
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker, ready};
+use std::thread::{self, ThreadId};
+
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use http_body::Frame;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+
+use super::super::fault;
+use super::super::wire::Carrier;
+use super::framing::{Decoder, Next};
+use super::response::{self, Head};
+use crate::proxy::failure::Failure;
+use crate::proxy::interim::Hearing;
+
+/// What is read at once: a head, and with most answers all of the body.
+const READ_BYTES: usize = 16 << 10;
+/// A piece holds on to all that was allocated with it: while a body drips in, the room that there is is used up first, so that
+/// whoever keeps the pieces keeps little more than their bytes.
+const ROOM_LEAST_BYTES: usize = 4 << 10;
+
+/// See above.
+pub struct Own {
+    carrier: Carrier,
+    /// What was read and not yet taken.
+    inbox: BytesMut,
+    /// Anything was read since the last request.
+    pub heard: bool,
+    /// It may be used again once this response is over.
+    goes_on: bool,
+    /// The thread whose runtime wakes it.
+    home: ThreadId,
+}
+
+impl Own {
+    pub fn new(carrier: Carrier) -> Own {
+        let home = thread::current().id();
+        Own { carrier, inbox: BytesMut::new(), heard: false, goes_on: false, home }
+    }
+
+    /// The next request may follow. What an origin has said beyond its answer is nobody's.
+    pub fn is_clean(&self) -> bool {
+        self.goes_on && self.inbox.is_empty()
+    }
+
+    /// For somebody else's HTTP/1.1. Only while it lies idle.
+    pub fn into_carrier(self) -> Carrier {
+        self.carrier
+    }
+
+    /// Woken by the runtime of this thread: another would have to call over each time.
+    pub fn is_near(&self) -> bool {
+        self.home == thread::current().id()
+    }
+
+    /// While it lies idle: it has not ended, and nothing was said. Asks no kernel unless the runtime has heard of something.
+    pub fn is_quiet(&mut self) -> bool {
+        let mut byte = [0];
+        let mut cx = Context::from_waker(Waker::noop());
+        Pin::new(&mut self.carrier).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
+    }
+
+    /// Sends a request and reads the head of its answer; `hearing` is told of those before it.
+    pub async fn ask(&mut self, request: &[u8], to_head: bool, hearing: Option<&Hearing>) -> Result<Head, Failure> {
+        (self.heard, self.goes_on) = (false, false);
+        let sent = self.send(request).await;
+        self.inbox.reserve(READ_BYTES);
+        loop {
+            while let Some(head) = response::read(&mut self.inbox, to_head)? {
+                let status = head.response.status();
+                if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+                    if let Some(hearing) = hearing {
+                        hearing.tell(status, head.response.version(), head.response.headers());
+                    }
+                    continue;
+                }
+                self.goes_on = head.goes_on && sent.is_ok();
+                return Ok(head);
+            }
+            self.make_room();
+            // Who did not take all of it may have said why.
+            match self.carrier.read_buf(&mut self.inbox).await.map_err(|error| fault::of(&error))? {
+                0 => return Err(Failure::Reset),
+                _ => self.heard = true,
+            }
+        }
+    }
+
+    async fn send(&mut self, request: &[u8]) -> io::Result<()> {
+        self.carrier.write_all(request).await?;
+        self.carrier.flush().await
+    }
+
+    /// The next frame of the body that `decoder` knows.
+    pub fn poll_frame(
+        &mut self,
+        decoder: &mut Decoder,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        loop {
+            match decoder.next(&mut self.inbox) {
+                Ok(Next::Piece(piece)) => return Poll::Ready(Some(Ok(Frame::data(piece)))),
+                Ok(Next::Trailers(fields)) => return Poll::Ready(Some(Ok(Frame::trailers(fields)))),
+                Ok(Next::Over) => return Poll::Ready(None),
+                Ok(Next::More) => {}
+                Err(failure) => return Poll::Ready(Some(Err(failure))),
+            }
+            match ready!(self.poll_more(cx)) {
+                Ok(0) if decoder.ends() => return Poll::Ready(None),
+                Ok(0) => return Poll::Ready(Some(Err(Failure::Reset))),
+                Ok(_) => {}
+                Err(error) => return Poll::Ready(Some(Err(fault::of(&error)))),
+            }
+        }
+    }
+
+    fn make_room(&mut self) {
+        if self.inbox.capacity() - self.inbox.len() < ROOM_LEAST_BYTES {
+            self.inbox.reserve(READ_BYTES);
+        }
+    }
+
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.make_room();
+        pin!(self.carrier.read_buf(&mut self.inbox)).poll(cx)
+    }
+}
