@@ -110,7 +110,7 @@ fn preface() -> Vec<u8> {
 
 /// Odd numbers from 1, for a while.
 fn stream(n: u32) -> u32 {
-    n.wrapping_mul(2) % 0x7fff_fffe | 1
+    (n.wrapping_mul(2) % 0x7fff_fffe) | 1
 }
 
 /// CVE-2023-44487: streams that are asked for and given up at once.

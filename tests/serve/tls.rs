@@ -136,7 +136,7 @@ fn the_clear_port_sends_everybody_to_tls() {
     // Where nobody can be sent on, there is the ordinary answer.
     assert_eq!(asked("GET / HTTP/1.0").status, 200);
     assert_eq!(asked("GET / HTTP/1.1").status, 400);
-    assert_eq!(asked("GET / HTTP/1.1\r\nHost: user@evil").status, 200);
+    assert_eq!(asked("GET / HTTP/1.1\r\nHost: user@evil").status, 400);
     if tool("curl").is_some() {
         let followed = format!(
             "curl -sSL --cacert a.example.pem --connect-to ::127.0.0.1: http://a.example:{}/",
