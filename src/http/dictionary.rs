@@ -52,5 +52,7 @@ fn is_readable(fields: &Fields) -> bool {
 pub fn is_local(host: &[u8]) -> bool {
     let port = |rest: &[u8]| rest.is_empty() || (rest[0] == b':' && rest[1..].iter().all(u8::is_ascii_digit));
     let names: [&[u8]; 3] = [b"localhost", b"127.0.0.1", b"[::1]"];
-    names.iter().any(|name| host.split_at_checked(name.len()).is_some_and(|(is, rest)| is.eq_ignore_ascii_case(name) && port(rest)))
+    names.iter().any(|name| {
+        host.split_at_checked(name.len()).is_some_and(|(is, rest)| is.eq_ignore_ascii_case(name) && port(rest))
+    })
 }

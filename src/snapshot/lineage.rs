@@ -103,10 +103,7 @@ impl Snapshot {
             let mut seen = HashSet::new();
             let once = had.iter().filter(|had| seen.insert(had.digest));
             let made = once.flat_map(|had| differences.get(&content.digest, &had.digest)).cloned().collect();
-            Resource {
-                content: content.clone(),
-                lineage: value.map(|value| Arc::new(Lineage::new(value, made))),
-            }
+            Resource { content: content.clone(), lineage: value.map(|value| Arc::new(Lineage::new(value, made))) }
         })
     }
 

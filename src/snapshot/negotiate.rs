@@ -73,7 +73,10 @@ impl Accepted {
         let all = content.representations().chain(differences.map(Difference::representation));
         match self.said {
             false => Some(content.identity()),
-            true => all.filter_map(|one| Some((self.rate(one.coding, one.body.len())?, one))).max_by_key(|(rate, _)| *rate).map(|(_, one)| one),
+            true => all
+                .filter_map(|one| Some((self.rate(one.coding, one.body.len())?, one)))
+                .max_by_key(|(rate, _)| *rate)
+                .map(|(_, one)| one),
         }
     }
 

@@ -1,8 +1,10 @@
-//! splitmix64: the same seed gives the same night on every machine.
+//! splitmix64: the same seed gives the same night, and the same readers, on every machine.
 //!
 //! Only sums, products and quotients: `exp` and `ln` differ between C libraries, so nothing here uses them.
 
-pub(super) struct Rng(u64);
+/// A stream of numbers that nobody need be unable to guess.
+#[derive(Clone, Debug)]
+pub struct Rng(u64);
 
 impl Rng {
     /// One independent stream for each purpose, so that a change in one part leaves the others as they were.
