@@ -23,7 +23,7 @@ use difusor::ingest::{Gate, Plan};
 use difusor::proxy::instant::Glance;
 use difusor::rehearse::Night;
 use difusor::snapshot::negotiate::Accepted;
-use difusor::snapshot::{Content, Edition, Entry, Known, Level, Live, Looks, Public, Snapshot, media};
+use difusor::snapshot::{Content, Edition, Entry, Known, Level, Live, Looks, Public, Resource, Snapshot, media};
 use http::header::{ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE};
 use http::{HeaderValue, Method};
 use serde_json::json;
@@ -182,7 +182,7 @@ fn real(c: &mut Criterion) {
 /// All codings of one file: results of the state, about 20 KB.
 fn compress(c: &mut Criterion) {
     let snapshot = snapshot(MIDNIGHT);
-    let Some(Entry::File(content)) = snapshot.get("datos/resultados.json") else { return };
+    let Some(Entry::File(Resource { content, .. })) = snapshot.get("datos/resultados.json") else { return };
     let bytes = content.identity().body.clone();
     let mut group = c.benchmark_group("compress");
     group.sample_size(20).throughput(Throughput::Bytes(bytes.len() as u64));
@@ -213,7 +213,7 @@ fn request(c: &mut Criterion) {
     let public = public(edition.clone());
     let showing = public.load();
     let line: &[u8] = b"gzip, deflate, br, zstd";
-    let Some(Entry::File(content)) = edition.live().get("datos/resultados.json") else { return };
+    let Some(Entry::File(Resource { content, .. })) = edition.live().get("datos/resultados.json") else { return };
     c.bench_function("recognise", |b| b.iter(|| recognise(black_box(HEAD))));
     c.bench_function("negotiate", |b| b.iter(|| Accepted::read([black_box(line)]).choose(content)));
     let tag = content.identity().etag.as_bytes();
@@ -223,6 +223,7 @@ fn request(c: &mut Criterion) {
         query: None,
         fields: Fields { accept_encoding: Lines::One(line), if_none_match, ..Fields::default() },
         host_is_known: true,
+        is_secure: false,
     };
     let (plain, held) = (ask(Lines::None), ask(Lines::One(tag)));
     c.bench_function("answer 200", |b| b.iter(|| answer(black_box(&plain), &showing)));

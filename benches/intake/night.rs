@@ -10,7 +10,7 @@ use bytes::Bytes;
 use difusor::base::clock::Clock;
 use difusor::base::disk::Disk;
 use difusor::corte::{Limits, Signers, Tipo, Trust, pack};
-use difusor::ingest::{ContentCheck, Desk, Event, Happening, Intake};
+use difusor::ingest::{ContentCheck, Desk, Differing, Event, Happening, Intake};
 use difusor::snapshot::Live;
 use difusor::store::Policy;
 use ssh_key::PrivateKey;
@@ -95,6 +95,7 @@ impl Room {
             limits: Limits::default(),
             content_check: ContentCheck::Refuse,
             keep: 1,
+            differing: Differing::default(),
             settle: Duration::from_secs(10),
             policy: Policy { bytes: 1 << 40, cortes: None, at_least: 1 },
             reserve: 0,

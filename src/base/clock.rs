@@ -193,6 +193,13 @@ fn machine_now() -> Timestamp {
     Timestamp::now()
 }
 
+/// What the calling thread has taken of a processor so far.
+pub fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let part = |of: i64| u64::try_from(of).unwrap_or_default();
+    Duration::from_secs(part(time.tv_sec)) + Duration::from_nanos(part(time.tv_nsec))
+}
+
 /// A reading of time that never steps back, for measuring how long something took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Monotonic(std::time::Instant);

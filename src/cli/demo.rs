@@ -149,7 +149,7 @@ fn tell(happening: &Happening) {
                 "       {corte}  live: {files} files, {changed} new, {size}; verified in {verify} ms, built in {build} ms"
             )
         }
-        Happening::Improved { corte, before, after, took } => {
+        Happening::Improved { corte, before, after, took, .. } => {
             let (before, after) = (units::show_size(*before as u64), units::show_size(*after as u64));
             format!("       {corte}  compressed best: {before} -> {after} in memory, {:.1} s", took.as_secs_f32())
         }

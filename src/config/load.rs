@@ -22,7 +22,7 @@ use crate::corte::{Limits, Signers, Trust};
 use crate::http::clients::{self, Rules};
 use crate::http::tickets::Tickets;
 use crate::http::{self, Listen, tls};
-use crate::ingest::{ContentCheck, Intake};
+use crate::ingest::{ContentCheck, Differing, Intake};
 #[cfg(test)]
 use crate::schedule::Calendar;
 use crate::store::Policy;
@@ -35,6 +35,8 @@ const REQUESTS_MAX: u64 = 1_000_000;
 const CONNECTIONS_MAX: u64 = 1_000_000;
 /// Most cortes that stay reachable: a whole night and the day after.
 const KEEP_MAX: u64 = 300;
+/// Most cortes that are dictionaries: half a day. Each costs what the first one does, and fewer readers have it.
+const DICTIONARIES_MAX: u64 = 72;
 /// Most cortes in the vault: ten weeks of one every 10 minutes.
 const CORTES_MAX: u64 = 10_000;
 
@@ -149,6 +151,7 @@ fn intake(top: &Section, folder: &Path, is_fed: bool) -> Option<Intake> {
     let cortes = top.section("cortes");
     let keep = cortes.number("keep", 0..KEEP_MAX + 1);
     let settle = cortes.text("settle", units::duration);
+    let differing = differing(&top.section("differences"));
     let limits = limits(&top.section("limits"));
     let vault = top.section("vault");
     let (reserve, policy) = (vault.text("reserve", units::size), policy(&vault));
@@ -169,11 +172,18 @@ fn intake(top: &Section, folder: &Path, is_fed: bool) -> Option<Intake> {
         limits: limits?,
         content_check: content_check?.value,
         keep: usize::try_from(keep?).ok()?,
+        differing: differing?,
         settle: settle?.value,
         policy: policy?,
         reserve: reserve?.value,
         refused_bytes: refused?.value,
     })
+}
+
+fn differing(section: &Section) -> Option<Differing> {
+    let (cortes, memory) = (section.number("cortes", 0..DICTIONARIES_MAX + 1), section.text("memory", units::size));
+    let time = section.text("time", units::duration);
+    Some(Differing { cortes: usize::try_from(cortes?).ok()?, memory: memory?.value, time: time?.value })
 }
 
 fn policy(section: &Section) -> Option<Policy> {

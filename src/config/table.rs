@@ -100,6 +100,27 @@ pub static TABLE: &[Setting] = &[
         "a package that does not hold and has not changed for so long is refused; until then it may still be arriving",
     ),
     setting(
+        "differences.cortes",
+        "a whole number",
+        Some("6"),
+        "6",
+        "earlier cortes that browsers may use as dictionaries (RFC 9842): who has one is sent the difference; at most `cortes.keep`, 0 makes none",
+    ),
+    setting(
+        "differences.memory",
+        "a size",
+        Some("\"128 MiB\""),
+        "\"128 MiB\"",
+        "all differences of the live corte together",
+    ),
+    setting(
+        "differences.time",
+        "a duration",
+        Some("\"2m\""),
+        "\"2m\"",
+        "processor time for the differences of one corte, in the background; what is not made then is not made",
+    ),
+    setting(
         "rsync.trusted",
         "a list of addresses and networks",
         Some("[]"),

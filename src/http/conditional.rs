@@ -181,7 +181,7 @@ mod tests {
         evaluate(
             &fields,
             &Accepted::read(fields.accept_encoding.iter()),
-            &content,
+            &Offered { content: &content, lineage: None, dictionary: None },
             &selected,
             Some(MODIFIED.parse().unwrap()),
         )
@@ -267,7 +267,8 @@ mod tests {
         fn never_panics(line in proptest::collection::vec(any::<u8>(), 0..60)) {
             let content = content();
             for tag in Tags(&line).take(100) {
-                let _ = (tag.is_any() || tag.names(&content), is_one_of(&content, tag));
+                let offered = Offered { content: &content, lineage: None, dictionary: None };
+                let _ = (tag.is_any() || tag.names(&content), is_one_of(&offered, tag));
             }
         }
     }

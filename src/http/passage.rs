@@ -142,7 +142,7 @@ mod tests {
         let route = Route { before_package, results, host: Some("a".into()), ..specimen() };
         let method = method.parse().unwrap();
         let fields = Fields::default();
-        let request = Request { method: &method, path, query: None, fields, host_is_known: true };
+        let request = Request { method: &method, path, query: None, fields, host_is_known: true, is_secure: false };
         passage(&request, &answer(&request, showing), &route)
     }
 
@@ -218,7 +218,8 @@ mod tests {
             assert_eq!(decided(&showing, "GET", "/.prep/c/20260607_2010/x", BEFORE), Passage::Package, "{state:?}");
             // Any of them may be the package's.
             let (method, fields) = (Method::GET, Fields::default());
-            let request = Request { method: &method, path: "/", query: None, fields, host_is_known: true };
+            let request =
+                Request { method: &method, path: "/", query: None, fields, host_is_known: true, is_secure: false };
             let all = passage(&request, &answer(&request, &showing), &specimen());
             assert_eq!(all, Passage::Refused(status, notice), "{state:?}");
         }
@@ -238,7 +239,7 @@ mod tests {
             ("/index.html", RESULTS_BEFORE, Passage::Package),
         ] {
             let fields = Fields { sec_fetch_dest: Lines::One(b"document"), ..Fields::default() };
-            let request = Request { method: &method, path, query: None, fields, host_is_known: true };
+            let request = Request { method: &method, path, query: None, fields, host_is_known: true, is_secure: false };
             let route = Route { before_package, results, ..specimen() };
             assert_eq!(passage(&request, &answer(&request, &shown), &route), expected, "{path} {results}");
         }
@@ -249,7 +250,8 @@ mod tests {
         let shown = showing(snapshot());
         for (method, status) in [("POST", 400), ("GET", 400)] {
             let (method, fields) = (method.parse().unwrap(), Fields::default());
-            let request = Request { method: &method, path: "/nada", query: None, fields, host_is_known: false };
+            let request =
+                Request { method: &method, path: "/nada", query: None, fields, host_is_known: false, is_secure: false };
             let route = Route { before_package: true, ..specimen() };
             let Passage::Refused(refused, _) = passage(&request, &answer(&request, &shown), &route) else { panic!() };
             assert_eq!(refused, status);

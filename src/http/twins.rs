@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use base64ct::{Base64, Encoding};
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
@@ -10,11 +11,12 @@ use super::plain::{self, End};
 use super::service::{Service, Site};
 use super::{Rhythm, connection};
 use crate::base::clock::Clock;
-use crate::snapshot::specimen::{STAMP, showing, snapshot};
+use crate::base::digest::Digest;
+use crate::snapshot::specimen::{STAMP, edition, showing_of, total_before};
 use crate::snapshot::{Coding, Entry, Public};
 
 fn site() -> Arc<Site> {
-    let public = Arc::new(Public::new(showing(snapshot())));
+    let public = Arc::new(Public::new(showing_of(edition())));
     // The clock stands still, so that both paths answer in the same second of the election.
     let (clock, _) = Clock::scripted(STAMP.parse().unwrap());
     Arc::new(Site { public, rhythm: Rhythm { clock }, corridor: None })
@@ -63,10 +65,26 @@ pub(super) fn normal(answer: &[u8]) -> (Vec<String>, Vec<u8>) {
 
 fn tag(site: &Arc<Site>, coding: Coding) -> String {
     let showing = site.public.load();
-    let Some(Entry::File(content)) = showing.results().unwrap().live().get("datos/total.json").cloned() else {
+    let Some(Entry::File(resource)) = showing.results().unwrap().live().get("datos/total.json").cloned() else {
         panic!()
     };
-    content.get(coding).unwrap().etag.to_str().unwrap().to_owned()
+    resource.content.get(coding).unwrap().etag.to_str().unwrap().to_owned()
+}
+
+fn difference_tag(site: &Arc<Site>) -> String {
+    let showing = site.public.load();
+    let differences = showing.results().unwrap().live().differences();
+    let Some(Entry::File(resource)) = showing.results().unwrap().live().get("datos/total.json").cloned() else {
+        panic!()
+    };
+    let dictionary = Digest::of(total_before().as_bytes());
+    let tags = differences.get(&resource.content.digest, &dictionary).map(|one| one.representation());
+    tags.last().unwrap().etag.to_str().unwrap().to_owned()
+}
+
+/// As a client says it that has `datos/total.json` of the corte before.
+fn dictionary() -> String {
+    format!(":{}:", Base64::encode_string(Digest::of(total_before().as_bytes()).as_bytes()))
 }
 
 /// Requests of the kind that people and programs send, and of the kind that they should not.
@@ -101,6 +119,17 @@ fn requests() -> impl Strategy<Value = String> {
             "Accept-Encoding: identity;q=0",
             "accept-encoding: gzip;q=0.5",
             "Accept-Encoding:",
+            "Accept-Encoding: gzip, br, zstd, dcb, dcz",
+            "Accept-Encoding: dcb;q=0.9, dcz, identity;q=0",
+            "Available-Dictionary: DICTIONARY",
+            "available-dictionary: :AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:",
+            "Available-Dictionary: :x",
+            "Dictionary-ID: \"x\"",
+            "Sec-Fetch-Site: cross-site",
+            "Sec-Fetch-Mode: no-cors",
+            "Sec-Fetch-Mode: cors",
+            "Origin: https://diario.example",
+            "If-None-Match: DCZ",
             "If-None-Match: IDENTITY",
             "If-None-Match: W/GZIP",
             "if-none-match: \"x\", BR",
@@ -118,11 +147,12 @@ fn requests() -> impl Strategy<Value = String> {
             "Expect: 100-continue",
             "User-Agent: prueba/1.0",
         ]),
-        0..5,
+        0..7,
     );
-    (method, path, fields).prop_map(|(method, path, fields)| {
+    let host = prop::sample::select(vec!["a", "localhost", "127.0.0.1:8080"]);
+    (method, path, host, fields).prop_map(|(method, path, host, fields)| {
         let fields: String = fields.iter().map(|f| format!("{f}\r\n")).collect();
-        format!("{method} {path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n")
+        format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n")
     })
 }
 
@@ -135,7 +165,9 @@ proptest! {
         let request = template
             .replace("IDENTITY", &tag(&site, Coding::Identity))
             .replace("GZIP", &tag(&site, Coding::Gzip))
-            .replace("BR", &tag(&site, Coding::Br));
+            .replace("BR", &tag(&site, Coding::Br))
+            .replace("DCZ", &difference_tag(&site))
+            .replace("DICTIONARY", &dictionary());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let plain = by_plain(&site, request.as_bytes()).await;
@@ -160,6 +192,7 @@ fn the_usual_requests_do_not_need_hyper() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for (fields, status) in [
         (String::new(), "200 OK"),
+        (format!("Accept-Encoding: gzip, br, zstd, dcb, dcz\r\nAvailable-Dictionary: {}\r\n", dictionary()), "200 OK"),
         ("Accept-Encoding: gzip, deflate, br, zstd\r\n".into(), "200 OK"),
         (format!("Accept-Encoding: gzip\r\nIf-None-Match: {gzip}\r\n"), "304 Not Modified"),
     ] {

@@ -123,7 +123,7 @@ impl Stage {
         self.publish(intake, snapshot.clone());
         let dates = self.dates();
         (self.report)(&Happening::Decided { what, corte, reason: reason.to_owned(), dates });
-        self.improve_from(snapshot);
+        self.improve_from(intake, snapshot);
         Ok(())
     }
 

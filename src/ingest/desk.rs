@@ -12,6 +12,7 @@ use super::admission::{ContentCheck, NotAdmitted};
 use super::handle::{Arrival, Outcome, Reply, Wish, WishFault};
 use super::incoming::look;
 use super::operator::Event;
+use super::plan::Differing;
 use super::quarantine::Quarantine;
 use super::report::{Happening, Reporter};
 use super::room::Room;
@@ -50,6 +51,7 @@ pub struct Intake {
     pub limits: Limits,
     pub content_check: ContentCheck,
     pub keep: usize,
+    pub differing: Differing,
     pub settle: Duration,
     pub policy: Policy,
     /// Bytes that the vault leaves free on its disk.
@@ -147,7 +149,7 @@ impl Desk {
     /// Takes note of what somebody says.
     pub fn hear(&mut self, event: Event) {
         match event {
-            Event::Better(better) => self.stage.improve(better),
+            Event::Better(better) => self.stage.improve(&self.intake, better),
             Event::Arrived(arrival, reply) => self.arrivals.push_back((arrival, reply)),
             Event::Wished(wish, reply) => {
                 // Nobody decides about a window that is over.

@@ -1,4 +1,5 @@
-//! Best compression in the background, on low priority, given up as soon as a newer corte comes.
+//! Best compression in the background, and differences from earlier cortes, on low priority, given up as soon as a newer
+//! corte comes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
@@ -8,10 +9,11 @@ use std::time::Duration;
 use tracing::warn;
 
 use super::operator::Event;
-use crate::base::clock::Monotonic;
+use super::plan::{self, Budget, Differing, Job};
+use crate::base::clock::{self, Monotonic};
 use crate::base::digest::Digest;
 use crate::base::pool;
-use crate::snapshot::{Content, Level, Snapshot};
+use crate::snapshot::{Content, Difference, Level, Snapshot};
 use crate::store::Shelf;
 
 /// Serving goes first: the scheduler gives these threads what is left over.
@@ -35,18 +37,32 @@ impl Drop for Improving {
 pub struct Better {
     pub snapshot: Arc<Snapshot>,
     pub contents: Vec<Arc<Content>>,
+    pub differences: Vec<Arc<Difference>>,
     /// Codings that were put into the vault, and their bytes.
     pub kept: Vec<(Digest, u64)>,
-    /// How long it took, with the last of them.
-    pub finished: Option<Duration>,
+    /// With the last of them.
+    pub finished: Option<Finished>,
+}
+
+/// How long it took.
+pub struct Finished {
+    pub took: Duration,
+    /// Of that until every content had its best codings; by the processor for differences.
+    pub codings: Duration,
+    pub differing: Duration,
 }
 
 impl Improving {
-    /// Improves `snapshot`, keeps what is done on `shelf` and sends it to `events`.
-    pub fn start(snapshot: Arc<Snapshot>, shelf: Shelf, events: SyncSender<Event>) -> Improving {
+    /// Improves `snapshot`, whose dictionaries are of `past`, keeps what is done on `shelf` and sends it to `events`.
+    pub fn start(
+        snapshot: Arc<Snapshot>,
+        (past, differing): (Vec<Arc<Snapshot>>, Differing),
+        shelf: Shelf,
+        events: SyncSender<Event>,
+    ) -> Improving {
         let is_cancelled = Arc::new(Cancelled::new(false));
         let cancelled = is_cancelled.clone();
-        let run = move || run(&snapshot, &shelf, &cancelled, &events);
+        let run = move || run(&snapshot, (&past, differing), &shelf, &cancelled, &events);
         if let Err(error) = std::thread::Builder::new().name("improve".into()).spawn(run) {
             warn!(%error, "no thread for better compression; what is live stays as it is");
         }
@@ -54,41 +70,68 @@ impl Improving {
     }
 }
 
-/// A content that is done, and what was kept of it.
-type Done = (Arc<Content>, Option<(Digest, u64)>);
+/// What is done.
+enum Done {
+    /// And what was kept of it.
+    Content(Arc<Content>, Option<(Digest, u64)>),
+    Difference(Arc<Difference>),
+}
 
-fn run(snapshot: &Arc<Snapshot>, shelf: &Shelf, cancelled: &Cancelled, events: &SyncSender<Event>) {
+fn run(
+    snapshot: &Arc<Snapshot>,
+    (past, differing): (&[Arc<Snapshot>], Differing),
+    shelf: &Shelf,
+    cancelled: &Cancelled,
+    events: &SyncSender<Event>,
+) {
     // On Linux this is the thread's own niceness, which those it starts inherit.
     let _ = rustix::process::setpriority_process(None, NICENESS);
     let started = Monotonic::now();
-    // What came back from the vault without its codings weighs most on the line: it goes first.
-    let plain = snapshot.unfinished().into_iter().filter(|c| c.level == Level::Plain).map(|c| (c, Level::Fast));
-    let best = snapshot.unfinished().into_iter().map(|c| (c, Level::Best));
-    let jobs: Vec<(Arc<Content>, Level)> = plain.chain(best).collect();
+    let made = snapshot.differences();
+    let jobs = plan::jobs(snapshot, past, &made);
+    let budget = Budget::new(differing, made.weight());
     // Those that went live with fast codings: a restart before the best ones are done must not make them again. And what
     // is as good as can be, but for some reason is not on the shelf: there should be two copies of everything.
-    let fast = jobs.iter().filter(|(content, _)| content.level == Level::Fast).map(|(content, _)| content.clone());
+    let fast = snapshot.unfinished().into_iter().filter(|content| content.level == Level::Fast);
     let unkept = snapshot.contents().filter(|c| c.level == Level::Best && !is(cancelled) && !shelf.has(&c.digest));
-    let fast = fast.chain(unkept).map(|content| (content.clone(), keep(&content, shelf, cancelled))).collect();
+    let fast =
+        fast.chain(unkept).map(|content| Done::Content(content.clone(), keep(&content, shelf, cancelled))).collect();
     let (next, (done, finished)) = (AtomicUsize::new(0), mpsc::channel());
     std::thread::scope(|scope| {
         for _ in 0..pool::cores().min(jobs.len()) {
-            let (done, jobs, next) = (done.clone(), &jobs, &next);
+            let (done, jobs, next, budget) = (done.clone(), &jobs, &next, &budget);
             scope.spawn(move || {
                 while !is(cancelled)
-                    && let Some((content, level)) = jobs.get(next.fetch_add(1, Ordering::Relaxed))
+                    && let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed))
                 {
-                    let content = Arc::new(content.at(*level));
-                    let kept = keep(&content, shelf, cancelled);
-                    if done.send((content, kept)).is_err() {
+                    if let Some(one) = work(job, budget, shelf, cancelled)
+                        && done.send(one).is_err()
+                    {
                         return;
                     }
                 }
             });
         }
         drop(done);
-        collect(snapshot, cancelled, events, &finished, (started, fast));
+        collect(snapshot, cancelled, events, &finished, (started, fast, &budget));
     });
+}
+
+fn work(job: &Job, budget: &Budget, shelf: &Shelf, cancelled: &Cancelled) -> Option<Done> {
+    match job {
+        Job::Content(content, level) => {
+            let content = Arc::new(content.at(*level));
+            let kept = keep(&content, shelf, cancelled);
+            Some(Done::Content(content, kept))
+        }
+        Job::Difference(..) if !budget.has_time() => None,
+        Job::Difference(wanted, coding, level) => {
+            let before = clock::thread_time();
+            let made = plan::difference(wanted, *coding, *level, budget);
+            budget.spend(clock::thread_time().saturating_sub(before));
+            made.map(Done::Difference)
+        }
+    }
 }
 
 fn is(cancelled: &Cancelled) -> bool {
@@ -111,15 +154,19 @@ fn collect(
     cancelled: &Cancelled,
     events: &SyncSender<Event>,
     finished: &mpsc::Receiver<Done>,
-    (started, fast): (Monotonic, Vec<Done>),
+    (started, fast, budget): (Monotonic, Vec<Done>, &Budget),
 ) {
-    let mut contents: Vec<Done> = fast;
+    let mut all: Vec<Done> = fast;
     let mut published = started;
+    let mut codings = Duration::ZERO;
     loop {
         let left = PUBLISH_EVERY.saturating_sub(published.elapsed());
         let is_last = match finished.recv_timeout(left) {
-            Ok(content) => {
-                contents.push(content);
+            Ok(one) => {
+                if let Done::Content(..) = one {
+                    codings = started.elapsed();
+                }
+                all.push(one);
                 continue;
             }
             Err(RecvTimeoutError::Timeout) => false,
@@ -129,11 +176,10 @@ fn collect(
         if is(cancelled) {
             return;
         }
-        let finished = is_last.then(|| started.elapsed());
-        if is_last || !contents.is_empty() {
-            let (contents, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut contents).into_iter().unzip();
-            let kept = kept.into_iter().flatten().collect();
-            let better = Better { snapshot: snapshot.clone(), contents, kept, finished };
+        let finished = Finished { took: started.elapsed(), codings, differing: budget.spent() };
+        let finished = is_last.then_some(finished);
+        if is_last || !all.is_empty() {
+            let better = better(snapshot, std::mem::take(&mut all), finished);
             if events.send(Event::Better(better)).is_err() {
                 return;
             }
@@ -142,4 +188,19 @@ fn collect(
             return;
         }
     }
+}
+
+fn better(snapshot: &Arc<Snapshot>, all: Vec<Done>, finished: Option<Finished>) -> Better {
+    let (snapshot, contents) = (snapshot.clone(), Vec::new());
+    let mut better = Better { snapshot, contents, differences: Vec::new(), kept: Vec::new(), finished };
+    for one in all {
+        match one {
+            Done::Content(content, kept) => {
+                better.contents.push(content);
+                better.kept.extend(kept);
+            }
+            Done::Difference(difference) => better.differences.push(difference),
+        }
+    }
+    better
 }

@@ -2,11 +2,12 @@
 //!
 //! `watch` (inotify) wakes the loop of `operator`, whose `desk` looks (`incoming`), decides when to try (`room`), has
 //! packages verified (`take`), asks `admission`, builds a snapshot and publishes it (`stage`); `improve` compresses it
-//! better in the background.
+//! better in the background, in the order of `plan`.
 //! `source` fetches packages from elsewhere and hands them over (`handle`).
 
 pub mod admission;
 mod decide;
+mod descent;
 mod desk;
 mod gate;
 mod handle;
@@ -14,6 +15,7 @@ mod improve;
 mod incoming;
 mod occasion;
 mod operator;
+mod plan;
 mod quarantine;
 mod report;
 mod room;
@@ -29,7 +31,8 @@ pub use desk::{Desk, Intake};
 pub use gate::{Gate, Plan, Waiting};
 pub use handle::{Arrival, Handle, Outcome, Reply, Wish, WishFault};
 pub use operator::{Event, Operator, StartFault};
-pub use report::{Came, Dates, Happening, Reporter, Took, to_log};
+pub use plan::Differing;
+pub use report::{Came, Dates, Happening, Made, Reporter, Took, to_log};
 pub use source::Sources;
 pub use staging::{ASK_EVERY_BYTES, Staging};
 pub use transport::{Complete, Corrections, Transport};

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use crate::base::disk::Disk;
     use crate::corte::{Limits, Signers, StampRule, Tipo, Trust};
-    use crate::ingest::{Complete, ContentCheck, Corrections, Happening, Transport};
+    use crate::ingest::{Complete, ContentCheck, Corrections, Differing, Happening, Transport};
     use crate::schedule::specimen::always;
     use crate::store::Policy;
 
@@ -136,6 +136,7 @@ mod tests {
             limits: Limits::default(),
             content_check: ContentCheck::Refuse,
             keep: 6,
+            differing: Differing::default(),
             settle: Duration::from_secs(10),
             policy: Policy { bytes: 1 << 20, cortes: None, at_least: 1 },
             reserve: 0,

@@ -17,7 +17,7 @@ pub enum Happening {
     /// A package went live.
     Live { corte: CorteId, files: usize, changed: usize, bytes: usize, took: Took, dates: Dates },
     /// The corte is now compressed as well as pays.
-    Improved { corte: CorteId, before: usize, after: usize, took: Duration },
+    Improved { corte: CorteId, before: usize, after: usize, took: Duration, differences: Made },
     /// A package does not hold yet; it may still be arriving.
     Waiting { name: String, code: &'static str, why: String },
     /// A package is refused; nothing that is served has changed.
@@ -58,6 +58,16 @@ pub enum Happening {
     Clock(Doubt),
 }
 
+/// Differences from earlier cortes that are there.
+#[derive(Clone, Copy, Debug)]
+pub struct Made {
+    pub count: usize,
+    pub bytes: usize,
+    /// Until the last of them, and what it took of the processor.
+    pub took: Duration,
+    pub processor: Duration,
+}
+
 /// How long the steps took by which a package went live; the last two ran at the same time.
 #[derive(Clone, Copy, Debug)]
 pub struct Took {
@@ -92,8 +102,11 @@ pub fn to_log(happening: &Happening) {
             let (verify_ms, build_ms, store_ms) = (verify.as_millis(), build.as_millis(), store.as_millis());
             info!(%corte, files, changed, bytes, verify_ms, build_ms, store_ms, "live");
         }
-        Happening::Improved { corte, before, after, took } => {
+        Happening::Improved { corte, before, after, took, differences } => {
             info!(%corte, bytes_before = before, bytes_after = after, took_ms = took.as_millis(), "compressed best");
+            let Made { count, bytes, took, processor } = differences;
+            let (took_ms, processor_ms) = (took.as_millis(), processor.as_millis());
+            info!(%corte, count, bytes, took_ms, processor_ms, "differences from earlier cortes are ready");
         }
         Happening::Waiting { name, code, why } => info!(package = name, code, why, "not whole yet, waiting"),
         Happening::Refused { name, source, code, why } => {

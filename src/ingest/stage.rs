@@ -10,10 +10,11 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 
 use super::admission::Standing;
+use super::descent::Descent;
 use super::desk::Intake;
-use super::improve::{Better, Improving};
+use super::improve::{Better, Finished, Improving};
 use super::operator::Event;
-use super::report::{Dates, Happening, Reporter};
+use super::report::{Dates, Happening, Made, Reporter};
 use crate::base::clock::{Clock, Monotonic};
 use crate::corte::{self, CorteId, Expectations, Trust, Verified};
 use crate::schedule::Said;
@@ -70,7 +71,7 @@ impl Stage {
                 Ok(snapshot) => {
                     let files = snapshot.files().count();
                     (self.report)(&Happening::Restored { corte, files, took: started.elapsed(), dates: self.dates() });
-                    self.improve_from(snapshot);
+                    self.improve_from(intake, snapshot);
                     break;
                 }
                 Err(fault) => self.is_unusable(fault),
@@ -114,6 +115,7 @@ impl Stage {
         let head = self.vault.ledger().head().cloned();
         if let Some(head) = head.as_ref().filter(|head| head.corte == corte) {
             let snapshot = self.rebuild(intake, corte, &self.occasion(head, None))?;
+            let snapshot = self.descended(intake, &snapshot);
             self.publish(intake, snapshot.clone());
             return Ok(snapshot);
         }
@@ -145,6 +147,11 @@ impl Stage {
                 }
             }
             Err(fault) => self.is_unusable(fault),
+        }
+        // Now that they are all here, differences from them can be made.
+        let live = self.live.load().as_deref().map(|edition| edition.live().clone());
+        if let Some(live) = live.filter(|_| self.to_restore.is_empty()) {
+            self.improve_from(intake, live);
         }
         true
     }
@@ -235,9 +242,11 @@ impl Stage {
         let (known, shelf, vault) = (self.known(), self.vault.coded(), &mut self.vault);
         let kept = |digest: &_| Codings::get(&shelf, digest);
         let making = Making { kept: &kept, level: Level::Fast };
+        let descent = Descent::of_next(intake, self.live.load().as_deref(), corte.id);
         // One waits for the disk, the other for the processor.
         let ((stored, store), (snapshot, build)) = thread::scope(|scope| {
-            let building = scope.spawn(|| timed(|| Snapshot::build(verified, &known, &making, &occasion)));
+            let build = || descent.of(Snapshot::build(verified, &known, &making, &occasion));
+            let building = scope.spawn(|| timed(build));
             let stored = timed(|| if is_kept { Ok(()) } else { vault.keep(verified, facts) });
             (stored, building.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });
@@ -253,7 +262,7 @@ impl Stage {
     /// What takes time and nobody waits for, once a corte is live: better compression, and room for the next ones.
     pub fn after(&mut self, intake: &Intake, snapshot: Arc<Snapshot>) {
         self.make_room(intake);
-        self.improve_from(snapshot);
+        self.improve_from(intake, snapshot);
     }
 
     pub fn make_room(&mut self, intake: &Intake) {
@@ -269,8 +278,10 @@ impl Stage {
         }
     }
 
-    pub(super) fn improve_from(&mut self, snapshot: Arc<Snapshot>) {
-        let start = |events: &SyncSender<Event>| Improving::start(snapshot, self.vault.coded(), events.clone());
+    pub(super) fn improve_from(&mut self, intake: &Intake, snapshot: Arc<Snapshot>) {
+        let descent = Descent::of_next(intake, self.live.load().as_deref(), snapshot.corte().id);
+        let before = (descent.past, intake.differing);
+        let start = |events: &SyncSender<Event>| Improving::start(snapshot, before, self.vault.coded(), events.clone());
         self.improving = self.events.as_ref().map(start);
     }
 
@@ -292,7 +303,7 @@ impl Stage {
     }
 
     /// Puts better compressed contents in the place of those that are published.
-    pub fn improve(&mut self, better: Better) {
+    pub fn improve(&mut self, intake: &Intake, better: Better) {
         for (digest, bytes) in &better.kept {
             self.vault.has_coded(better.snapshot.corte().id, *digest, *bytes);
         }
@@ -300,12 +311,24 @@ impl Stage {
         let Some(edition) = guard.as_deref() else { return };
         let Some(published) = edition.same_as(&better.snapshot) else { return };
         let before = published.weight();
-        let improved = Arc::new(published.with(&Known::of(better.contents)));
-        let after = improved.weight();
+        let mut improved = published.with(&Known::of(better.contents));
+        if !better.differences.is_empty() {
+            let mut all = improved.differences();
+            better.differences.into_iter().for_each(|one| all.add(one));
+            let descent = Descent::of_next(intake, Some(edition), improved.corte().id);
+            improved = improved.descending(&descent.past, &all);
+        }
+        let improved = Arc::new(improved);
         self.live.publish(edition.improved(&improved));
-        if let Some(took) = better.finished {
-            let before = better.snapshot.weight().max(before);
-            (self.report)(&Happening::Improved { corte: improved.corte().id, before, after, took });
+        if let Some(Finished { took, codings, differing }) = better.finished {
+            let made = improved.differences();
+            (self.report)(&Happening::Improved {
+                corte: improved.corte().id,
+                before: better.snapshot.weight().max(before),
+                after: improved.weight(),
+                took: codings,
+                differences: Made { count: made.len(), bytes: made.weight(), took, processor: differing },
+            });
         }
     }
 
@@ -331,7 +354,12 @@ impl Stage {
         };
         change(&mut head);
         let snapshot = self.rebuild(intake, corte, &self.occasion(&head, None))?;
-        Ok((head, snapshot))
+        Ok((head, self.descended(intake, &snapshot)))
+    }
+
+    /// The same with what its paths had before.
+    fn descended(&self, intake: &Intake, snapshot: &Snapshot) -> Arc<Snapshot> {
+        Arc::new(Descent::of_next(intake, self.live.load().as_deref(), snapshot.corte().id).of_known(snapshot))
     }
 
     /// What `Last-Modified` has said so far: later must be later.

@@ -30,6 +30,7 @@ pub fn head(bytes: &[u8]) -> HeaderMap {
 /// Where it does not hold.
 pub fn read(bytes: &[u8]) {
     let _ = structured::dictionary(bytes);
+    assert!(structured::byte_sequence(bytes, 32).is_none_or(|read| read.len() <= 32));
     let fields = head(bytes);
     let kept = Kept::of(StatusCode::OK, &fields, 100, 102, None);
     let said = request::Directives::read(&fields);

@@ -251,6 +251,45 @@ mod tests {
         }
     }
 
+    /// After the public vectors of httpwg/structured-field-tests, binary.json, and what else may stand around an item.
+    #[test]
+    fn byte_sequences_are_read_strictly() {
+        let cases: [(&str, Option<&str>); 26] = [
+            (":aGVsbG8=:", Some("hello")),
+            ("  :aGVsbG8=:  ", Some("hello")),
+            ("::", Some("")),
+            (":aGVsbG8:", Some("hello")),
+            (":aGVsbG8=:;a;b=1;c=\"x\"", Some("hello")),
+            (":YWJj:", Some("abc")),
+            (":YWI=:", Some("ab")),
+            (":YQ==:", Some("a")),
+            (":aGVsbG8=", None),
+            ("aGVsbG8=:", None),
+            ("aGVsbG8=", None),
+            ("\"aGVsbG8=\"", None),
+            (":aGVsbG8==:", None),
+            (":aGVsbG8===:", None),
+            (":aGV sbG8=:", None),
+            (": aGVsbG8=:", None),
+            (":aGVsbG8= :", None),
+            (":=aGVsbG8=:", None),
+            (":aGVsb-_=:", None),
+            (":_-Ah:", None),
+            (":aGVsbG8=:, :aGVsbG8=:", None),
+            (":aGVsbG8=: x", None),
+            (":aGVsbG8=:;", None),
+            ("\t:aGVsbG8=:", None),
+            ("", None),
+            (":", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(byte_sequence(text.as_bytes(), 9), expected.map(|text| text.as_bytes().to_vec()), "{text}");
+        }
+        assert_eq!(byte_sequence(b":aGVsbG8=:", 4), None, "too long");
+        assert_eq!(byte_sequence(&[b':'; 1 << 20], 32), None);
+        assert_eq!(byte_sequence(b":\xff:", 9), None);
+    }
+
     #[test]
     fn texts_are_quoted_and_cut() {
         assert_eq!(quoted("a\"b\\ñ", 9), r#""a\"b\\?""#);

@@ -31,7 +31,7 @@ pub struct Stored {
     /// May be a dictionary for what comes under its path.
     pub is_dictionary: bool,
     /// `Content-Digest` and `Repr-Digest` as they came with it.
-    digests: [Option<Bytes>; 2],
+    pub digests: [Option<Bytes>; 2],
 }
 
 impl Stored {

@@ -34,7 +34,7 @@ pub fn micros(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
+    use proptest::{prop_assert, proptest};
 
     #[test]
     fn most_come_at_the_beginning() {

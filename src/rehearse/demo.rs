@@ -24,7 +24,7 @@ use crate::corte::pack::{self, PackFault};
 use crate::corte::{CorteId, Limits, Signers, Tipo, Trust};
 use crate::http::clients::{self, Rules};
 use crate::http::{self, Listen};
-use crate::ingest::{ContentCheck, Intake, Reporter};
+use crate::ingest::{ContentCheck, Differing, Intake, Reporter};
 use crate::schedule::{Calendar, Closed, OnInterrupted, Window};
 use crate::snapshot::Looks;
 use crate::store::Policy;
@@ -104,6 +104,7 @@ impl Demo {
                 limits: Limits::default(),
                 content_check: ContentCheck::Refuse,
                 keep: KEEP,
+                differing: Differing::default(),
                 settle: every,
                 policy: Policy { bytes: VAULT_BYTES, cortes: Some(KEEP + 1), at_least: 1 },
                 reserve: 0,

@@ -62,7 +62,7 @@ pub struct CorteFields {
 }
 
 /// One corte, ready to be served.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Snapshot {
     corte: Corte,
     sums: Digest,

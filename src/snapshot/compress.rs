@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::content::Coding;
+use super::difference::BROTLI_BLOCK_BITS;
 
 /// How hard a coding was worked on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +55,7 @@ fn brotli(bytes: &[u8], level: Level) -> Option<Vec<u8>> {
     let params = brotli::enc::BrotliEncoderParams {
         quality: if level == Level::Best { 11 } else { 5 },
         lgwin: BROTLI_WINDOW_BITS as i32,
+        lgblock: if level == Level::Best { BROTLI_BLOCK_BITS as i32 } else { 0 },
         size_hint: bytes.len(),
         ..Default::default()
     };

@@ -1,6 +1,6 @@
 //! What a path's earlier cortes are good for: as dictionaries of what it has now, and it of what it will have (RFC 9842).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -44,8 +44,7 @@ impl Lineage {
 
     /// `Vary` alone, with its line end.
     pub fn vary(&self) -> &[u8] {
-        const LINE: &str = "vary: accept-encoding, available-dictionary\r\n";
-        LINE.as_bytes()
+        b"vary: accept-encoding, available-dictionary\r\n"
     }
 
     pub fn differences(&self) -> impl Iterator<Item = &Difference> {
@@ -147,4 +146,29 @@ fn use_as_dictionary(path: &str) -> Option<HeaderValue> {
     }
     value.push('"');
     (value.len() <= MATCH_MAX_BYTES).then(|| HeaderValue::try_from(value).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_one_path_and_nothing_else() {
+        let said = |path: &str| use_as_dictionary(path).map(|value| value.to_str().unwrap().to_owned());
+        let cases = [
+            ("", "/"),
+            ("datos/total.json", "/datos/total.json"),
+            ("a b.csv", "/a%20b.csv"),
+            ("año/100%.json", "/a%C3%B1o/100%25.json"),
+            ("q?.json", "/q%3F.json"),
+            ("{id}/x#y\"<>`^", "/%7Bid%7D/x%23y%22%3C%3E%60%5E"),
+            ("*.json", "/\\\\*.json"),
+            ("a(1):+b", "/a\\\\(1\\\\)\\\\:\\\\+b"),
+            ("~a-b_c.d,e;f=g&h@i!$'|[1]", "/~a-b_c.d,e;f=g&h@i!$'|[1]"),
+        ];
+        for (path, pattern) in cases {
+            assert_eq!(said(path), Some(format!("match=\"{pattern}\"")), "{path}");
+        }
+        assert_eq!(said(&"x".repeat(MATCH_MAX_BYTES)), None);
+    }
 }

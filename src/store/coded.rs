@@ -33,7 +33,7 @@ impl Coded {
 }
 
 /// Changes when the form does, or an encoder's settings: what was kept before is then made again.
-const FORM: u8 = 3;
+const FORM: u8 = 4;
 /// The SHA-256 of the rest of the head, form, level, length and SHA-256 of each of four parts.
 const HEAD: usize = 32 + 2 + 4 * PART;
 /// Length, SHA-256.

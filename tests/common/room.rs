@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use difusor::base::disk::Disk;
 use difusor::corte::{Limits, Tipo, Trust};
-use difusor::ingest::{ContentCheck, Intake};
+use difusor::ingest::{ContentCheck, Differing, Intake};
 use difusor::store::Policy;
 
 use super::always::always;
@@ -26,6 +26,7 @@ pub fn intake(disk: &Disk, dir: &Path) -> Intake {
         limits: Limits::default(),
         content_check: ContentCheck::Refuse,
         keep: 6,
+        differing: Differing::default(),
         settle: Duration::from_secs(5),
         policy: Policy { bytes: 1 << 30, cortes: None, at_least: 12 },
         reserve: 0,

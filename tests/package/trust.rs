@@ -173,7 +173,7 @@ fn what_is_published_says_how_it_was_trusted() {
     ] {
         let snapshot = Snapshot::usual(&verify(&package(), trust).unwrap(), &Known::default(), now(), None);
         let Some(Entry::File(about)) = snapshot.get(".prep/corte.json") else { panic!("it is not there") };
-        let about: serde_json::Value = serde_json::from_slice(&about.identity().body).unwrap();
+        let about: serde_json::Value = serde_json::from_slice(&about.content.identity().body).unwrap();
         assert_eq!((about["confianza"].as_str(), about["firmante"].as_str()), (Some(word), signed_by));
         assert!(about.as_object().unwrap().contains_key("firmante"));
         assert_eq!(snapshot.get(".prep/SHA256SUMS.sig").is_some(), trust == Trust::Signed);

@@ -57,7 +57,7 @@ proptest! {
     fn any_request_has_an_answer_that_carries_its_corte(
         method in method(), path in path(), query in prop::option::of("[ -~]{0,10}"), headers in fields(), host_is_known: bool
     ) {
-        let request = Request { method: &method, path: &path, query: query.as_deref(), fields: Fields::of(&headers), host_is_known };
+        let request = Request { method: &method, path: &path, query: query.as_deref(), fields: Fields::of(&headers), host_is_known, is_secure: true };
         let showing = SHOWING.load();
         let got = answer(&request, &showing);
         let of = got.corte.expect("the corte is carried").id.to_str().unwrap().to_owned();

@@ -41,7 +41,7 @@ proptest! {
     fn a_corte_makes_no_difference(
         method in method(), path in path(), query in prop::option::of("[ -~]{0,10}"), headers in fields(), host_is_known: bool
     ) {
-        let request = Request { method: &method, path: &path, query: query.as_deref(), fields: Fields::of(&headers), host_is_known };
+        let request = Request { method: &method, path: &path, query: query.as_deref(), fields: Fields::of(&headers), host_is_known, is_secure: true };
         let (full, empty) = (FULL.load(), EMPTY.load());
         let (one, other) = (answer(&request, &full), answer(&request, &empty));
         prop_assert!(one.corte.is_none());

@@ -248,8 +248,8 @@ impl Machine {
     /// The chain as everybody is told of it now.
     pub fn told(&self) -> Vec<serde_json::Value> {
         let edition = self.live.load();
-        let Some(Entry::File(content)) = edition.as_deref().unwrap().live().get(".prep/cortes") else { panic!() };
-        let told: serde_json::Value = serde_json::from_slice(&content.identity().body).unwrap();
+        let Some(Entry::File(file)) = edition.as_deref().unwrap().live().get(".prep/cortes") else { panic!() };
+        let told: serde_json::Value = serde_json::from_slice(&file.content.identity().body).unwrap();
         told["cortes"].as_array().unwrap().clone()
     }
 
