@@ -44,7 +44,7 @@ mod twins;
 mod watch;
 
 pub use body::Body;
-pub use freshness::Rhythm;
+pub use freshness::{Freshness, Rhythm};
 pub use listen::Listen;
 pub use server::{Server, Settings, StartError};
 pub use service::Site;

@@ -206,7 +206,8 @@ mod tests {
     use crate::snapshot::{CODINGS, Content, DICTIONARY_CODINGS, Difference, Level, Representation, media};
 
     fn content(text: &str) -> Content {
-        let bytes = text.repeat(300).into_bytes();
+        let row = |n: u32| format!("{n},{},{},{text}", n * 7919 % 9973, n * 31 % 541);
+        let bytes: Vec<u8> = (0..300).flat_map(|n| row(n).into_bytes()).collect();
         Content::new(Bytes::from(bytes.clone()), Digest::of(&bytes), media::of("a.csv"), Level::Fast)
     }
 

@@ -9,6 +9,11 @@ const CORTES_MAX: usize = 1_008;
 /// Bytes of a corte's name; real ones have 13 to 16.
 const NAME_MAX_BYTES: usize = 64;
 
+/// Durations of nobody yet, such as each corte has.
+pub fn none() -> Times {
+    micros_histogram()
+}
+
 /// One corte.
 #[derive(Debug)]
 pub struct Corte {

@@ -123,7 +123,7 @@ fn a_reader_polls_at_his_times_and_takes_the_files_of_each_corte_once() {
 
 #[test]
 fn everybody_sees_each_corte_within_one_poll() {
-    let (crowd, _) = night(plan(500), &mut Server::new(Lifetime::default()), 3 * CORTE_S);
+    let (crowd, _) = night(plan(500), &mut Server::new(Lifetime::default()), 3 * CORTE_S - 1);
     let cortes = crowd.seen.cortes();
     assert_eq!(cortes.len(), 3);
     for corte in &cortes[1..] {
