@@ -11,6 +11,8 @@ mod chaos;
 #[path = "serve/clients.rs"]
 mod clients;
 mod common;
+#[path = "serve/dictionaries.rs"]
+mod dictionaries;
 #[path = "serve/early.rs"]
 mod early;
 #[path = "serve/embargo.rs"]

@@ -199,7 +199,11 @@ fn from_snapshot<'e>(
         Some(Entry::FolderWithoutSlash) => (moved(request), None),
         None => (What::Notice(StatusCode::NOT_FOUND, Notice::NotFound), None),
     };
-    let freshness = if is_kept(&what) { freshness } else { Freshness::None };
+    let freshness = match freshness {
+        _ if !is_kept(&what) => Freshness::None,
+        Freshness::Current(timing) if lineage.is_some() => Freshness::Descended(timing),
+        other => other,
+    };
     Answer { corte: Some(snapshot.fields()), freshness, lineage, ..Answer::other(showing, what) }
 }
 

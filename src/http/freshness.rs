@@ -31,6 +31,12 @@ const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 pub enum Freshness {
     /// Current results: fresh until the next corte.
     Current(Timing),
+    /// The same, where what a browser has of the corte before is the dictionary of what it gets next (RFC 9842, section
+    /// 2.2.1): only as long as it is fresh, or may be shown while it is asked for again. So that is an interval here.
+    ///
+    /// Whoever reads through its cache all the same sees, once, what was current when he read last, and the next time what
+    /// was current then; never anything older than the corte before. `no-cache`, by which our pages ask, is never late.
+    Descended(Timing),
     /// A URL that names its corte.
     Pinned,
     /// Our own files, which say what is current.
@@ -50,12 +56,18 @@ struct Dial {
     /// Election and machine seconds, and the corte, that the rest was printed for.
     at: (i64, i64, Freshness),
     current: HeaderValue,
+    descended: HeaderValue,
     /// As `Date` has it: `Sun, 07 Jun 2026 20:10:00 GMT`.
     date: HeaderValue,
 }
 
 thread_local!(static DIAL: RefCell<Dial> = const {
-    RefCell::new(Dial { at: (i64::MIN, i64::MIN, Freshness::None), current: NO_CACHE, date: NO_CACHE })
+    RefCell::new(Dial {
+        at: (i64::MIN, i64::MIN, Freshness::None),
+        current: NO_CACHE,
+        descended: NO_CACHE,
+        date: NO_CACHE,
+    })
 });
 
 impl Rhythm {
@@ -84,12 +96,16 @@ impl Rhythm {
         let (election, machine) = self.clock.seconds();
         DIAL.with_borrow_mut(|dial| {
             // Only what is current is printed; an answer of another freshness leaves that in place.
-            let asked = if matches!(freshness, Freshness::Current(_)) { freshness } else { dial.at.2 };
+            let asked = match freshness {
+                Freshness::Current(timing) | Freshness::Descended(timing) => Freshness::Current(timing),
+                _ => dial.at.2,
+            };
             if dial.at != (election, machine, asked) {
                 *dial = self.print(election, machine, asked);
             }
             match freshness {
                 Freshness::Current(_) => take(&dial.current, &dial.date),
+                Freshness::Descended(_) => take(&dial.descended, &dial.date),
                 Freshness::Pinned => take(&PINNED, &dial.date),
                 Freshness::Own => take(&OWN, &dial.date),
                 Freshness::None => take(&NO_CACHE, &dial.date),
@@ -98,22 +114,25 @@ impl Rhythm {
     }
 
     fn print(&self, election: i64, machine: i64, freshness: Freshness) -> Dial {
-        let current = match freshness {
-            Freshness::Current(timing) => {
+        let (current, descended) = match freshness {
+            Freshness::Current(timing) | Freshness::Descended(timing) => {
                 let (max_age, stale) = self.ages(&timing);
-                let text = format!(
-                    "public, max-age={max_age}, stale-while-revalidate={}, \
-                     stale-if-error={stale}",
-                    STALE_WHILE_REVALIDATE_S.min(stale)
-                );
-                HeaderValue::try_from(text).unwrap_or(NO_CACHE)
+                let value = |while_revalidate: i64| {
+                    let while_revalidate = while_revalidate.clamp(0, stale);
+                    let text = format!(
+                        "public, max-age={max_age}, stale-while-revalidate={while_revalidate}, stale-if-error={stale}"
+                    );
+                    HeaderValue::try_from(text).unwrap_or(NO_CACHE)
+                };
+                let interval = self.clock.outside(timing.interval).as_secs();
+                (value(STALE_WHILE_REVALIDATE_S), value(interval.max(STALE_WHILE_REVALIDATE_S)))
             }
-            Freshness::Pinned | Freshness::Own | Freshness::None => NO_CACHE,
+            Freshness::Pinned | Freshness::Own | Freshness::None => (NO_CACHE, NO_CACHE),
         };
         let since = Duration::from_secs(u64::try_from(machine).unwrap_or(0));
         let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since);
         let date = HeaderValue::try_from(date).unwrap_or(NO_CACHE);
-        Dial { at: (election, machine, freshness), current, date }
+        Dial { at: (election, machine, freshness), current, descended, date }
     }
 
     /// Seconds that current results stay fresh, and that they may be shown beyond that, for caches, which live in machine
@@ -162,6 +181,7 @@ mod tests {
             (number(1), number(2), number(3))
         };
         assert_eq!(said(current), (600, 15, 1260));
+        assert_eq!(said(Freshness::Descended(timing)), (600, 600, 1260));
         hands.advance(Duration::from_secs(90));
         assert_eq!(said(current).0, 510);
         hands.advance(Duration::from_secs(509));
@@ -170,6 +190,7 @@ mod tests {
         assert_eq!(said(current), (15, 15, 1245), "overdue");
         hands.advance(Duration::from_secs(1252));
         assert_eq!(said(current), (8, 0, 0), "the notice comes in 8 s");
+        assert_eq!(said(Freshness::Descended(timing)), (8, 0, 0));
         hands.advance(Duration::from_secs(86_400));
         assert_eq!(said(current), (1, 0, 0), "long overdue");
         let last = Timing { due: None, until: None, ..timing };

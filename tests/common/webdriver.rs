@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use ureq::Agent;
 
-use super::server::{DEADLINE, LOOK_EVERY};
+use super::server::{DEADLINE, LOOK_EVERY, until};
 use super::tool;
 
 /// Names that end so are this machine: pages of other origins, for embedding. No other name is ever looked up.
@@ -30,6 +30,15 @@ pub struct Browser {
 impl Browser {
     /// `None` where there is no browser or driver, which is told.
     pub fn start() -> Option<Browser> {
+        Browser::with(&[])
+    }
+
+    /// The same without a feature, by Chromium's name for it.
+    pub fn without(feature: &str) -> Option<Browser> {
+        Browser::with(&[&format!("--disable-features={feature}")])
+    }
+
+    fn with(more: &[&str]) -> Option<Browser> {
         let (chromium, chromedriver) = (tool("chromium")?, tool("chromedriver")?);
         let profile = tempfile::tempdir().unwrap();
         let mut driver = Command::new(chromedriver)
@@ -58,12 +67,13 @@ impl Browser {
         let args = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"];
         let quiet =
             ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-proxy-server"];
-        let args: Vec<&str> = args.into_iter().chain(quiet).chain([&*user_data, &*names]).collect();
+        let args: Vec<&str> =
+            args.into_iter().chain(quiet).chain([&*user_data, &*names]).chain(more.iter().copied()).collect();
         let wanted = json!({
             "browserName": "chrome",
             "acceptInsecureCerts": true,
             "goog:chromeOptions": { "binary": chromium, "args": args },
-            "goog:loggingPrefs": { "browser": "ALL" },
+            "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
         });
         let made = browser.post("", json!({ "capabilities": { "alwaysMatch": wanted } }));
         browser.session = format!("{}/{}", browser.session, made["sessionId"].as_str().expect("a session"));
@@ -158,6 +168,19 @@ impl Browser {
         lines.filter_map(|line| Some(line["message"].as_str()?.to_owned())).collect()
     }
 
+    /// What the network has brought for the last request of this path since this was last asked. DevTools tells it in
+    /// pieces, a moment after the page has it.
+    pub fn received(&self, path: &str) -> Received {
+        let mut pieces = Vec::new();
+        until(|| {
+            let log = self.tried("/se/log", &json!({ "type": "performance" })).unwrap_or_default();
+            let lines = log.as_array().into_iter().flatten().filter_map(|line| line["message"].as_str());
+            pieces.extend(lines.filter_map(|line| Some(serde_json::from_str::<Value>(line).ok()?["message"].take())));
+            Received::of(&pieces, path)
+        })
+        .unwrap_or_else(|| panic!("the network has brought nothing for {path}"))
+    }
+
     /// What axe-core finds wrong with the page, one line each; `None` where axe-core is not there, which is told.
     pub fn accessibility_faults(&self) -> Option<Vec<String>> {
         let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/axe.min.js");
@@ -200,6 +223,43 @@ impl Browser {
             true => Ok(said["value"].take()),
             false => Err(format!("{}: {}", said["value"]["error"], said["value"]["message"])),
         }
+    }
+}
+
+/// One response, as it came over the network.
+#[derive(Debug)]
+pub struct Received {
+    pub status: u64,
+    /// `Content-Encoding`
+    pub coding: String,
+    /// On the wire, head and body.
+    pub bytes: u64,
+    /// The request had an `Available-Dictionary`.
+    pub names_dictionary: bool,
+}
+
+impl Received {
+    /// From events of DevTools' domain Network; `None` while some are missing.
+    fn of(events: &[Value], path: &str) -> Option<Received> {
+        let of = |method: &str| {
+            let method = format!("Network.{method}");
+            events.iter().rev().filter(move |event| event["method"] == *method)
+        };
+        let is_of_path =
+            |event: &&Value| event["params"]["request"]["url"].as_str().is_some_and(|url| url.ends_with(path));
+        let asked = &of("requestWillBeSent").find(is_of_path)?["params"]["requestId"];
+        let find = |method: &str| Some(&of(method).find(|event| event["params"]["requestId"] == *asked)?["params"]);
+        let field = |fields: &Value, name: &str| {
+            let mut all = fields.as_object().into_iter().flatten();
+            all.find(|(key, _)| key.eq_ignore_ascii_case(name)).and_then(|(_, value)| Some(value.as_str()?.to_owned()))
+        };
+        let (sent, came) = (find("requestWillBeSentExtraInfo")?, find("responseReceivedExtraInfo")?);
+        Some(Received {
+            status: came["statusCode"].as_u64()?,
+            coding: field(&came["headers"], "content-encoding").unwrap_or_default(),
+            bytes: find("loadingFinished")?["encodedDataLength"].as_f64()? as u64,
+            names_dictionary: field(&sent["headers"], "available-dictionary").is_some(),
+        })
     }
 }
 

@@ -1,0 +1,263 @@
+//! Differences from earlier cortes (RFC 9842): on the wire, and in a real browser, which reads them with code that is not ours.
+
+use std::time::Duration;
+
+use base64ct::{Base64, Encoding};
+use difusor::base::clock::Monotonic;
+use difusor::base::digest::Digest;
+use difusor::snapshot::{Coding, decode};
+
+use crate::common::server::{LOOK_EVERY, Setup, Site, until};
+use crate::common::verbs::difusor;
+use crate::common::webdriver::Browser;
+use crate::common::wire::{Response, Talk};
+use crate::common::{Tree, corte};
+
+/// The cortes of the test, the first to come first.
+const IDS: [&str; 7] = [
+    "20240602_2000",
+    "20240602_2010",
+    "20240602_2020",
+    "20240602_2030",
+    "20240602_2040",
+    "20240602_2050",
+    "20240602_2100",
+];
+/// Best differences are made on lowest priority, here without optimisation.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The actas of corte `n`: more and more rows are counted.
+fn actas(n: usize) -> Vec<u8> {
+    let row = |i: usize| match i % 67 < 20 + 4 * n {
+        true => format!("{i}|B|{}|{}|{}\n", i * 7919 % 499, i * 104_729 % 733, i * 1_299_709 % 9973),
+        false => format!("{i}|B|-|-|-\n"),
+    };
+    format!("corte {n}\n{}", (0..3000).map(row).collect::<String>()).into_bytes()
+}
+
+fn page(n: usize) -> Vec<u8> {
+    format!("<!doctype html><html lang=es><title>PREP</title><h1>Corte {n}</h1>{}", "<p>Actas y votos".repeat(60))
+        .into_bytes()
+}
+
+fn package(n: usize) -> Tree {
+    let same = "body { color: #123 }\n".repeat(40);
+    Tree::of(
+        &corte(IDS[n]),
+        &[("index.html", &page(n)), ("datos/actas.csv", &actas(n)), ("estilo.css", same.as_bytes())],
+    )
+}
+
+fn deliver(site: &Site, n: usize) {
+    site.deliver(&format!("{n}.tar"), &package(n));
+    site.live(IDS[n]);
+}
+
+/// `Available-Dictionary` of who has these bytes.
+fn having(bytes: &[u8]) -> String {
+    let hash = Base64::encode_string(Digest::of(bytes).as_bytes());
+    format!("Accept-Encoding: gzip, br, zstd, dcb, dcz\r\nAvailable-Dictionary: :{hash}:\r\n")
+}
+
+const ACTAS: &str = "/datos/actas.csv";
+
+/// A client of this machine, by a name that a browser trusts without TLS.
+struct Near(Talk);
+
+impl Near {
+    fn with(site: &Site) -> Near {
+        Near(Talk::with(site.http()))
+    }
+
+    fn get(&mut self, path: &str, fields: &str) -> Response {
+        self.0.say(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n"));
+        self.0.hear().expect("a response")
+    }
+
+    fn head(&mut self, path: &str, fields: &str) -> Response {
+        self.0.say(format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n"));
+        self.0.hear_head().expect("a head")
+    }
+}
+
+/// Whether it came as a difference.
+fn is_difference(response: &Response) -> bool {
+    response.field("content-encoding").is_some_and(|coding| coding.starts_with("dc"))
+}
+
+#[test]
+fn who_has_an_earlier_corte_gets_the_difference_from_it() {
+    let site = Setup::clear().start();
+    deliver(&site, 0);
+    let mut talk = Near::with(&site);
+    let first = talk.get(ACTAS, "");
+    assert_eq!(first.field("use-as-dictionary"), Some("match=\"/datos/actas.csv\""));
+    assert_eq!(first.field("vary"), Some("accept-encoding, available-dictionary"));
+    deliver(&site, 1);
+    // Live with the corte.
+    let got = talk.get(ACTAS, &having(&actas(0)));
+    assert_eq!((got.status, got.field("content-encoding")), (200, Some("dcz")), "{}", got.head);
+    assert!(decode(&got.body, Coding::Dcz, &actas(0), actas(1).len()).unwrap() == actas(1));
+    let digest = format!("sha-256=:{}:", Base64::encode_string(Digest::of(&got.body).as_bytes()));
+    for field in ["repr-digest", "content-digest"] {
+        assert_eq!(got.field(field), Some(&*digest), "{}", got.head);
+    }
+    assert_eq!((got.field("accept-ranges"), got.field("corte")), (None, Some(IDS[1])));
+    for n in 2..7 {
+        deliver(&site, n);
+    }
+    site.log_line_within(PATIENCE, &["differences from earlier cortes are ready", IDS[6]]);
+    let plain = talk.get(ACTAS, "Accept-Encoding: br\r\n").body.len();
+    for n in 0..6 {
+        for name in ["dcb", "dcz"] {
+            let ask = having(&actas(n)).replace("dcb, dcz", name);
+            let got = talk.get(ACTAS, &ask);
+            assert_eq!(got.field("content-encoding"), Some(name), "from {n}: {}", got.head);
+            let coding = if name == "dcb" { Coding::Dcb } else { Coding::Dcz };
+            assert!(decode(&got.body, coding, &actas(n), actas(6).len()).unwrap() == actas(6), "{name} from {n}");
+            assert!(got.body.len() < plain);
+            let head = talk.head(ACTAS, &ask);
+            assert_eq!(head.field("content-length"), Some(&*got.body.len().to_string()));
+            assert_eq!(head.field("etag"), got.field("etag"));
+            // Whoever has read it holds the corte itself, and is told so by the tag that he was given.
+            let tag = got.field("etag").unwrap();
+            let again = talk.get(ACTAS, &format!("{}If-None-Match: {tag}\r\n", having(&actas(6))));
+            assert_eq!((again.status, again.field("etag")), (304, Some(tag)), "{}", again.head);
+            // A part is a part of the whole.
+            let part = talk.get(ACTAS, &format!("{ask}Range: bytes=0-6\r\n"));
+            assert_eq!((part.status, part.field("content-encoding")), (206, None), "{}", part.head);
+            assert_eq!(part.body, b"corte 6");
+        }
+    }
+    // Without differences to be made, nothing is said of them.
+    for path in [format!("/.prep/c/{}{ACTAS}", IDS[6]), "/.prep/estado.json".into()] {
+        let got = talk.get(&path, &having(&actas(5)));
+        assert_eq!((got.status, got.field("use-as-dictionary")), (200, None), "{}", got.head);
+        assert!(!got.field("vary").unwrap_or_default().contains("dictionary"), "{}", got.head);
+    }
+}
+
+#[test]
+fn what_is_hostile_or_withdrawn_gets_the_plain_coding() {
+    let site = Setup::clear().start();
+    for n in 0..3 {
+        deliver(&site, n);
+    }
+    let mut talk = Near::with(&site);
+    let mut gets = |lines: &str| {
+        let got = talk.get(ACTAS, lines);
+        assert_eq!(got.status, 200, "{}", got.head);
+        is_difference(&got)
+    };
+    assert!(gets(&having(&actas(1))));
+    let style = "body { color: #123 }\n".repeat(40);
+    let accept = "Accept-Encoding: br, dcb, dcz\r\n";
+    for lines in [
+        having(b"unknown"),
+        having(style.as_bytes()),
+        having(&actas(2)),
+        format!("{accept}Available-Dictionary: nothing\r\n"),
+        format!("{accept}Available-Dictionary: :AAAA:\r\n"),
+        format!("{}{}", having(&actas(1)), having(&actas(1)).replace("Accept-Encoding", "X")),
+        format!("{}Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n", having(&actas(1))),
+    ] {
+        assert!(!gets(&lines), "{lines}");
+    }
+    // Whoever is on the way could change what is said: in clear on this machine alone.
+    let elsewhere = Talk::with(site.http()).get(ACTAS, &having(&actas(1)));
+    assert!(!is_difference(&elsewhere) && elsewhere.field("use-as-dictionary").is_none(), "{}", elsewhere.head);
+    let large = format!("{accept}Available-Dictionary: :{}:\r\n", "A".repeat(1 << 20));
+    let status = Near::with(&site).get(ACTAS, &large).status;
+    assert!([400, 431].contains(&status), "{status}");
+    // What operators took back is nobody's dictionary, nor is it one for what comes after it.
+    let ran = difusor(site.dir.path(), &["rollback", IDS[1], "--reason", "prueba"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(!gets(&having(&actas(2))) && gets(&having(&actas(0))));
+    deliver(&site, 3);
+    site.log_line_within(PATIENCE, &["differences from earlier cortes are ready", IDS[3]]);
+    assert!(!gets(&having(&actas(2))), "withdrawn");
+    assert!(gets(&having(&actas(1))));
+}
+
+#[test]
+fn after_a_restart_they_are_made_again() {
+    let mut site = Setup::clear().start();
+    for n in 0..3 {
+        deliver(&site, n);
+    }
+    site.kill_and_start();
+    site.live(IDS[2]);
+    let mut talk = Near::with(&site);
+    for n in 0..2 {
+        let started = Monotonic::now();
+        while !is_difference(&talk.get(ACTAS, &having(&actas(n)))) {
+            assert!(started.elapsed() < PATIENCE, "none from {n}");
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+}
+
+#[test]
+fn a_setting_makes_none() {
+    let site = Setup::clear().with("differences", "cortes = 0").start();
+    deliver(&site, 0);
+    deliver(&site, 1);
+    let got = Near::with(&site).get(ACTAS, &having(&actas(0)));
+    assert!(!is_difference(&got), "{}", got.head);
+    assert_eq!((got.field("use-as-dictionary"), got.field("vary")), (None, Some("accept-encoding")));
+}
+
+/// Fetches in the page, and says what came: its length, and SHA-256 in hexadecimal.
+fn fetch(browser: &Browser, mode: &str) -> (u64, String) {
+    let got = browser.run(&format!(
+        "return fetch('{ACTAS}', {{ cache: '{mode}' }}).then(r => r.arrayBuffer()).then(b => crypto.subtle.digest('SHA-256', b)
+         .then(d => [b.byteLength, Array.from(new Uint8Array(d), x => x.toString(16).padStart(2, '0')).join('')]))"
+    ));
+    (got[0].as_u64().expect("a length"), got[1].as_str().expect("a digest").to_owned())
+}
+
+/// A night of seven cortes for one page that stays open: the coding and the bytes of each.
+fn night(browser: &Browser, has_dictionaries: bool) -> Vec<(String, u64)> {
+    let site = Setup::clear().start();
+    deliver(&site, 0);
+    browser.go(&format!("http://localhost:{}/", site.http().port()));
+    let mut seen = Vec::new();
+    for n in 0..IDS.len() {
+        if n > 0 {
+            deliver(&site, n);
+        }
+        let expected = (actas(n).len() as u64, Digest::of(&actas(n)).to_string());
+        assert_eq!(fetch(browser, "no-cache"), expected, "corte {n} is the authority's, byte for byte");
+        let came = browser.received(ACTAS);
+        assert_eq!(came.status, 200);
+        seen.push((came.coding, came.bytes));
+        // A dictionary is of use some moments after its response has ended (Chromium writes it down first): then the
+        // browser names it.
+        let named = until(|| {
+            assert_eq!(fetch(browser, "no-cache"), expected);
+            let came = browser.received(ACTAS);
+            assert_eq!(came.status, 304, "it holds this corte");
+            (came.names_dictionary || !has_dictionaries).then_some(())
+        });
+        assert!(named.is_some(), "no dictionary is named after corte {n}");
+    }
+    seen
+}
+
+#[test]
+fn a_browser_stays_through_the_night() {
+    let Some(browser) = Browser::start() else { return };
+    let seen = night(&browser, true);
+    eprintln!("{seen:?}");
+    let (first, rest) = seen.split_first().unwrap();
+    assert!(["br", "zstd"].contains(&&*first.0), "{seen:?}");
+    assert!(rest.iter().all(|(coding, bytes)| coding.starts_with("dc") && bytes * 3 < first.1), "{seen:?}");
+}
+
+#[test]
+fn a_browser_without_dictionaries_loses_nothing() {
+    let Some(browser) = Browser::without("CompressionDictionaryTransport") else { return };
+    let seen = night(&browser, false);
+    eprintln!("{seen:?}");
+    assert!(seen.iter().all(|(coding, _)| ["br", "zstd"].contains(&&**coding)), "{seen:?}");
+}
