@@ -28,21 +28,40 @@ struct Case {
     comers: f64,
     /// Seconds over which `max-age` is spread, by client.
     spread_s: u64,
+    /// Whether differences are made of the files, and so they may be shown for longer while they are asked for.
+    is_descended: bool,
 }
 
-const CASES: [Case; 6] = [
-    Case { what: "our own pages (`no-cache`), poll 10 s", mode: Mode::NoCache, poll_s: 10, comers: 0.0, spread_s: 0 },
-    Case { what: "the same, 30 % come for each corte", mode: Mode::NoCache, poll_s: 10, comers: 0.3, spread_s: 0 },
+const OURS: Case = Case {
+    what: "our own pages (`no-cache`), poll 10 s",
+    mode: Mode::NoCache,
+    poll_s: 10,
+    comers: 0.0,
+    spread_s: 0,
+    is_descended: true,
+};
+/// Pages that ask through the browser's cache, of what has no differences.
+const THEIRS: Case = Case {
+    what: "the authority's pages, through the browser's cache, poll 30 s, no dictionaries",
+    mode: Mode::Default,
+    poll_s: 30,
+    is_descended: false,
+    ..OURS
+};
+const CASES: [Case; 7] = [
+    OURS,
+    Case { what: "the same, 30 % come for each corte", comers: 0.3, ..OURS },
+    THEIRS,
+    Case { what: "the same, `max-age` spread over 10 s", spread_s: 10, ..THEIRS },
+    Case { what: "the same with dictionaries, not spread", is_descended: true, ..THEIRS },
+    Case { what: "the same with dictionaries, poll 5 s, not spread", is_descended: true, poll_s: 5, ..THEIRS },
     Case {
-        what: "the authority's pages by the browser's cache, poll 30 s",
-        mode: Mode::Default,
-        poll_s: 30,
-        comers: 0.0,
-        spread_s: 0,
+        what: "the same with dictionaries, poll 5 s, spread over 10 s",
+        is_descended: true,
+        poll_s: 5,
+        spread_s: 10,
+        ..THEIRS
     },
-    Case { what: "the same, `max-age` spread over 10 s", mode: Mode::Default, poll_s: 30, comers: 0.0, spread_s: 10 },
-    Case { what: "the authority's pages, poll 5 s", mode: Mode::Default, poll_s: 5, comers: 0.0, spread_s: 0 },
-    Case { what: "the same, `max-age` spread over 10 s", mode: Mode::Default, poll_s: 5, comers: 0.0, spread_s: 10 },
 ];
 
 pub fn print() {
@@ -97,7 +116,7 @@ fn simulate(case: &Case) -> Found {
         seed: 2026,
     };
     let mut crowd = Crowd::new(plan);
-    let mut server = Server::new(case.spread_s);
+    let mut server = Server::new(case);
     // The first corte is everybody's beginning; requests are counted from a minute before the second.
     let (from, until) = (CORTE_S - 60, CORTE_S * (CORTES + 1) - 60);
     let mut by_second = vec![0u64; until as usize + 1];
@@ -110,7 +129,7 @@ fn simulate(case: &Case) -> Found {
                 match crowd.next(way, now) {
                     Next::Ask(ask) => {
                         by_second[(now / SECOND_US) as usize] += 1;
-                        let outcome = server.answer(&ask, now);
+                        let outcome = server.answer(&ask);
                         crowd.answered(&ask, outcome, now);
                     }
                     Next::At(at) => break next = next.min(at),
@@ -136,6 +155,7 @@ fn simulate(case: &Case) -> Found {
 /// Every file changes at every corte.
 struct Server {
     spread_s: u64,
+    freshness: fn(Timing) -> Freshness,
     began: Timestamp,
     stored: HashMap<(u16, u64), Arc<Stored>>,
     /// The corte that is live, by number and by its place.
@@ -186,11 +206,11 @@ impl Server {
             opens: None,
         };
         let (clock, _) = Clock::scripted(after(second));
-        let line = Rhythm { clock }.cache_control(Freshness::Current(timing));
+        let line = Rhythm { clock }.cache_control((self.freshness)(timing));
         Lifetime::read(Some(line.as_bytes()), None)
     }
 
-    fn answer(&mut self, ask: &Ask, _now_us: u64) -> Outcome {
+    fn answer(&mut self, ask: &Ask) -> Outcome {
         let ((n, corte), (_, mut lifetime)) = (self.live, self.said);
         let stored = self
             .stored

@@ -22,6 +22,9 @@ use super::plan::Plan;
 use super::seen::{NO_CORTE, Seen};
 use crate::base::rng::Rng;
 
+/// How far requests may come behind `rate_max` and still catch up: we look for who is due once a millisecond.
+const BURST_US: u64 = 5_000;
+
 /// By which protocol a reader asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
@@ -177,28 +180,32 @@ impl Crowd {
 
     /// What is due by this protocol.
     pub fn next(&mut self, way: Way, now_us: u64) -> Next {
-        let (at, limited) = match self.due[way as usize].peek() {
-            None => return Next::Nothing,
-            Some(Reverse((at, _))) if *at > now_us => return Next::At(*at),
-            Some(Reverse((at, _))) => (*at, self.plan.rate_max.is_some()),
-        };
-        if limited && self.slot_us > now_us {
-            return Next::At(self.slot_us);
-        }
-        let Some(Reverse((_, n))) = self.due[way as usize].pop() else { return Next::Nothing };
-        match self.look(n, at, now_us) {
-            Some(mut ask) => {
-                if let Some(rate) = self.plan.rate_max {
-                    // Who waits for our own limit does not wait for the server.
-                    self.visits.held_back += u64::from(self.slot_us > ask.due_us);
-                    ask.due_us = ask.due_us.max(self.slot_us);
-                    self.slot_us = self.slot_us.max(ask.due_us) + SECOND_US / u64::from(rate.max(1));
-                }
-                Next::Ask(ask)
+        loop {
+            let at = match self.due[way as usize].peek() {
+                None => return Next::Nothing,
+                Some(Reverse((at, _))) => *at,
+            };
+            let at_least = self.plan.rate_max.map_or(at, |_| at.max(self.slot_us));
+            if at_least > now_us {
+                return Next::At(at_least);
             }
-            // Shown from the reader's own cache.
-            None => self.next(way, now_us),
+            let Some(Reverse((_, n))) = self.due[way as usize].pop() else { return Next::Nothing };
+            // Else it was shown from the reader's own cache.
+            if let Some(ask) = self.look(n, at, now_us) {
+                return Next::Ask(self.paced(ask, now_us));
+            }
         }
+    }
+
+    /// Takes the next slot of `rate_max`. Who waits for our own limit does not wait for the server.
+    fn paced(&mut self, mut ask: Ask, now_us: u64) -> Ask {
+        if let Some(rate) = self.plan.rate_max {
+            self.visits.held_back += u64::from(self.slot_us > ask.due_us);
+            ask.due_us = ask.due_us.max(self.slot_us);
+            let from = self.slot_us.max(now_us.saturating_sub(BURST_US));
+            self.slot_us = from + SECOND_US / u64::from(rate.max(1));
+        }
+        ask
     }
 
     /// One reader looks at his next resource; a request, unless what he has is fresh.
