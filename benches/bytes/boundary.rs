@@ -165,10 +165,11 @@ struct Server {
 }
 
 impl Server {
-    fn new(spread_s: u64) -> Server {
+    fn new(case: &Case) -> Server {
         let began = "2026-06-08T02:00:00Z".parse().unwrap();
         Server {
-            spread_s,
+            spread_s: case.spread_s,
+            freshness: if case.is_descended { Freshness::Descended } else { Freshness::Current },
             began,
             stored: HashMap::new(),
             live: (u64::MAX, None),
