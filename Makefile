@@ -13,16 +13,17 @@ BENCH_ARGS ?=
 INNER_ARGS ?=
 BENCH_PROFILE ?= release
 
-.PHONY: help demo test lint bench bench-inner bench-intake bench-proxy bench-side fuzz fuzz-smoke image
+.PHONY: help demo test lint bench bench-inner bench-intake bench-proxy bench-bytes bench-side fuzz fuzz-smoke image
 
 help:
 	@echo 'make demo         an election night on this machine, from signed packages to a page in your browser'
 	@echo 'make test         all the tests, and 20 s of fuzzing for each target'
 	@echo 'make lint         rustfmt and clippy, as CI runs them'
-	@echo 'make bench        all of the four that follow; half an hour'
+	@echo 'make bench        all of the five that follow; three quarters of an hour'
 	@echo 'make bench-inner  the inner parts by criterion'
 	@echo 'make bench-intake what a corte costs, how soon a restart and a transfer are live; some minutes'
 	@echo 'make bench-proxy  what a stored answer takes, and how long hits wait while others are thrown out; some minutes'
+	@echo 'make bench-bytes  what a night costs in bytes, beside the files that nginx would send; what heads cost; some minutes'
 	@echo 'make bench-side   side by side with nginx and bare hyper'
 	@echo 'make fuzz         fuzzes each target for 10 minutes; make fuzz-smoke for 20 s'
 	@echo 'make image        builds the image of the Dockerfile and tries it, without any engine; needs root and some minutes'
@@ -42,7 +43,7 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
 
-bench: bench-inner bench-intake bench-proxy bench-side
+bench: bench-inner bench-intake bench-proxy bench-bytes bench-side
 
 bench-inner:
 	@scripts/setup.sh build
@@ -55,6 +56,10 @@ bench-intake:
 bench-proxy:
 	@scripts/setup.sh build
 	cargo bench --profile $(BENCH_PROFILE) --bench proxy
+
+bench-bytes:
+	@scripts/setup.sh build
+	cargo bench --profile $(BENCH_PROFILE) --bench bytes
 
 bench-side:
 	@scripts/setup.sh build bench

@@ -16,6 +16,7 @@ pub mod ingest;
 pub mod inspect;
 pub mod portal;
 pub mod proxy;
+pub mod readers;
 pub mod record;
 pub mod rehearse;
 pub mod schedule;

@@ -57,6 +57,8 @@ mod proxied;
 mod publication;
 #[path = "serve/push.rs"]
 mod push;
+#[path = "serve/readers.rs"]
+mod readers;
 #[path = "serve/real.rs"]
 mod real;
 #[path = "serve/refused.rs"]

@@ -11,6 +11,7 @@ pub mod pattern;
 pub mod pool;
 pub mod range;
 pub mod reckoning;
+pub mod rng;
 pub mod shown;
 #[expect(unsafe_code, reason = "one call of the kernel, which no maintained crate wraps")]
 mod timex;

@@ -9,6 +9,7 @@ mod ics;
 mod log;
 pub mod pack;
 pub mod push;
+pub mod readers;
 pub mod schedule;
 pub mod serve;
 pub mod show;

@@ -33,7 +33,7 @@ const SPREADS: usize = 16;
 const SPREAD_SHARE: i64 = 40;
 
 /// The group of a connection: always the same, as a browser asks for the files of a page that belong together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Spread(u8);
 
 impl Spread {

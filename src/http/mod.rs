@@ -58,7 +58,7 @@ mod watch;
 
 pub use body::Body;
 pub use counted::Counted;
-pub use freshness::{Rhythm, Spread};
+pub use freshness::{Freshness, Rhythm, Spread};
 pub use listen::Listen;
 pub use server::{Server, Settings, StartError};
 pub use service::Site;

@@ -15,7 +15,6 @@ mod padron;
 mod page;
 mod partidos;
 mod rebuilt;
-mod rng;
 mod rows;
 mod synthetic;
 mod table;
@@ -27,6 +26,7 @@ mod tests;
 
 use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 
+use crate::base::rng;
 use crate::corte::{Actas, CorteId};
 pub use table::CsvFault;
 

@@ -1,7 +1,7 @@
 //! The other verbs of the real binary.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 /// What a verb said, and how it ended.
 #[derive(Debug)]
@@ -22,7 +22,15 @@ pub fn difusor_with(dir: &Path, args: &[&str], variables: &[(&str, &str)]) -> Sa
     for proxy in ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
         command.env_remove(proxy);
     }
-    let out = command.envs(variables.iter().copied()).output().unwrap();
+    said(command.envs(variables.iter().copied()).output().unwrap())
+}
+
+/// What a verb that was started has said, when it is over.
+pub fn ended(child: Child) -> Said {
+    said(child.wait_with_output().unwrap())
+}
+
+fn said(out: Output) -> Said {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Said { code: out.status.code().unwrap(), out: text(&out.stdout), err: text(&out.stderr) }
 }

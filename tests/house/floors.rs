@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::sources;
 
-const FLOORS: [(&str, u8); 17] = [
+const FLOORS: [(&str, u8); 18] = [
     ("base", 0),
     ("corte", 1),
     ("schedule", 2),
@@ -19,6 +19,7 @@ const FLOORS: [(&str, u8); 17] = [
     ("config", 8),
     ("app", 9),
     ("inspect", 10),
+    ("readers", 10),
     ("rehearse", 10),
     ("report", 10),
     ("cli", 11),

@@ -1,0 +1,129 @@
+//! The lengths of a head's fields as HPACK packs them (RFC 7541), in clear; names as the h2 crate reads them.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use bytes::Bytes;
+
+const HEADERS: u8 = 1;
+const CONTINUATION: u8 = 9;
+const SETTINGS: u8 = 4;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+/// Two requests for `path` on one connection: for each answer its fields, in their order, with the bytes of each.
+pub fn measure(address: SocketAddr, path: &str, etag: Option<&str>) -> Vec<Vec<(String, usize)>> {
+    let names = names(address, path, etag);
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+    stream.write_all(&frame(SETTINGS, 0, 0, b"")).unwrap();
+    [1, 3]
+        .map(|id| {
+            let authority = address.to_string();
+            let mut fields = vec![(":method", "GET"), (":scheme", "http"), (":authority", &authority), (":path", path)];
+            fields.push(("accept-encoding", "gzip, deflate, br, zstd"));
+            fields.extend(etag.map(|etag| ("if-none-match", etag)));
+            let block: Vec<u8> = fields.iter().flat_map(|(name, value)| literal(name, value)).collect();
+            stream.write_all(&frame(HEADERS, END_HEADERS | END_STREAM, id, &block)).unwrap();
+            names.iter().cloned().zip(lengths(&head(&mut stream, id))).collect()
+        })
+        .into()
+}
+
+/// In the order of the wire: h2 keeps it.
+fn names(address: SocketAddr, path: &str, etag: Option<&str>) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let (sender, connection) = h2::client::Builder::new().handshake::<_, Bytes>(stream).await.unwrap();
+        tokio::spawn(async { drop(connection.await) });
+        let mut request = http::Request::builder().uri(format!("http://{address}{path}"));
+        request = request.header("accept-encoding", "gzip, deflate, br, zstd");
+        if let Some(etag) = etag {
+            request = request.header("if-none-match", etag);
+        }
+        let mut sender = sender.ready().await.unwrap();
+        let (answer, _) = sender.send_request(request.body(()).unwrap(), true).unwrap();
+        let head = answer.await.unwrap();
+        let names = head.headers().keys().map(|name| name.as_str().to_owned());
+        [":status".to_owned()].into_iter().chain(names).collect()
+    })
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// A literal that is not indexed (6.2.2), shorter than 127 bytes.
+fn literal(name: &str, value: &str) -> Vec<u8> {
+    assert!(name.len() < 127 && value.len() < 127);
+    [&[0, name.len() as u8][..], name.as_bytes(), &[value.len() as u8], value.as_bytes()].concat()
+}
+
+/// The head's block of this stream; whatever else comes is read and forgotten, and settings are acknowledged.
+fn head(stream: &mut TcpStream, id: u32) -> Vec<u8> {
+    let (mut block, mut has_ended) = (Vec::new(), false);
+    loop {
+        let mut nine = [0; 9];
+        stream.read_exact(&mut nine).expect("an answer");
+        let mut payload = vec![0; u32::from_be_bytes([0, nine[0], nine[1], nine[2]]) as usize];
+        stream.read_exact(&mut payload).unwrap();
+        let (kind, flags) = (nine[3], nine[4]);
+        let is_ours = u32::from_be_bytes([nine[5], nine[6], nine[7], nine[8]]) == id;
+        match kind {
+            SETTINGS if flags & 1 == 0 => stream.write_all(&frame(SETTINGS, 1, 0, b"")).unwrap(),
+            HEADERS | CONTINUATION if is_ours => block.extend(payload),
+            _ => {}
+        }
+        has_ended |= is_ours && kind != CONTINUATION && flags & END_STREAM != 0;
+        if has_ended {
+            return block;
+        }
+    }
+}
+
+/// The bytes of each field of a block; a change of the table's size counts with the field behind it.
+fn lengths(block: &[u8]) -> Vec<usize> {
+    let (mut found, mut at, mut from) = (Vec::new(), 0, 0);
+    while at < block.len() {
+        let byte = block[at];
+        let (prefix, is_literal) = match byte {
+            0x80.. => (7, false),
+            0x40.. => (6, true),
+            0x20.. => (5, false),
+            _ => (4, true),
+        };
+        let index = integer(block, &mut at, prefix);
+        if is_literal {
+            let strings = if index == 0 { 2 } else { 1 };
+            for _ in 0..strings {
+                let length = integer(block, &mut at, 7);
+                at += length;
+            }
+        }
+        if byte & 0xe0 != 0x20 {
+            found.push(at - from);
+            from = at;
+        }
+    }
+    found
+}
+
+/// 5.1
+fn integer(block: &[u8], at: &mut usize, prefix: u32) -> usize {
+    let most = (1usize << prefix) - 1;
+    let mut n = usize::from(block[*at]) & most;
+    *at += 1;
+    if n == most {
+        for shift in (0..).step_by(7) {
+            let byte = usize::from(block[*at]);
+            *at += 1;
+            n += (byte & 127) << shift;
+            if byte & 128 == 0 {
+                break;
+            }
+        }
+    }
+    n
+}
