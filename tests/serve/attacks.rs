@@ -67,7 +67,7 @@ impl Control {
         took.sort_unstable();
         let at = |part: f64| took[((took.len() - 1) as f64 * part) as usize];
         eprintln!("{attack}: {} requests, p50 {:?}, p99 {:?}, max {:?}", took.len(), at(0.5), at(0.99), at(1.0));
-        assert!(took.len() >= 20, "{}", took.len());
+        assert!(took.len() > 1, "{attack}: nobody was answered while it lasted");
         assert!(at(1.0) < ANSWER_MAX, "{attack}: {:?}", at(1.0));
     }
 }
