@@ -17,6 +17,8 @@ pub struct Body(Kind);
 enum Kind {
     Ready(Option<Bytes>),
     Arriving(Arriving),
+    /// The next that is heard of it.
+    Failed(Failure),
 }
 
 impl Body {
@@ -37,7 +39,7 @@ impl Body {
     pub fn into_bytes(self) -> Option<Bytes> {
         match self.0 {
             Kind::Ready(bytes) => bytes,
-            Kind::Arriving(_) => None,
+            Kind::Arriving(_) | Kind::Failed(_) => None,
         }
     }
 }
@@ -49,7 +51,16 @@ impl http_body::Body for Body {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         match &mut self.0 {
             Kind::Ready(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Kind::Arriving(body) => Pin::new(body).poll_frame(cx),
+            Kind::Arriving(body) => match Pin::new(body).poll_frame(cx) {
+                // hyper drops what it has not written yet: with a pause before it, the client sees how far it came.
+                Poll::Ready(Some(Err(failure))) => {
+                    self.0 = Kind::Failed(failure);
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                polled => polled,
+            },
+            Kind::Failed(failure) => Poll::Ready(Some(Err(*failure))),
         }
     }
 
@@ -57,6 +68,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Kind::Ready(bytes) => bytes.is_none(),
             Kind::Arriving(body) => body.is_end_stream(),
+            Kind::Failed(_) => false,
         }
     }
 
@@ -64,6 +76,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Kind::Ready(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
             Kind::Arriving(body) => body.size_hint(),
+            Kind::Failed(_) => SizeHint::default(),
         }
     }
 }

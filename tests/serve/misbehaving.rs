@@ -236,7 +236,7 @@ fn scripted() -> Origin {
 #[test]
 fn an_origin_that_lies_is_believed_in_nothing() {
     let origin = scripted();
-    let routes = "path = \"/c\"\n[[route]]\nupstream = \"origen\"\npath = \"/u\"\ncache = false";
+    let routes = "path = \"/c\"\n[[route]]\nupstream = \"origen\"\npath = \"/u\"\ncache = false\nfirst = true";
     let site = Setup::clear().origin(origin.address, LIMITS, routes).start();
     for (name, told, _) in cases() {
         // The last is asked by hyper, the others by an HTTP/1.1 of our own: they come to the same.

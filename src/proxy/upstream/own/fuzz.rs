@@ -1,6 +1,7 @@
 //! One call over everything here that reads an origin's bytes: for the fuzz target `origin_response` and the property tests.
 
 use bytes::BytesMut;
+use http::HeaderMap;
 
 use super::framing::{Decoder, Next};
 use super::response;
@@ -12,7 +13,7 @@ const INTERIM_MOST: usize = 16;
 /// What was read: status, fields, body, and how that ended.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    heads: Vec<(u16, Vec<(String, Vec<u8>)>)>,
+    heads: Vec<(u16, HeaderMap)>,
     body: Vec<u8>,
     end: Option<Result<(), Failure>>,
     /// Bytes behind it.
@@ -52,8 +53,7 @@ fn step(inbox: &mut BytesMut, decoder: &mut Option<Decoder>, seen: &mut Seen, to
     while decoder.is_none() {
         let Some(head) = response::read(inbox, to_head)? else { return Ok(false) };
         let (parts, ()) = head.response.into_parts();
-        let fields = parts.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
-        seen.heads.push((parts.status.as_u16(), fields.collect()));
+        seen.heads.push((parts.status.as_u16(), parts.headers));
         if !parts.status.is_informational() || seen.heads.len() > INTERIM_MOST {
             *decoder = Some(Decoder::new(head.framing));
         }
