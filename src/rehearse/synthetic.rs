@@ -172,7 +172,7 @@ fn acta(rng: &mut Rng, casilla: &Casilla, mut votes: Votos, seconds: Option<i64>
     let total: u32 = votes.iter().sum();
     let boletas = if casilla.tipo == 'S' { BOLETAS_ESPECIAL } else { casilla.lista_nominal + REPRESENTANTES };
     let urna = [boletas.saturating_sub(before), before, rng.below(6), before].map(|n| n.to_string());
-    let sha: String = (0..4).map(|_| format!("{:016x}", rng.next())).collect();
+    let sha: String = (0..4).map(|_| format!("{:016x}", rng.bits())).collect();
     let mobile = rng.chance(0.3);
     let has_acta = problema != Problema::SinSobre;
 
