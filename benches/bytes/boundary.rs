@@ -15,7 +15,7 @@ use difusor::readers::plan::Plan;
 use difusor::snapshot::Timing;
 use jiff::{SignedDuration, Timestamp};
 
-const READERS: u32 = 50_000;
+pub const READERS: u32 = 50_000;
 const CORTE_S: u64 = 600;
 /// How long after its stamp a corte goes live: it has to be counted, signed and sent.
 const LATE_S: u64 = 20;
@@ -65,9 +65,9 @@ const CASES: [Case; 7] = [
     },
 ];
 
-pub fn print() {
+pub fn print(readers: u32) {
     println!(
-        "\n## {READERS} readers across {CORTES} cortes of {} minutes, each live {LATE_S} s after its stamp\n",
+        "\n## {readers} readers across {CORTES} cortes of {} minutes, each live {LATE_S} s after its stamp\n",
         CORTE_S / 60
     );
     println!(
@@ -78,7 +78,7 @@ pub fn print() {
     );
     println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
     for case in &CASES {
-        let found = simulate(case);
+        let found = simulate(case, readers);
         println!(
             "| {} | {:.0} | {} | {:.1} | {:.1} s | {:.1} s | {:.1} s |",
             case.what,
@@ -98,9 +98,9 @@ struct Found {
     late: [f64; 3],
 }
 
-fn simulate(case: &Case) -> Found {
+fn simulate(case: &Case, readers: u32) -> Found {
     let plan = Plan {
-        readers: READERS,
+        readers,
         comers: case.comers,
         rush: Duration::from_secs(30),
         stay: Duration::from_secs(60),

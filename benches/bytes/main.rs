@@ -21,14 +21,15 @@ fn main() -> ExitCode {
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [] => {
             let heads = heads::print();
-            boundary::print();
+            boundary::print(boundary::READERS);
             match material::find() {
                 Some(material) => night::print(&material, &heads),
                 None => println!("\nNo real material, so no table of real nights: set DIFUSOR_DATA."),
             }
         }
         ["heads"] => drop(heads::print()),
-        ["boundary"] => boundary::print(),
+        ["boundary"] => boundary::print(boundary::READERS),
+        ["boundary", readers] => boundary::print(readers.parse().expect("a number of readers")),
         ["nights"] => match material::find() {
             Some(material) => night::print(&material, &heads::print()),
             None => println!("no real material: set DIFUSOR_DATA"),

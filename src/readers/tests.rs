@@ -223,7 +223,7 @@ proptest! {
             let now = second * SECOND_US;
             // Answers of a second ago; every fifth fails.
             for (n, ask) in under_way.drain().collect::<Vec<_>>() {
-                let outcome = if (n + second as u32) % 5 == 0 { Outcome::Failed } else { server.answer(&mut crowd, &ask, now) };
+                let outcome = if (n + second as u32).is_multiple_of(5) { Outcome::Failed } else { server.answer(&mut crowd, &ask, now) };
                 crowd.answered(&ask, outcome, now);
             }
             for way in WAYS {

@@ -57,7 +57,7 @@ fn night(site: &Site, url: &str, more: &[&str]) -> Value {
             site.deliver(&format!("p{n}"), &package(n));
             site.live(id);
         }
-        // Everybody's next poll is due meanwhile: what is waited for is the readers' own time.
+        // Everybody's next poll is due meanwhile: nothing but the report tells of it, and that comes at the end.
         std::thread::sleep(std::time::Duration::from_millis(4 * POLL_MS as u64));
     }
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
@@ -106,8 +106,11 @@ fn a_night_over_tls_by_both_protocols() {
     is_right(&report);
 }
 
+/// What a server says of a body.
+type Fields = fn(&[u8]) -> String;
+
 /// A server that says of every body what `fields` makes of it.
-fn liar(fields: fn(&[u8]) -> String, body: &'static [u8]) -> SocketAddr {
+fn liar(fields: Fields, body: &'static [u8]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -122,7 +125,7 @@ fn liar(fields: fn(&[u8]) -> String, body: &'static [u8]) -> SocketAddr {
 #[test]
 fn lies_are_caught() {
     let named = |bytes: &[u8]| digests::value(&Digest::of(bytes));
-    let lies: [(fn(&[u8]) -> String, &str); 4] = [
+    let lies: [(Fields, &str); 4] = [
         (|_| format!("Repr-Digest: {}\r\n", digests::value(&Digest::of(b"otro"))), "body-digest"),
         (|_| "Content-Encoding: gzip\r\n".into(), "body-coding"),
         (|_| "Content-Encoding: aes128gcm\r\n".into(), "body-unasked"),
@@ -138,7 +141,7 @@ fn lies_are_caught() {
         assert!(report["errors"][kind].as_u64().unwrap() > 0, "{report}");
     }
     // The same server, when it says the truth; `--json -` leaves standard output to the report.
-    let truthful: fn(&[u8]) -> String = |body| format!("Repr-Digest: {}\r\n", digests::value(&Digest::of(body)));
+    let truthful: Fields = |body| format!("Repr-Digest: {}\r\n", digests::value(&Digest::of(body)));
     assert_eq!(truthful(b"votos: 1"), format!("Repr-Digest: {}\r\n", named(b"votos: 1")));
     let url = format!("http://{}/", liar(truthful, b"votos: 1"));
     let said =
