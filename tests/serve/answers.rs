@@ -56,11 +56,13 @@ fn digests_hold(response: &Response) {
     }
 }
 
-/// Status line and fields but for the clock's second and what only a coding that is better by now changes.
+/// Fields but for the clock's second, and for how long it is fresh, which each connection is told for its group.
 fn lasting(response: &Response) -> Vec<String> {
     let mut fields: Vec<_> =
         response.fields().map(|(name, value)| format!("{}: {value}", name.to_lowercase())).collect();
-    fields.retain(|field| !field.starts_with("date:") && !field.starts_with("connection:"));
+    fields.retain(|field| {
+        !["date:", "connection:", "cache-control: public, max-age="].iter().any(|own| field.starts_with(own))
+    });
     fields.sort();
     fields
 }
