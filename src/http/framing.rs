@@ -138,6 +138,8 @@ fn head(bytes: &[u8]) -> Step {
 
 /// What of a head is too large, whole or not: its target (RFC 9112, 3), or its fields (RFC 6585, 5).
 pub fn too_large(head: &[u8]) -> Refused {
+    // However much has come at once.
+    let head = &head[..head.len().min(HEAD_MAX_BYTES)];
     let line = head.trim_ascii_start().split(|byte| *byte == b'\n').next().unwrap_or_default();
     match line.split(|byte| *byte == b' ').nth(1) {
         Some(target) if target.len() > TARGET_MAX_BYTES => Refused::TargetTooLong,

@@ -190,7 +190,8 @@ impl Rhythm {
         let left = timing.due.map_or(timing.interval, |due| due.duration_since(now).min(timing.interval));
         let interval_s = self.clock.outside(timing.interval).as_secs();
         let max_age = match self.clock.outside(left).as_secs() {
-            left if left > 0 => left + spread.seconds(interval_s),
+            // Where none is awaited, nobody comes at once.
+            left if left > 0 => left + timing.due.map_or(0, |_| spread.seconds(interval_s)),
             _ => OVERDUE_MAX_AGE_S.min(interval_s).max(1),
         };
         let until = timing.until.map_or(SignedDuration::MAX, |until| until.duration_since(now));
