@@ -15,8 +15,10 @@ pub const DATA: u8 = 23;
 const HEADER: usize = 5;
 /// Bytes of text in a record at most (RFC 8446, 5.1).
 pub const TEXT_MAX: usize = 1 << 14;
-/// Bytes that a record may be longer than its text (RFC 5246, 6.2.3); TLS 1.3 allows 256 (RFC 8446, 5.2), and we need less.
+/// Bytes that a record may be longer than its text (RFC 5246, 6.2.3).
 const BEYOND_MAX: usize = 2048;
+/// The same in TLS 1.3 (RFC 8446, 5.2).
+const BEYOND_MAX_13: usize = 256;
 /// Bytes of a whole record at most.
 pub const RECORD_MAX: usize = HEADER + TEXT_MAX + BEYOND_MAX;
 /// Bytes of a tag: the same for all three ciphers.
@@ -131,7 +133,15 @@ impl Key {
     pub fn open<'r>(&mut self, record: &'r mut [u8]) -> Result<(u8, &'r [u8]), Fault> {
         let (head, payload) = record.split_first_chunk_mut::<HEADER>().ok_or(Fault::Unexpected)?;
         let kind = head[0];
-        if self.form == Form::Thirteen && kind != DATA {
+        if self.form == Form::Thirteen {
+            if kind != DATA {
+                return Err(Fault::Unexpected);
+            }
+            if payload.len() > TEXT_MAX + BEYOND_MAX_13 {
+                return Err(Fault::Overflow);
+            }
+        } else if head[1..3] != [3, 3] {
+            // It is signed as what it has to be.
             return Err(Fault::Unexpected);
         }
         let mut nonce = self.nonce();
@@ -149,6 +159,8 @@ impl Key {
         let opened = self.key.open_in_place(nonce, Aad::from(signed.bytes()), payload).map_err(|_| Fault::BadRecord)?;
         self.used = self.used.checked_add(1).ok_or(Fault::Internal)?;
         let (kind, text) = match self.form {
+            // With the byte of its type; what hides its length counts, too.
+            Form::Thirteen if opened.len() > TEXT_MAX + 1 => return Err(Fault::Overflow),
             Form::Thirteen => {
                 // Behind the text its type, and zeros to hide its length (RFC 8446, 5.4).
                 let end = opened.iter().rposition(|byte| *byte != 0).ok_or(Fault::Unexpected)?;

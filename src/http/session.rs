@@ -106,10 +106,10 @@ impl Session {
             match opened {
                 Ok(0) => return Ok(done),
                 Ok(len) => done += len,
-                Err(fault) if taken == 0 => return Err(fault),
                 Err(fault) => {
+                    // Nothing is opened any more: else whoever meddles could try as often as he likes.
                     self.fault = Some(fault);
-                    return Ok(bytes.len());
+                    return if taken == 0 { Err(fault) } else { Ok(bytes.len()) };
                 }
             }
         }
@@ -196,8 +196,13 @@ impl Session {
     /// Seals text into `out`, at most [`SEALED_MAX`] bytes of it, behind whatever is unsent. Returns how many bytes of text, and of
     /// `out`.
     pub fn seal(&mut self, text: &[std::io::IoSlice], out: &mut [u8]) -> Result<(usize, usize), Fault> {
-        if self.own.is_used_up() && self.own.is_thirteen() {
-            self.renew()?;
+        // Behind the last word nothing is said (RFC 8446, 6.1).
+        if self.has_said_close {
+            return Err(Fault::Internal);
+        }
+        if self.own.is_used_up() {
+            // TLS 1.2 has no new key: what is left of this one is for the last word.
+            if self.own.is_thirteen() { self.renew()? } else { return Err(Fault::Internal) }
         }
         let mut pieces = Pieces::new(text);
         let (all, mut written) = (pieces.left().min(SEALED_MAX), 0);
