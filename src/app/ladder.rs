@@ -84,7 +84,8 @@ impl Reading {
         Second {
             sent: a_second(self.sent, before.sent),
             left_out: std::array::from_fn(|class| a_second(self.left_out[class], before.left_out[class])),
-            busy: worked / seconds / threads.max(1) as f64,
+            // The cores note it by their own seconds: two of them may fall into one of ours.
+            busy: (worked / seconds / threads.max(1) as f64).min(1.0),
         }
     }
 }

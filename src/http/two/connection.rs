@@ -98,6 +98,8 @@ pub struct Connection<E> {
     pub(super) guard: Guard,
     pub(super) gathering: Option<Box<Gathering>>,
     pub(super) bell: Option<Bell>,
+    /// We have said that it is time to stop.
+    has_called: bool,
     /// The last stream that is answered, once that is settled.
     pub(super) last_call: Option<u32>,
     /// The client asks for nothing more.
@@ -122,6 +124,7 @@ impl<E: Exchange> Connection<E> {
             guard: Guard::new(now_s),
             gathering: None,
             bell: None,
+            has_called: false,
             last_call: None,
             is_left: false,
         }
@@ -207,7 +210,8 @@ impl<E: Exchange> Connection<E> {
 
     fn fail(&mut self, reason: Reason) {
         if self.phase != Phase::Over {
-            self.go_away(self.streams.last, reason);
+            // It never rises (RFC 9113, 6.8).
+            self.go_away(self.last_call.unwrap_or(self.streams.last), reason);
             self.phase = Phase::Over;
             self.streams = Streams::default();
         }
@@ -242,7 +246,7 @@ impl<E: Exchange> Connection<E> {
 
     /// It is time to stop: whatever is asked before the client knows is still answered (RFC 9113, 6.8).
     pub fn drain(&mut self) {
-        if self.phase != Phase::Over && self.last_call.is_none() {
+        if self.phase != Phase::Over && !std::mem::replace(&mut self.has_called, true) {
             self.go_away(ID_MAX, Reason::NoError);
             self.ping(&LAST_CALL, 0);
         }
@@ -250,7 +254,7 @@ impl<E: Exchange> Connection<E> {
 
     /// A PING of ours has come back.
     pub(super) fn answered(&mut self, payload: &[u8; 8]) {
-        if *payload == LAST_CALL && self.last_call.is_none() {
+        if *payload == LAST_CALL && self.has_called && self.last_call.is_none() {
             self.last_call = Some(self.streams.last);
             self.go_away(self.streams.last, Reason::NoError);
         }

@@ -53,7 +53,7 @@ impl<E: Exchange> Connection<E> {
             frame::GOAWAY if payload.len() < 8 => Err(FRAME_SIZE),
             frame::GOAWAY => {
                 self.is_left = true;
-                Ok(())
+                self.guard.spend(Cost::Idle)
             }
             frame::WINDOW_UPDATE => self.window_updated(head, payload),
             frame::PUSH_PROMISE => Err(PROTOCOL),
@@ -122,7 +122,12 @@ impl<E: Exchange> Connection<E> {
         }
         match found {
             Found::Idle if id.is_multiple_of(2) => Err(PROTOCOL),
-            Found::Idle if self.last_call.is_some() => Ok(()),
+            // Nobody answers it; what else comes on it was sent before the client knew.
+            Found::Idle if self.last_call.is_some() => {
+                self.streams.last = id;
+                self.streams.remember(id);
+                self.guard.spend(Cost::Idle)
+            }
             Found::Idle => {
                 self.streams.last = id;
                 if depends_on_itself {
@@ -204,10 +209,13 @@ impl<E: Exchange> Connection<E> {
         self.room.came(payload.len()).map_err(|_| FLOW_CONTROL)?;
         let (id, is_end) = (head.stream, head.has(END_STREAM));
         let data = frame::unpadded(&head, payload)?;
-        if data.len() < SMALL_DATA_BYTES && !is_end {
+        let found = self.streams.find(id);
+        // The last piece of a body may be short, once.
+        let is_last = is_end && matches!(found, Found::Known(_));
+        if data.len() < SMALL_DATA_BYTES && !is_last {
             self.guard.spend(Cost::SmallData)?;
         }
-        let taken = match self.streams.find(id) {
+        let taken = match found {
             Found::Known(at) => self.data_of(at, payload.len(), data, is_end),
             Found::Idle => Err(PROTOCOL),
             Found::Reset => Ok(0),
@@ -294,7 +302,7 @@ impl<E: Exchange> Connection<E> {
 
     fn settings(&mut self, head: Head, payload: &[u8]) -> Taken {
         if head.has(ACK) {
-            return if payload.is_empty() { Ok(()) } else { Err(FRAME_SIZE) };
+            return if payload.is_empty() { self.guard.spend(Cost::Idle) } else { Err(FRAME_SIZE) };
         }
         self.guard.spend(Cost::Settings)?;
         let before = self.settings.window;

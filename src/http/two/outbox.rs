@@ -17,6 +17,8 @@ pub const GATHER_BYTES: usize = 64 << 10;
 const COPY_MAX_BYTES: usize = 1 << 10;
 /// Slices of one write.
 const SLICES: usize = 32;
+/// Parts that are out and still have a place.
+const OUT_PARTS_MAX: usize = 256;
 /// What an outbox keeps of its memory from one use to the next.
 const KEEP_MAX_BYTES: usize = 128 << 10;
 
@@ -101,6 +103,7 @@ impl Outbox {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 n => self.sent(n),
             }
+            self.let_go();
         }
         self.bytes.clear();
         self.parts.clear();
@@ -147,6 +150,17 @@ impl Outbox {
         }
     }
 
+    /// Forgets what is out, where that has become much: a client may read so slowly that not everything ever is.
+    fn let_go(&mut self) {
+        let (bytes, parts, _) = self.out;
+        if bytes >= GATHER_BYTES || parts >= OUT_PARTS_MAX {
+            self.bytes.drain(..bytes);
+            self.parts.drain(..parts);
+            self.parts.iter_mut().for_each(|(end, _)| *end -= bytes);
+            (self.out.0, self.out.1) = (0, 0);
+        }
+    }
+
     /// Takes over the memory of another one, where it has none.
     pub fn borrow(&mut self, spare: &mut Outbox) {
         if self.bytes.capacity() == 0 {
@@ -175,5 +189,78 @@ impl Outbox {
         out.extend_from_slice(&self.bytes[begin..]);
         *self = Outbox::default();
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Takes so many bytes at a time, and then has no room until it is asked again.
+    struct Narrow {
+        room: usize,
+        is_full: bool,
+        came: Vec<u8>,
+    }
+
+    impl AsyncWrite for Narrow {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            self.is_full = !self.is_full;
+            if !self.is_full {
+                return Poll::Pending;
+            }
+            let len = buf.len().min(self.room);
+            self.came.extend_from_slice(&buf[..len]);
+            Poll::Ready(Ok(len))
+        }
+
+        fn poll_write_vectored(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            bufs: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let all: Vec<u8> = bufs.iter().flat_map(|buf| buf.to_vec()).collect();
+            self.poll_write(cx, &all)
+        }
+
+        fn is_write_vectored(&self) -> bool {
+            true
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+        /// Whoever asks on and on, and never reads all there is, gets every byte in its place and costs no more for it.
+        #[test]
+        fn what_is_out_is_let_go(room in 500_usize..9_000, sizes in proptest::collection::vec(100_usize..6_000, 20..40)) {
+            let (mut outbox, mut expected) = (Outbox::default(), Vec::new());
+            let mut narrow = Narrow { room, is_full: false, came: Vec::new() };
+            let mut cx = Context::from_waker(Waker::noop());
+            let mut sizes = sizes.into_iter().cycle();
+            for n in 0..100_u32 {
+                while !outbox.is_full() {
+                    let body = Bytes::from(vec![n as u8; sizes.next().unwrap_or(0)]);
+                    Head { len: body.len(), kind: frame::DATA, flags: 0, stream: 1 }.write(&mut expected);
+                    expected.extend_from_slice(&body);
+                    outbox.data(1, body, false);
+                }
+                let _ = outbox.poll_send(&mut cx, &mut narrow);
+                prop_assert!(outbox.bytes.len() <= 3 * GATHER_BYTES, "{} bytes", outbox.bytes.len());
+                prop_assert!(outbox.parts.len() <= 2 * OUT_PARTS_MAX, "{} parts", outbox.parts.len());
+            }
+            prop_assert!(expected.starts_with(&narrow.came));
+        }
     }
 }

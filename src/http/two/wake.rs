@@ -45,7 +45,8 @@ impl Awake {
 
     /// Before it is polled; a wake meanwhile is not lost.
     pub fn rest(&self) {
-        self.is_awake.store(false, Ordering::Release);
+        // A swap: what a waker has done before it is seen by the poll that follows.
+        self.is_awake.swap(false, Ordering::AcqRel);
     }
 
     pub fn stay_awake(&self) {

@@ -81,6 +81,10 @@ impl Decoder {
             None => {
                 let entry = self.entries.get(at - fixed::FIXED.len()).ok_or(Broken)?;
                 out.is_malformed |= !entry.is_proper;
+                if out.is_too_large {
+                    // A byte must not copy 4 KiB that nobody keeps.
+                    return Ok(len);
+                }
                 out.bytes().extend_from_slice(&entry.bytes);
                 out.end(begun, entry.name_len as usize, entry.token, limits);
             }

@@ -1,5 +1,6 @@
 //! One connection of our own: sends a head, reads the next one, and the body behind it. Has no clock.
 
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
@@ -60,8 +61,13 @@ impl Own {
     /// While it lies idle: it has not ended, and nothing was said. Asks no kernel unless the runtime has heard of something.
     pub fn is_quiet(&mut self) -> bool {
         let mut byte = [0];
-        let mut cx = Context::from_waker(Waker::noop());
-        Pin::new(&mut self.carrier).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
+        let look = poll_fn(|cx| {
+            let polled = Pin::new(&mut self.carrier).poll_read(cx, &mut ReadBuf::new(&mut byte));
+            Poll::Ready(polled.is_pending())
+        });
+        // Whatever else this task has done: a stream whose turn is over says that nothing has come.
+        let look = pin!(tokio::task::unconstrained(look));
+        look.poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(true)
     }
 
     /// Sends a request and reads the head of its answer; `hearing` is told of those before it.
