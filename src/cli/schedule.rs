@@ -5,7 +5,7 @@ use std::io::{Write, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use jiff::{Timestamp, ZonedDateTime};
+use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 use serde_json::json;
 
 use super::{FAILED, WRONG_USE, ics};
@@ -136,7 +136,7 @@ fn as_text(settings: &Settings, at: Timestamp, facts: &Facts, stands: &Step) -> 
     match stands.next {
         Some(next) => {
             let then = step(calendar, next, facts);
-            let left = next.duration_since(at);
+            let left = SignedDuration::from_secs(next.duration_since(at).as_secs());
             let _ = writeln!(text, "next    {}, in {left:#}: {}", shown(calendar, next), name(then.state));
         }
         None => text += "next    nothing by time alone\n",

@@ -835,7 +835,7 @@ pub fn example() -> String {
             _ if is_optional => ("# ", row.example),
             None => ("", row.example),
             // Somewhere it has to listen.
-            Some("[]") if name == "listen" => ("", row.example),
+            Some("[]") if ["listen.http", "listen.https"].contains(&row.key) => ("", row.example),
             Some("[]") => ("# ", row.example),
             // The default trust needs the one, and the other is the usual way in.
             Some("") if ["signers", "incoming"].contains(&row.key) => ("", row.example),
@@ -846,4 +846,19 @@ pub fn example() -> String {
         out += &format!("# {}\n{mark}{key} = {value}\n", row.about);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who copies the file and fills in what is not commented out has not let anybody speak for others.
+    #[test]
+    fn the_example_sets_what_everybody_has_to_set_and_nothing_else() {
+        let example = example();
+        let set: Vec<_> =
+            example.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(" = ")).collect();
+        let keys: Vec<_> = set.into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["election", "signers", "incoming", "http", "https", "chain", "key"]);
+    }
 }

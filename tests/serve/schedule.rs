@@ -26,6 +26,8 @@ fn any_moment_is_told_with_its_reason_and_what_comes_next() {
     {
         assert!(before.contains(words), "{words} not in {before}");
     }
+    let midway = at("2024-06-02T18:28:29.250-06:00", &[]);
+    assert!(midway.contains("in 1m 30s: open"), "a moment is given to the second: {midway}");
     for (moment, state, next) in [
         ("2024-06-02T18:29:59-06:00", "previo", "2024-06-02T18:30:00-06:00"),
         ("2024-06-03T00:30:00Z", "en-espera", "2024-06-02T19:01:00-06:00"),
