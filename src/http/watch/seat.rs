@@ -183,6 +183,11 @@ impl Seat {
         self.has_asked.load(Relaxed)
     }
 
+    /// True for HTTP/2.
+    pub fn is_by_frames(&self) -> bool {
+        self.is_multiplexed.load(Relaxed)
+    }
+
     pub fn is_multiplexed(&self) {
         self.is_multiplexed.store(true, Relaxed);
     }
