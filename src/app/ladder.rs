@@ -65,6 +65,7 @@ struct Reading {
     sent: u64,
     worked: Duration,
     left_out: [u64; Class::COUNT],
+    refused: u64,
 }
 
 impl Reading {
@@ -73,7 +74,7 @@ impl Reading {
             .iter()
             .map(|meter| meter.read())
             .fold((0, Duration::ZERO), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-        Reading { at: Monotonic::now(), sent, worked, left_out: ladder.left_out() }
+        Reading { at: Monotonic::now(), sent, worked, left_out: ladder.left_out(), refused: ladder.refused() }
     }
 
     /// By the second, whatever time has passed really.
@@ -83,6 +84,7 @@ impl Reading {
         let worked = self.worked.saturating_sub(before.worked).as_secs_f64();
         Second {
             sent: a_second(self.sent, before.sent),
+            refused: a_second(self.refused, before.refused),
             left_out: std::array::from_fn(|class| a_second(self.left_out[class], before.left_out[class])),
             // The cores note it by their own seconds: two of them may fall into one of ours.
             busy: (worked / seconds / threads.max(1) as f64).min(1.0),
@@ -119,14 +121,15 @@ mod tests {
     #[test]
     fn a_reading_is_by_the_second() {
         let at = Monotonic::now();
-        let before = Reading { at, sent: 1_000, worked: Duration::from_secs(3), left_out: [0, 10, 0, 0] };
+        let before = Reading { at, sent: 1_000, worked: Duration::from_secs(3), left_out: [0, 10, 0, 0], refused: 0 };
         let after = Reading {
             at: at.plus(Duration::from_secs(2)),
             sent: 5_000,
             worked: Duration::from_secs(6),
             left_out: [0, 30, 0, 8],
+            refused: 100,
         };
         let second = after.since(&before, 2);
-        assert_eq!(second, Second { sent: 2_000, left_out: [0, 10, 0, 4], busy: 0.75 });
+        assert_eq!(second, Second { sent: 2_000, refused: 50, left_out: [0, 10, 0, 4], busy: 0.75 });
     }
 }

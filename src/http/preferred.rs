@@ -1,9 +1,10 @@
 //! Whether a client that cannot have what it asked for wants to be told in HTML or in JSON (RFC 9110, 12.5.1).
 
-use super::fields::Lines;
+use super::fields::{Fields, Lines};
 
 /// Members of `Accept` that are looked at: more name nothing that decides.
 const MEMBERS_MAX: usize = 32;
+const HTML: &[u8] = b"text/html";
 
 /// True for JSON: where it is named and weighs no less than HTML, or where nothing is preferred and a JSON was asked for.
 pub fn wants_json(accept: &Lines, path: &str) -> bool {
@@ -25,6 +26,15 @@ pub fn wants_json(accept: &Lines, path: &str) -> bool {
         (None, Some(json)) => any.is_none_or(|any| json >= any),
         (Some(_), None) => false,
         (None, None) => path.ends_with(".json") || path.ends_with(".geojson"),
+    }
+}
+
+/// True for a person who goes to a page, in a window or a frame (Fetch Metadata, 2.1); where nobody says, for whoever names
+/// HTML. What fills an image or is read by a script is seen by nobody.
+pub fn wants_html(fields: &Fields) -> bool {
+    match fields.sec_fetch_dest.single() {
+        Some(dest) => [&b"document"[..], b"iframe", b"frame", b"embed", b"object"].contains(&dest),
+        None => fields.accept.iter().any(|line| line.windows(HTML.len()).any(|part| part.eq_ignore_ascii_case(HTML))),
     }
 }
 

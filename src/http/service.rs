@@ -12,7 +12,7 @@ use http::header::{CONNECTION, HOST, HeaderValue};
 use http::uri::{Authority, Scheme};
 use http::{Method, Request, Response, StatusCode, Version};
 
-use super::answer::{self, Answer, answer, elsewhere};
+use super::answer::{self, Answer, What, answer, elsewhere};
 use super::body::Body;
 use super::budget::Place;
 use super::clients::{Clients, Guest};
@@ -25,7 +25,7 @@ use super::interjected::Words;
 use super::ladder::Ladder;
 use super::onward::{Broken, Coming, Onward};
 use super::passage::{self, Passage, passage};
-use super::preferred::wants_json;
+use super::preferred::{wants_html, wants_json};
 use super::recognise::FIELDS_MAX;
 use super::respond::respond;
 use super::tunnel::Ends;
@@ -36,6 +36,10 @@ use crate::proxy::interim::Early;
 use crate::proxy::route::Route;
 use crate::proxy::upstream::Caller;
 use crate::snapshot::{Public, Showing};
+
+/// What the head of a refusal takes of a link, about: in HTTP/1.1, and in HTTP/2, where most of its fields are an index.
+const REFUSED_HEAD_BYTES: u64 = 800;
+const REFUSED_FRAMES_BYTES: u64 = 120;
 
 /// Everything that answering needs; one for all threads.
 pub struct Site {
@@ -242,8 +246,13 @@ impl Service {
     }
 
     fn left_out<'e>(&self, asked: &answer::Request, answer: &Answer<'e>) -> Judged<'_, 'e> {
-        let (status, notice) = (StatusCode::SERVICE_UNAVAILABLE, Notice::LeftOut);
-        Judged::Answered(passage::refused(asked, answer.showing, status, notice))
+        let what = What::Notice(StatusCode::SERVICE_UNAVAILABLE, Notice::LeftOut);
+        let wants_json = wants_json(&asked.fields.accept, asked.path) || !wants_html(&asked.fields);
+        let page = answer.showing.page(Notice::LeftOut);
+        let body = if wants_json { &page.json } else { &page.html };
+        let head = if self.seat.is_by_frames() { REFUSED_FRAMES_BYTES } else { REFUSED_HEAD_BYTES };
+        self.site.ladder.refuses(head + body.len() as u64);
+        Judged::Answered(Answer { wants_json, ..Answer::other(answer.showing, what) })
     }
 
     /// All that the way needs, for as long as it takes.

@@ -125,6 +125,54 @@ fn what_matters_least_goes_first_and_comes_back() {
     }
 }
 
+/// So long is what was left out asked for again: the ladder would have taken its next step three times.
+const REFUSED_FOR: Duration = Duration::from_secs(10);
+
+#[test]
+fn who_asks_again_for_what_is_left_out_takes_nothing_more_from_the_others() {
+    let (site, _) = published("link = \"100 Mbit/s\"");
+    let mut talk = Talk::with(site.http());
+    let left_out = until(|| {
+        (0..100).for_each(|_| drop(talk.get("/actas/1.jpg", "")));
+        (offer(&site) == "sin-imagenes").then_some(())
+    });
+    assert!(left_out.is_some(), "{} is offered", offer(&site));
+    let began = Monotonic::now();
+    let mut asked = 0_u64;
+    while began.elapsed() < REFUSED_FOR {
+        // Many at once, by one connection: the link is full of refusals, and the processors are not.
+        talk.say("GET /actas/1.jpg HTTP/1.1\r\nHost: prep\r\n\r\n".repeat(50));
+        for _ in 0..50 {
+            assert_eq!(talk.hear().unwrap().status, 503);
+        }
+        asked += 50;
+    }
+    assert_eq!(offer(&site), "sin-imagenes", "{asked} were refused");
+    assert_eq!(site.get("/datos/distrito.json").status, 200);
+}
+
+#[test]
+fn only_who_goes_to_a_page_is_refused_with_one() {
+    let (site, _) = published("link = \"20 Mbit/s\"\nsteps = 1");
+    let mut talk = Talk::with(site.http());
+    let left_out = until(|| (talk.get("/actas/1.jpg", "").status == 503).then_some(()));
+    assert!(left_out.is_some(), "{} is offered", offer(&site));
+    for (fields, is_page) in [
+        ("Accept: text/html,*/*;q=0.8\r\nSec-Fetch-Dest: document\r\n", true),
+        ("Accept: text/html,*/*;q=0.8\r\n", true),
+        ("Accept: image/avif,image/webp,*/*;q=0.8\r\nSec-Fetch-Dest: image\r\n", false),
+        ("Accept: */*\r\nSec-Fetch-Dest: empty\r\n", false),
+        ("Accept: */*\r\n", false),
+        ("", false),
+    ] {
+        let refused = talk.get("/actas/1.jpg", fields);
+        assert_eq!(refused.status, 503, "{fields}");
+        let media = refused.field("content-type").unwrap();
+        assert_eq!(media.starts_with("text/html"), is_page, "{fields}: {media}");
+        assert!(is_page || refused.body.len() < 1_000, "{}", refused.body.len());
+    }
+}
+
 #[test]
 fn who_wants_it_off_has_it_off() {
     let (site, _) = published("link = \"1 Mbit/s\"\nsteps = 0");

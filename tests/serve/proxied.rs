@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Barrier};
 
+use crate::common::frames::{self, Asked};
 use crate::common::origin::{Heard, Origin, Stream, answer};
+use crate::common::secure::{self, Client};
 use crate::common::server::{Setup, Site, until};
 use crate::common::wire::{Response, Talk, connect, get, ways};
 use crate::common::{Tree, corte, tool};
@@ -53,6 +55,41 @@ fn the_package_comes_first_and_the_origin_has_the_rest() {
     // Pages of ours are nobody else's.
     assert_eq!(site.get("/.prep/nada").status, 404);
     assert_eq!(origin.heard().iter().filter(|heard| heard.target().contains(".prep")).count(), 0);
+}
+
+/// Over HTTP/2, in clear and under TLS, as `nghttp` may do it: the client has said all, and what is under way still comes.
+#[test]
+fn who_has_said_all_over_http_2_is_answered_all() {
+    let has_said_all = Arc::new(AtomicBool::new(false));
+    let waits = has_said_all.clone();
+    let origin = Origin::start(move |_, to| {
+        until(|| waits.load(SeqCst).then_some(()));
+        answer(to, "200 OK", "Cache-Control: no-store\r\n", Some(4), b"nota");
+    });
+    let site = Setup::both(&["prep.example"]).origin(origin.address, "", "path = \"/api\"\ncache = false").start();
+    deliver(&site, 1);
+    let over_tls = |stream| secure::client(stream, &site.path("prep.example.pem"), b"h2");
+    let clients = [("http", Client::clear(connect(site.http()))), ("https", over_tls(connect(site.https())))];
+    for (n, (scheme, mut client)) in clients.into_iter().enumerate() {
+        has_said_all.store(false, SeqCst);
+        let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let fields = [(":method", "GET"), (":scheme", scheme), (":path", "/api/x"), (":authority", "prep.example")];
+        let asked = Asked { fields: fields.map(|(name, value)| field(name, value)).into(), ..Asked::default() };
+        client.say(&[frames::open(65_535), asked.frames(1), asked.frames(3)].concat());
+        assert!(until(|| (origin.heard().len() == 2 * (n + 1)).then_some(())).is_some(), "{scheme}: it is under way");
+        client.has_said_all();
+        // Nothing tells when the server has read the end: it is given the time to.
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        has_said_all.store(true, SeqCst);
+        let mut came = Vec::new();
+        while let Some((kind, flags, stream, payload)) = frames::hear(&mut client) {
+            if kind == frames::DATA && flags & frames::END_STREAM != 0 {
+                came.push((stream, payload));
+            }
+        }
+        came.sort();
+        assert_eq!(came, [(1, b"nota".to_vec()), (3, b"nota".to_vec())], "{scheme}");
+    }
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub struct Bounds {
 pub struct Second {
     /// Bytes that left.
     pub sent: u64,
+    /// Bytes among them that only said that something is left out: to leave out more would bring more of them.
+    pub refused: u64,
     /// Bytes that were asked for and left out, by [`Class`].
     pub left_out: [u64; Class::COUNT],
     /// Share of the serving threads' time that they worked, 0 to 1.
@@ -55,7 +57,7 @@ pub struct Turn {
     pub from: Offer,
     pub to: Offer,
     pub why: Why,
-    /// Means of the last seconds: bytes a second, share of the time.
+    /// Means of the last seconds: bytes a second without refusals, share of the time.
     pub sent: u64,
     pub busy: f64,
 }
@@ -136,8 +138,9 @@ impl Climb {
         has_room && self.busy() <= AT_EASE
     }
 
+    /// Bytes a second, without refusals: those are no reason to go on, and end where what is refused comes back.
     fn sent(&self) -> f64 {
-        self.mean(|second| second.sent as f64)
+        self.mean(|second| second.sent.saturating_sub(second.refused) as f64)
     }
 
     fn busy(&self) -> f64 {
@@ -202,6 +205,21 @@ mod tests {
         assert_eq!(at, [3, 6, 9]);
         assert_eq!(climb.offer, Offer::Essentials);
         assert_eq!(run(&mut climb, 600, asked), [], "there is no less");
+    }
+
+    #[test]
+    fn refusals_are_no_reason_to_leave_out_more() {
+        let mut climb = Climb::new(BOUNDS);
+        let asked = [1_000_000, 1_000_000, 1_000_000, 30_000_000];
+        assert_eq!(steps(&run(&mut climb, 60, asked)), [Offer::WithoutImages]);
+        // Each refusal has a head and a sentence, and whoever is refused asks again at once.
+        let crowd = |offer, asked| {
+            let second = second(offer, asked);
+            Second { sent: second.sent + LINK, refused: LINK, ..second }
+        };
+        assert!((0..600).all(|_| climb.second(crowd(climb.offer, asked)).is_none()));
+        assert!((0..600).any(|_| climb.second(crowd(climb.offer, [1_000_000; Class::COUNT])).is_some()));
+        assert_eq!(climb.offer, Offer::Everything, "they fit");
     }
 
     #[test]

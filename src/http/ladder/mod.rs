@@ -4,6 +4,7 @@
 mod class;
 mod climb;
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use http::Method;
@@ -13,6 +14,8 @@ pub use class::{Class, Classes};
 pub use climb::{Bounds, Climb, Second, Turn, Why};
 
 use super::answer::{Request, What};
+use super::passage::sought;
+use super::target::decode;
 use crate::portal::Offer;
 use crate::record::Metrics;
 
@@ -39,6 +42,8 @@ pub struct Ladder {
     offer: AtomicU8,
     /// Bytes that were asked for and left out so far, by class.
     left_out: [AtomicU64; Class::COUNT],
+    /// Bytes that said so.
+    refused: AtomicU64,
     counters: [Counter; Class::COUNT],
 }
 
@@ -47,7 +52,7 @@ impl Ladder {
         let of = |class: Class| metrics.left_out(class.name());
         // Nobody is ever refused the first: no metric of it.
         let counters = [Counter::default(), of(Class::Ordinary), of(Class::Download), of(Class::Image)];
-        Ladder { classes, offer: AtomicU8::new(0), left_out: Default::default(), counters }
+        Ladder { classes, offer: AtomicU8::new(0), left_out: Default::default(), refused: AtomicU64::new(0), counters }
     }
 
     pub fn offer(&self) -> Offer {
@@ -63,6 +68,16 @@ impl Ladder {
         self.left_out.each_ref().map(|bytes| bytes.load(Relaxed))
     }
 
+    /// Somebody is told, in so many bytes.
+    pub fn refuses(&self, bytes: u64) {
+        self.refused.fetch_add(bytes, Relaxed);
+    }
+
+    /// Bytes of refusals so far.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Relaxed)
+    }
+
     /// True where what is asked for has to wait for a calmer hour, which is counted. `what`: the package's answer; `None`
     /// where an origin would have to give it.
     pub fn leaves_out(&self, request: &Request, what: Option<&What>) -> bool {
@@ -76,13 +91,23 @@ impl Ladder {
             Some(_) => return false,
             None => (None, UNKNOWN_BYTES),
         };
-        let class = self.classes.of(request.path, whole);
+        let class = self.classes.of(&as_it_is_found(request.path, whole.is_some()), whole);
         if !class.is_left_out(offer) {
             return false;
         }
         self.left_out[class as usize].fetch_add(bytes, Relaxed);
         self.counters[class as usize].inc();
         true
+    }
+}
+
+/// The path by which it is found, so that no other way of writing it is of another class: in the package it is decoded, and
+/// origins may read more into it.
+fn as_it_is_found(path: &str, in_package: bool) -> Cow<'_, str> {
+    match decode(path) {
+        Ok(Cow::Owned(decoded)) if in_package => Cow::Owned(format!("/{decoded}")),
+        _ if in_package => Cow::Borrowed(path),
+        _ => sought(path),
     }
 }
 
@@ -142,6 +167,7 @@ mod tests {
         assert!(!is_left_out(&ladder, &Method::GET, page, &none));
         ladder.set(Offer::WithoutDownloads);
         assert!(is_left_out(&ladder, &Method::GET, page, &none));
+        assert!(is_left_out(&ladder, &Method::GET, "/index%2Ehtml", &none), "it is the same page");
         assert!(!is_left_out(&ladder, &Method::HEAD, page, &none), "it has no body");
         assert!(!is_left_out(&ladder, &Method::GET, "/nada", &none), "an error weighs nothing");
         let held = HeaderMap::from_iter([(http::header::IF_NONE_MATCH, etag)]);
@@ -166,8 +192,10 @@ mod tests {
             spread: Spread::default(),
             is_secure: false,
         };
-        assert!(ladder.leaves_out(&asked("/actas/1.jpg"), None));
+        for path in ["/actas/1.jpg", "/act%61s/1.jpg", "//actas//1.jpg", "/actas;v=1/1.jpg"] {
+            assert!(ladder.leaves_out(&asked(path), None), "{path}");
+        }
         assert!(!ladder.leaves_out(&asked("/buscar"), None));
-        assert_eq!(ladder.left_out()[Class::Image as usize], UNKNOWN_BYTES);
+        assert_eq!(ladder.left_out()[Class::Image as usize], 4 * UNKNOWN_BYTES);
     }
 }

@@ -10,7 +10,7 @@ use super::head;
 use super::hpack::{Block, Decoder, Encoder, encoder};
 use super::outbox::Outbox;
 use super::settings::{self, Settings};
-use super::streams::{Exchange, Streams};
+use super::streams::{Exchange, Sending, State, Stream, Streams};
 use super::wake::Bell;
 
 /// In the PING that follows the first GOAWAY: once it is back, the client has read that one.
@@ -160,6 +160,19 @@ impl<E: Exchange> Connection<E> {
     pub fn is_over(&self) -> bool {
         let is_done = self.streams.is_empty() && (self.is_left || self.last_call.is_some());
         self.phase == Phase::Over || is_done
+    }
+
+    /// Nothing more comes: requests that are not whole never will be.
+    pub fn hears_no_more(&mut self) {
+        let is_cut = |stream: &Stream<E>| stream.state != State::HalfClosedRemote;
+        let cut: Vec<u32> = self.streams.iter().filter(|stream| is_cut(stream)).map(|stream| stream.id).collect();
+        cut.into_iter().for_each(|id| self.forget(id));
+    }
+
+    /// True where something will be there to be sent though nothing more comes; what waits for a window never is.
+    pub fn is_under_way(&self) -> bool {
+        let waits = |sending: &Sending<E>| matches!(sending, Sending::Waiting(waiting) if waiting.data.is_empty());
+        self.streams.iter().any(|stream| waits(&stream.sending))
     }
 
     /// True where it ended for what the client did: then more of that may be on its way.

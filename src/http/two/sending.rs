@@ -104,6 +104,11 @@ impl<E: Exchange> Connection<E> {
         self.outbox.data(stream.id, piece, is_end);
         if is_end {
             self.done(stream);
+        } else if let Sending::Waiting(waiting) = &stream.sending
+            && waiting.data.is_empty()
+        {
+            // It was not asked for more before that was out.
+            waiting.awake.stay_awake();
         }
         true
     }
@@ -114,15 +119,20 @@ impl<E: Exchange> Connection<E> {
         stream.sending = Sending::Done;
     }
 
-    /// Asks an exchange for more, where all that it gave is out; false where it has nothing yet.
+    /// Asks an exchange for more, where all that it gave is out; false where it has nothing yet. What has gone on of its request's
+    /// body is asked in any case: one side's window is nothing to the other's.
     fn poll(&mut self, stream: &mut Stream<E>) -> bool {
         let Sending::Waiting(waiting) = &mut stream.sending else { return false };
-        if !waiting.awake.is_awake() || !waiting.data.is_empty() {
+        if !waiting.awake.is_awake() {
             return false;
         }
         waiting.awake.rest();
-        let waker = waiting.waker.clone();
-        let polled = waiting.exchange.poll(&mut Context::from_waker(&waker));
+        let polled = if waiting.data.is_empty() {
+            let waker = waiting.waker.clone();
+            waiting.exchange.poll(&mut Context::from_waker(&waker))
+        } else {
+            Poll::Pending
+        };
         let freed = waiting.exchange.freed();
         if polled.is_ready() {
             waiting.awake.stay_awake();
@@ -208,6 +218,121 @@ impl<E: Exchange> Connection<E> {
                     self.reset(stream.id, Reason::NoError);
                 }
                 fits
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+    use std::task::Wake;
+
+    use bytes::Bytes;
+    use http::HeaderMap;
+
+    use super::super::connection::{Answered, Answers};
+    use super::super::frame::{DATA, END_HEADERS, HEAD_BYTES, HEADERS, Head, PREFACE, SETTINGS, WINDOW_UPDATE};
+    use super::super::hpack::Block;
+    use super::super::hpack::encoder::field;
+    use super::super::{flow, head};
+    use super::*;
+
+    /// Sends on what comes at once, and has a response that its client has no window for.
+    struct Both {
+        said: u8,
+        went_on: usize,
+        waker: Option<Waker>,
+    }
+
+    impl Exchange for Both {
+        fn data(&mut self, data: Bytes) {
+            self.went_on += data.len();
+            if let Some(waker) = &self.waker {
+                waker.wake_by_ref();
+            }
+        }
+
+        fn end(&mut self, _: Option<HeaderMap>) {}
+
+        fn freed(&mut self) -> usize {
+            std::mem::take(&mut self.went_on)
+        }
+
+        fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+            self.waker = Some(cx.waker().clone());
+            self.said += 1;
+            match self.said {
+                1 => Poll::Ready(Step::Head(Response::new(()), false)),
+                2 => Poll::Ready(Step::Data(Bytes::from_static(b"hola"), false)),
+                _ => Poll::Pending,
+            }
+        }
+    }
+
+    struct Counter;
+
+    impl Answers for Counter {
+        type Exchange = Both;
+
+        fn answer(&mut self, _: &head::Head, _: &mut Reply) -> Answered<Both> {
+            Answered::Later(Both { said: 0, went_on: 0, waker: None })
+        }
+
+        fn too_large(&mut self, _: &mut Reply) -> Bytes {
+            Bytes::new()
+        }
+    }
+
+    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        [&Head { len: payload.len(), kind, flags, stream }.to_bytes()[..], payload].concat()
+    }
+
+    /// Rings when it is woken.
+    #[derive(Default)]
+    struct Rung(AtomicBool);
+
+    impl Wake for Rung {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, SeqCst);
+        }
+    }
+
+    /// Two windows of a body that has gone on, while the response waits for a window of its own.
+    #[test]
+    fn a_body_goes_on_while_the_response_waits() {
+        let (mut connection, mut block) = (Connection::<Both>::new(0), Block::default());
+        let rung = Arc::new(Rung::default());
+        let waker = Waker::from(rung.clone());
+        let mut fields = Vec::new();
+        for (name, value) in [(":method", "POST"), (":scheme", "http"), (":path", "/"), (":authority", "a")] {
+            field(name.as_bytes(), value.as_bytes(), &mut fields);
+        }
+        let no_window = [&4_u16.to_be_bytes()[..], &0_u32.to_be_bytes()].concat();
+        let asked = frame(HEADERS, END_HEADERS, 1, &fields);
+        let opening = [&PREFACE[..], &frame(SETTINGS, 0, 0, &no_window), &asked].concat();
+        connection.receive(&opening, 0, &mut block, &mut Counter);
+        connection.fill(&waker);
+        drop(connection.outbox.take());
+        let (mut room, mut sent) = ([0_i64; 2].map(|_| flow::OURS_BYTES), 0);
+        let piece = vec![b'x'; 16_000];
+        while sent < 3 * flow::OURS_BYTES {
+            assert!(room.iter().all(|room| *room >= 16_000), "no window after {sent} bytes");
+            connection.receive(&frame(DATA, 0, 1, &piece), 0, &mut block, &mut Counter);
+            assert!(rung.0.swap(false, SeqCst), "nobody would look at it");
+            connection.fill(&waker);
+            let out = connection.outbox.take();
+            sent += 16_000;
+            room = room.map(|room| room - 16_000);
+            let mut rest = &out[..];
+            while let Some(head) = Head::read(rest) {
+                let (payload, after) = rest[HEAD_BYTES..].split_at(head.len);
+                if head.kind == WINDOW_UPDATE {
+                    let bytes = u32::from_be_bytes(payload.try_into().unwrap());
+                    room[usize::from(head.stream == 1)] += i64::from(bytes);
+                }
+                rest = after;
             }
         }
     }

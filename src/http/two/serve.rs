@@ -69,7 +69,7 @@ struct Driver<S, A: Answers, N> {
     stream: S,
     answers: A,
     now_s: N,
-    /// Nothing more comes.
+    /// Nothing more comes. What was asked before is still answered: who has said all may listen (RFC 9113, 5.1).
     has_ended: bool,
 }
 
@@ -94,7 +94,7 @@ where
                 is_quiet = self.read(cx, desk)?.is_pending();
             }
             self.connection.fill(cx.waker());
-            let is_over = self.connection.is_over() || self.has_ended;
+            let is_over = self.connection.is_over() || self.has_ended && !self.connection.is_under_way();
             if self.connection.outbox.is_empty() {
                 ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
                 self.answers.waits(self.connection.waits_for_room());
@@ -118,7 +118,10 @@ where
             Poll::Ready(read) => read?,
         }
         match room.filled() {
-            [] => self.has_ended = true,
+            [] => {
+                self.has_ended = true;
+                self.connection.hears_no_more();
+            }
             bytes => self.connection.receive(bytes, now_s, block, &mut self.answers),
         }
         Ok(Poll::Ready(()))

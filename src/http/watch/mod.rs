@@ -1,0 +1,170 @@
+//! Who is waiting for whom: each connection's seat, and the sweep that ends those which keep us waiting.
+//!
+//! hyper has no idle limit for HTTP/2, and its limits for HTTP/1 arm a timer a request. Here a connection only notes
+//! the second of its last byte, and how many there were; once a second one sweep a core looks at all of them.
+
+mod seat;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use self::seat::Over;
+pub use self::seat::{Hold, Owed, Seat};
+pub use self::stream::Watched;
+use super::patience::{Pace, Patience};
+use super::turned_away::{Reason, TurnedAway};
+use crate::base::clock::thread_time;
+
+/// What a core has done so far.
+#[derive(Default)]
+pub struct Meter {
+    /// Bytes that its connections have sent, TLS's own among them.
+    sent: AtomicU64,
+    /// Nanoseconds that its thread has worked, at the last sweep.
+    worked: AtomicU64,
+}
+
+impl Meter {
+    /// Bytes sent, and the time that the thread has worked.
+    pub fn read(&self) -> (u64, Duration) {
+        (self.sent.load(Relaxed), Duration::from_nanos(self.worked.load(Relaxed)))
+    }
+}
+
+/// What all seats of a core share.
+struct Room {
+    /// Seconds since the core started; moved by the sweep alone, so that nobody else reads a clock.
+    ticks: AtomicU32,
+    meter: Arc<Meter>,
+    patience: Patience,
+    turned_away: Arc<TurnedAway>,
+    connections: Gauge,
+    drain: Drain,
+}
+
+/// Whether it is time to stop, and who wants to be told.
+#[derive(Default)]
+struct Drain {
+    has_begun: AtomicBool,
+    began: AtomicU32,
+    told: Notify,
+}
+
+/// All seats of a core.
+pub struct Seats {
+    room: Arc<Room>,
+    taken: Mutex<Vec<Taken>>,
+}
+
+/// A seat that is taken, and how its client keeps pace.
+struct Taken {
+    seat: Weak<Seat>,
+    task: AbortHandle,
+    sending: Pace,
+    receiving: Pace,
+}
+
+impl Seats {
+    pub fn new(patience: Patience, turned_away: Arc<TurnedAway>, connections: Gauge) -> Seats {
+        let (ticks, drain) = (AtomicU32::new(0), Drain::default());
+        let room = Arc::new(Room { ticks, meter: Arc::default(), patience, turned_away, connections, drain });
+        Seats { room, taken: Mutex::default() }
+    }
+
+    pub fn meter(&self) -> Arc<Meter> {
+        self.room.meter.clone()
+    }
+
+    /// With all defaults.
+    #[cfg(test)]
+    pub fn for_test() -> Seats {
+        let metrics = crate::record::Metrics::new();
+        Seats::new(Patience::default(), Arc::new(TurnedAway::new(&metrics)), metrics.connections())
+    }
+
+    /// A seat for a connection that was just accepted: it is asked for its first head from now on.
+    pub fn take(&self) -> Arc<Seat> {
+        Arc::new(Seat::new(&self.room))
+    }
+
+    /// The task that the sweep may end.
+    pub fn watch(&self, seat: &Arc<Seat>, task: AbortHandle) {
+        if let Ok(mut taken) = self.taken.lock() {
+            let seat = Arc::downgrade(seat);
+            taken.push(Taken { seat, task, sending: Pace::default(), receiving: Pace::default() });
+        }
+    }
+
+    /// One second has passed: ends every connection that is over a limit.
+    pub fn sweep(&self) {
+        let now = self.room.ticks.fetch_add(1, Relaxed) + 1;
+        self.room.meter.worked.store(u64::try_from(thread_time().as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        let Ok(mut taken) = self.taken.lock() else { return };
+        taken.retain_mut(|taken| {
+            let Some(seat) = taken.seat.upgrade() else { return false };
+            let Some(over) = seat.over(now).or_else(|| taken.out_of_pace(&seat, now)) else { return true };
+            if let Some(reason) = over {
+                self.room.turned_away.count(reason);
+            }
+            taken.task.abort();
+            false
+        });
+    }
+
+    /// Ends those `count` connections whose clients have been idle for longest, never one with a request under way. How many
+    /// it has found.
+    pub fn shed(&self, count: usize) -> usize {
+        let now = self.room.ticks.load(Relaxed);
+        let Ok(mut taken) = self.taken.lock() else { return 0 };
+        let idle = |taken: &Taken| taken.seat.upgrade().and_then(|seat| seat.idle(now));
+        let mut idle: Vec<_> = taken.iter().enumerate().filter_map(|(n, one)| Some((idle(one)?, n))).collect();
+        let count = count.min(idle.len());
+        if count > 0 && count < idle.len() {
+            idle.select_nth_unstable_by(count - 1, |a, b| b.cmp(a));
+        }
+        idle.truncate(count);
+        // From the last place on: whoever fills it has been judged.
+        idle.sort_unstable_by_key(|(_, n)| std::cmp::Reverse(*n));
+        for (_, n) in idle {
+            self.room.turned_away.count(Reason::Shed);
+            taken.swap_remove(n).task.abort();
+        }
+        count
+    }
+
+    /// Who comes has to wait, for there are no descriptors.
+    pub fn ran_out(&self) {
+        self.room.turned_away.count(Reason::Descriptors);
+    }
+
+    /// From now on responses end their connection, and whoever has not asked yet is not waited for long.
+    pub fn drain(&self) {
+        let drain = &self.room.drain;
+        drain.began.store(self.room.ticks.load(Relaxed), Relaxed);
+        drain.has_begun.store(true, SeqCst);
+        drain.told.notify_waiters();
+    }
+}
+
+impl Taken {
+    /// Whether what waits for the client moves too slowly.
+    fn out_of_pace(&mut self, seat: &Seat, now: u32) -> Option<Over> {
+        let Patience { send_rate, receive_rate, window_s, .. } = seat.room.patience;
+        if self.sending.is_slow(seat.waits_to_send(), now, seat.arrived(), (send_rate, window_s)) {
+            // Nobody takes what is left.
+            seat.is_cut.store(true, Relaxed);
+            return Some(Some(Reason::SendRate));
+        }
+        let expects = seat.expected.load(Relaxed) > 0;
+        let is_slow = self.receiving.is_slow(expects, now, seat.came.load(Relaxed), (receive_rate, window_s));
+        is_slow.then_some(Some(Reason::ReceiveRate))
+    }
+}

@@ -1,0 +1,184 @@
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use prometheus_client::metrics::gauge::Gauge;
+
+use super::seat::FIRST_REQUEST_LIMIT_S;
+use super::*;
+
+const HEAD_LIMIT_S: u32 = 10;
+const IDLE_LIMIT_S: u32 = 75;
+
+fn tick(seats: &Seats, times: u32) {
+    for _ in 0..times {
+        seats.sweep();
+    }
+}
+
+fn is_over(seats: &Seats, seat: &Seat) -> bool {
+    seat.over(seats.room.ticks.load(Relaxed)).is_some()
+}
+
+#[test]
+fn a_head_that_drips_in_is_not_waited_for() {
+    let seats = Seats::for_test();
+    let seat = seats.take();
+    for _ in 0..HEAD_LIMIT_S {
+        seat.came(1);
+        assert!(!is_over(&seats, &seat));
+        tick(&seats, 1);
+    }
+    seat.came(1);
+    tick(&seats, 1);
+    assert!(is_over(&seats, &seat));
+    seat.asked();
+    assert!(!is_over(&seats, &seat), "it was complete after all");
+}
+
+#[test]
+fn the_limit_of_a_head_starts_with_its_first_byte() {
+    let seats = Seats::for_test();
+    let seat = seats.take();
+    seat.asked();
+    seat.went(1);
+    tick(&seats, IDLE_LIMIT_S);
+    assert!(!is_over(&seats, &seat));
+    seat.came(1);
+    tick(&seats, HEAD_LIMIT_S);
+    assert!(!is_over(&seats, &seat));
+    tick(&seats, 1);
+    assert!(is_over(&seats, &seat));
+}
+
+#[test]
+fn a_body_may_take_longer_than_a_head() {
+    let seats = Seats::for_test();
+    let seat = seats.take();
+    seat.asked();
+    let (hold, other) = (seat.hold(), seat.hold());
+    drop(other);
+    for _ in 0..HEAD_LIMIT_S * 3 {
+        seat.came(1);
+        tick(&seats, 1);
+        assert!(!is_over(&seats, &seat));
+    }
+    drop(hold);
+    seat.came(1);
+    tick(&seats, HEAD_LIMIT_S + 1);
+    assert!(is_over(&seats, &seat), "the next head");
+}
+
+#[test]
+fn an_idle_connection_ends_whatever_its_protocol() {
+    let seats = Seats::for_test();
+    let seat = seats.take();
+    seat.is_multiplexed();
+    seat.came(1);
+    tick(&seats, IDLE_LIMIT_S);
+    assert!(!is_over(&seats, &seat));
+    tick(&seats, 1);
+    assert!(is_over(&seats, &seat));
+}
+
+#[test]
+fn draining_does_not_wait_for_who_never_asked() {
+    let seats = Seats::for_test();
+    let (silent, busy) = (seats.take(), seats.take());
+    busy.asked();
+    tick(&seats, 1);
+    seats.drain();
+    tick(&seats, FIRST_REQUEST_LIMIT_S);
+    assert!(!is_over(&seats, &silent), "its request may be on its way");
+    tick(&seats, 1);
+    assert!(is_over(&seats, &silent));
+    assert!(!is_over(&seats, &busy));
+}
+
+#[test]
+fn a_handshake_has_a_limit_of_its_own_and_a_head_after_it() {
+    let seats = Seats::new(Patience { handshake_s: 3, ..Patience::default() }, turned_away(), Gauge::default());
+    let (slow, done) = (seats.take(), seats.take());
+    [&slow, &done].into_iter().for_each(|seat| seat.shakes_hands());
+    tick(&seats, 3);
+    assert!(!is_over(&seats, &slow));
+    done.has_shaken_hands();
+    tick(&seats, 1);
+    assert_eq!(slow.over(4), Some(Some(Reason::Handshake)));
+    tick(&seats, HEAD_LIMIT_S - 1);
+    assert!(!is_over(&seats, &done));
+    tick(&seats, 1);
+    assert_eq!(done.over(14), Some(Some(Reason::Head)));
+}
+
+fn turned_away() -> Arc<TurnedAway> {
+    Arc::new(TurnedAway::new(&crate::record::Metrics::new()))
+}
+
+#[test]
+fn connections_are_counted_while_they_last() {
+    let connections = Gauge::default();
+    let seats = Seats::new(Patience::default(), turned_away(), connections.clone());
+    let taken = [seats.take(), seats.take()];
+    assert_eq!(connections.get(), 2);
+    drop(taken);
+    assert_eq!(connections.get(), 0);
+}
+
+/// A seat whose connection lasts until it is ended, and whether it was.
+fn seated(seats: &Seats) -> (Arc<Seat>, tokio::task::JoinHandle<()>) {
+    let seat = seats.take();
+    let task = tokio::spawn(std::future::pending());
+    seats.watch(&seat, task.abort_handle());
+    (seat, task)
+}
+
+async fn ended(tasks: &[(Arc<Seat>, tokio::task::JoinHandle<()>)]) -> Vec<bool> {
+    tokio::task::yield_now().await;
+    tasks.iter().map(|(_, task)| task.is_finished()).collect()
+}
+
+#[tokio::test]
+async fn the_oldest_idle_make_room_and_nobody_who_is_served() {
+    let seats = Seats::for_test();
+    let all: Vec<_> = (0..7).map(|_| seated(&seats)).collect();
+    let [(idle, _), _older, (held, _), (blocked, _), (owed, _), (drips, _), (fresh, _)] = &all[..] else { panic!() };
+    let _held = (held.hold(), owed.owe());
+    all.iter().for_each(|(seat, _)| seat.asked());
+    blocked.is_blocked(true);
+    assert_eq!(seats.shed(9), 0, "all have come this second");
+    tick(&seats, 1);
+    drips.came(1);
+    tick(&seats, 1);
+    idle.went(1);
+    tick(&seats, 2);
+    // A head that drips in is no work of ours.
+    drips.came(1);
+    fresh.went(1);
+    assert_eq!(seats.shed(1), 1);
+    assert_eq!(ended(&all).await, [false, true, false, false, false, false, false]);
+    seats.sweep();
+    assert_eq!(seats.shed(9), 2);
+    assert_eq!(ended(&all).await, [true, true, false, false, false, true, false]);
+}
+
+#[tokio::test]
+async fn who_takes_too_slowly_is_ended_and_who_takes_enough_is_not() {
+    let seats = Seats::for_test();
+    let all: Vec<_> = (0..4).map(|_| seated(&seats)).collect();
+    let [(drips, _), (takes, _), (stalls, _), (sends, _)] = &all[..] else { panic!() };
+    let (hold, _owed) = (sends.hold(), stalls.owe());
+    [drips, takes, stalls, sends].into_iter().for_each(|seat| seat.asked());
+    [drips, takes].into_iter().for_each(|seat| seat.is_blocked(true));
+    hold.expects(true);
+    for _ in 0..=Patience::default().window_s {
+        drips.went(1);
+        takes.went(250);
+        // Pings are no progress.
+        stalls.went(17);
+        sends.came(1);
+        seats.sweep();
+    }
+    assert_eq!(ended(&all).await, [true, false, true, true]);
+    assert!(drips.is_cut.load(Relaxed) && !sends.is_cut.load(Relaxed));
+    hold.expects(false);
+}
