@@ -140,7 +140,7 @@ impl Checker {
         let mut request = self.request(&self.plan.origins[place.origin])?;
         match self.pool.dial(place).await? {
             // Nobody has asked for one.
-            Link::Own(_) => return Err(Failure::Reset),
+            Link::Own(_) => Err(Failure::Reset),
             Link::Single(mut single) => {
                 head::for_http1(&mut request)?;
                 head::for_one(&mut request);

@@ -14,6 +14,7 @@ use h2::{Ping, RecvStream};
 use http::header::{CONTENT_LENGTH, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep, timeout};
 
 use super::body::Outgoing;
@@ -65,25 +66,28 @@ pub async fn begin(carrier: Carrier, window: u32, head_bytes: u32, number: u64) 
     let (sender, connection) = builder.handshake(wire).await.map_err(|error| fault::of(&error))?;
     let under_way = Arc::default();
     // How it ends, each of its streams is told.
-    tokio::spawn(drive(connection, heard, Arc::clone(&under_way)));
+    tokio::spawn(drive(connection, heard, Arc::clone(&under_way), PING));
     Ok(Many { sender, number, under_way })
 }
 
 /// Until it ends: by itself, once nobody has it any more, or because the origin does not answer.
-async fn drive(mut connection: Connection<Wire<()>, Bytes>, heard: Heard, under_way: Arc<AtomicUsize>) {
+async fn drive<T>(mut connection: Connection<T, Bytes>, heard: Heard, under_way: Arc<AtomicUsize>, silence: Duration)
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
     let Some(mut pings) = connection.ping_pong() else { return };
     loop {
         heard.forget();
         tokio::select! {
             _ = &mut connection => return,
-            () = sleep(PING) => {}
+            () = sleep(silence) => {}
         }
         if heard.anything() || under_way.load(Ordering::Relaxed) == 0 {
             continue;
         }
         tokio::select! {
             _ = &mut connection => return,
-            answer = timeout(PING, pings.ping(Ping::opaque())) => {
+            answer = timeout(silence, pings.ping(Ping::opaque())) => {
                 if !matches!(answer, Ok(Ok(_))) {
                     return;
                 }
@@ -238,5 +242,27 @@ impl Drop for Arrival {
         {
             upload.leave();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_answers_nothing_is_given_up() {
+        let (ours, mut theirs) = duplex(1 << 16);
+        let origin = tokio::spawn(async move {
+            let mut read = Vec::new();
+            theirs.read_to_end(&mut read).await.unwrap();
+            read
+        });
+        let (_sender, connection) = h2::client::handshake(ours).await.unwrap();
+        drive(connection, Heard::default(), Arc::new(AtomicUsize::new(1)), Duration::from_millis(20)).await;
+        // RFC 9113, 6.7
+        let read = origin.await.unwrap();
+        assert!(read.windows(9).any(|frame| frame == [0, 0, 8, 6, 0, 0, 0, 0, 0]), "{read:?}");
     }
 }
