@@ -44,7 +44,7 @@ impl Early {
     }
 }
 
-/// Where a request says it wants to hear of them: an extension of it. Over HTTP/2 nobody tells.
+/// Where a request says it wants to hear of them: an extension of it.
 #[derive(Clone)]
 pub struct Hearing {
     early: Early,

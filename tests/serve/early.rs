@@ -89,12 +89,25 @@ fn origin_by_http2() -> std::net::SocketAddr {
 }
 
 #[test]
-fn hints_of_an_origin_by_http2_do_no_harm() {
-    let site = Setup::clear().origin(origin_by_http2(), "http2 = true", "path = \"/\"\nhost = \"prep\"").start();
-    for _ in 0..2 {
-        let response = site.get("/x");
-        assert_eq!((response.status, &response.body[..]), (200, &b"nota"[..]), "{}", response.head);
-        assert_eq!(response.field("via"), Some("2 difusor"), "RFC 9110, 7.6.3: as it was received");
+fn hints_of_an_origin_by_http2_come_before_the_answer_too() {
+    let routes = "path = \"/\"\n[[route]]\nupstream = \"origen\"\npath = \"/solo\"\ncache = false";
+    let site = Setup::both(&["prep.example"]).origin(origin_by_http2(), "http2 = true", routes).start();
+    let package = crate::common::Tree::of(&crate::common::corte("20240602_2010"), &[("index.html", b"prep")]);
+    site.deliver("1.tar", &package);
+    site.live("20240602_2010");
+    for (n, way) in ways(&site, "prep.example").into_iter().enumerate() {
+        for path in [format!("/nota{n}"), "/solo".into()] {
+            let first = way.get(&path, &[]);
+            assert_eq!((first.status, first.field("link")), (103, Some("</a>")), "{way:?} {path} {}", first.head);
+            assert_eq!(first.field("via"), Some("2 difusor"), "RFC 9110, 7.6.3: as it was received");
+            let rest = String::from_utf8(first.body).unwrap();
+            assert!(
+                rest.contains(" 200") && rest.contains("via: 2 difusor") && rest.ends_with("nota"),
+                "{way:?} {rest}"
+            );
+        }
+        let stored = way.get(&format!("/nota{n}"), &[]);
+        assert_eq!((stored.status, &stored.body[..]), (200, &b"nota"[..]), "what is stored has none");
     }
 }
 

@@ -15,6 +15,7 @@ use super::connect::Link;
 use super::fault;
 use super::health::Word;
 use super::lease::Lease;
+use super::many::Arrival;
 use super::own::framing::Decoder;
 use crate::proxy::failure::Failure;
 
@@ -78,6 +79,8 @@ impl Body for Outgoing {
 /// Where a response's body comes from.
 pub enum Source {
     General(Incoming),
+    /// A stream of a shared connection.
+    Stream(Arrival),
     /// The leased connection.
     Own(Decoder),
 }
@@ -86,16 +89,22 @@ impl Source {
     fn is_over(&self) -> bool {
         match self {
             Source::General(incoming) => incoming.is_end_stream(),
+            Source::Stream(arrival) => arrival.is_end_stream(),
             Source::Own(decoder) => decoder.is_over(),
         }
     }
 
     /// The next frame, read from `link` where that is ours.
-    fn poll(&mut self, link: Option<&mut Link>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+    pub fn poll(
+        &mut self,
+        link: Option<&mut Link>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         match (self, link) {
             (Source::General(incoming), _) => Pin::new(incoming)
                 .poll_frame(cx)
                 .map(|frame| frame.map(|frame| frame.map_err(|error| fault::of(&error)))),
+            (Source::Stream(arrival), _) => Pin::new(arrival).poll_frame(cx),
             (Source::Own(decoder), Some(Link::Own(own))) => own.poll_frame(decoder, cx),
             (Source::Own(_), _) => Poll::Ready(None),
         }
@@ -203,6 +212,7 @@ impl Body for Reading {
     fn size_hint(&self) -> SizeHint {
         match &self.inner {
             Source::General(incoming) => incoming.size_hint(),
+            Source::Stream(arrival) => arrival.size_hint(),
             Source::Own(decoder) => decoder.left().map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }

@@ -5,6 +5,7 @@
 //! has no connection left for readers may still be well.
 
 use std::collections::HashSet;
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -15,12 +16,11 @@ use http::header::{ACCEPT, HeaderValue, USER_AGENT};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Empty};
-use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::body::Outgoing;
+use super::body::{Outgoing, Source};
 use super::connect::Link;
 use super::names::Place;
 use super::plan::{Check, HostOut, Origin, Plan};
@@ -128,30 +128,31 @@ impl Checker {
         }
         let (mut body, mut read) = (response.into_body(), 0);
         while read < BODY_MOST_BYTES
-            && let Some(frame) = body.frame().await
+            && let Some(frame) = poll_fn(|cx| body.poll(None, cx)).await
         {
-            let frame = frame.map_err(|error| fault::of(&error).name().to_owned())?;
+            let frame = frame.map_err(|failure| failure.name().to_owned())?;
             read += frame.data_ref().map_or(0, Bytes::len);
         }
         Ok(())
     }
 
-    async fn send(&self, place: Place) -> Result<Response<Incoming>, Failure> {
+    async fn send(&self, place: Place) -> Result<Response<Source>, Failure> {
         let mut request = self.request(&self.plan.origins[place.origin])?;
         match self.pool.dial(place).await? {
             // Nobody has asked for one.
-            Link::Own(_) => return Err(Failure::Reset),
+            Link::Own(_) => Err(Failure::Reset),
             Link::Single(mut single) => {
                 head::for_http1(&mut request)?;
                 head::for_one(&mut request);
-                single.sender.send_request(request).await
+                let response = single.sender.send_request(request).await.map_err(|error| fault::of(&error))?;
+                Ok(response.map(Source::General))
             }
             Link::Many(mut many) => {
                 head::for_http2(&mut request, self.pool.is_secure())?;
-                many.sender.send_request(request).await
+                let response = many.ask(request, None, self.plan.idle).await.map_err(|lost| lost.failure)?;
+                Ok(response.map(Source::Stream))
             }
         }
-        .map_err(|error| fault::of(&error))
     }
 
     fn request(&self, origin: &Origin) -> Result<Request<Outgoing>, Failure> {

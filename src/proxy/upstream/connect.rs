@@ -3,10 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::AsyncWriteExt;
@@ -15,6 +14,7 @@ use tokio_rustls::TlsConnector;
 
 use super::body::Outgoing;
 use super::fault;
+use super::many::{self, Many};
 use super::own::wire::Own;
 use super::plan::Plan;
 use super::preface::{Caller, Preface};
@@ -23,26 +23,11 @@ use crate::proxy::failure::Failure;
 
 /// A response's head. Honest ones have 1 to 8 KiB; hyper reads bodies in pieces of this size, too.
 pub const HEAD_MAX_BYTES: u32 = 32 << 10;
-/// What an HTTP/2 origin may send of one response before it is read: enough for 20 MB/s over 13 ms.
-const STREAM_WINDOW_BYTES: u32 = 256 << 10;
-/// The most that RFC 9113, 6.9.1 lets a window be.
-const WINDOW_MOST_BYTES: u32 = (1 << 31) - 1;
-/// After such a silence an HTTP/2 connection with something under way is asked whether it lives, and has as long to
-/// answer.
-const PING: Duration = Duration::from_secs(10);
 
 /// One HTTP/1.1 connection.
 pub struct Single {
     pub sender: http1::SendRequest<Outgoing>,
     pub heard: Heard,
-}
-
-/// An HTTP/2 connection, shared.
-#[derive(Clone)]
-pub struct Many {
-    pub sender: http2::SendRequest<Outgoing>,
-    /// By which it is told from others to the same place.
-    pub number: u64,
 }
 
 /// What came of it.
@@ -84,9 +69,7 @@ impl Dialer {
         };
         let tls_http1 = with(&[b"http/1.1"]);
         let tls = if plan.http2 { with(&[b"h2", b"http/1.1"]) } else { tls_http1.clone() };
-        // As much as all streams together: readers who are slow hold up nobody else's.
-        let streams = u32::try_from(plan.connections).unwrap_or(u32::MAX).max(1);
-        let window = STREAM_WINDOW_BYTES.saturating_mul(streams).min(WINDOW_MOST_BYTES);
+        let window = many::window(plan.connections);
         Dialer { tls, tls_http1, http2: plan.http2, window, preface: plan.preface, numbers: AtomicU64::new(0) }
     }
 
@@ -107,7 +90,11 @@ impl Dialer {
     pub async fn dial(&self, to: Target<'_>, caller: Option<Caller>) -> Result<Link, Failure> {
         let carrier = self.carrier(to, caller, self.tls.as_ref()).await?;
         let http2 = if self.is_secure() { carrier.chose_http2() } else { self.http2 };
-        if http2 { self.many(carrier).await.map(Link::Many) } else { single(carrier, ()).await.map(Link::Single) }
+        if !http2 {
+            return single(carrier, ()).await.map(Link::Single);
+        }
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        many::begin(carrier, self.window, HEAD_MAX_BYTES, number).await.map(Link::Many)
     }
 
     /// A connection for HTTP/1.1 alone, see [`single`].
@@ -130,27 +117,6 @@ impl Dialer {
         let name = ServerName::try_from(to.host.to_owned()).map_err(|_| Failure::Certificate)?;
         let secured = TlsConnector::from(config.clone()).connect(name, stream).await;
         Ok(Carrier::Secure(Box::new(secured.map_err(|error| fault::of_handshake(&error))?)))
-    }
-
-    async fn many(&self, carrier: Carrier) -> Result<Many, Failure> {
-        let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(self.window)
-            .max_header_list_size(HEAD_MAX_BYTES)
-            // Nobody is to open any towards us.
-            .max_concurrent_streams(0)
-            .max_send_buf_size(STREAM_WINDOW_BYTES as usize)
-            .keep_alive_interval(PING)
-            .keep_alive_timeout(PING);
-        let io = TokioIo::new(Wire::new(carrier, Heard::default(), ()));
-        let (sender, connection) = builder.handshake(io).await.map_err(|error| fault::of(&error))?;
-        // How it ends, each of its streams is told.
-        tokio::spawn(async move {
-            let _ = connection.await;
-        });
-        Ok(Many { sender, number: self.numbers.fetch_add(1, Ordering::Relaxed) })
     }
 }
 

@@ -6,14 +6,14 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty};
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use hyper::client::conn::TrySendError;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::body::{Outgoing, Reading, Source, Stage};
 use super::connect::Link;
-use super::fault::{self, Untouched};
+use super::fault::{self, Lost, Untouched};
 use super::health::Word;
 use super::lease::{Lease, Want, Way};
 use super::plan::Times;
@@ -32,18 +32,15 @@ pub async fn exchange(
     total: Instant,
 ) -> Result<Response<Arriving>, Failure> {
     let mut request = request;
-    if let Some(hearing) = request.extensions_mut().remove::<Hearing>() {
-        hyper::ext::on_informational(&mut request, move |told| {
-            hearing.tell(told.status(), told.version(), told.headers());
-        });
-    }
+    let hearing = request.extensions_mut().remove::<Hearing>();
     let way = if head::asks_upgrade(&request) { Way::Upgrade } else { Way::Any };
     let mut want = Want { way, own: false, caller, not: None };
     let again = Again::of(&request);
     let seat = pool.seat().await?;
     let mut lease = pool.lease(seat, want).await?;
     let (request, stage) = outgoing(request);
-    let lost = match once(times, pool, &mut lease, request, stage.clone(), total).await {
+    let sending = Sending { times, stage, total, hearing };
+    let lost = match sending.once(pool, &mut lease, request).await {
         Ok(response) if !(lease.is_reused && is_late(&response) && again.may_be_repeated()) => {
             return received(times, lease, response, total, way);
         }
@@ -64,7 +61,7 @@ pub async fn exchange(
     let seat = lease.into_seat().ok_or(lost.failure)?;
     want.way = if way == Way::Any { Way::Fresh } else { way };
     let mut lease = pool.lease(seat, want).await?;
-    match once(times, pool, &mut lease, request, stage, total).await {
+    match sending.once(pool, &mut lease, request).await {
         Ok(response) => received(times, lease, response, total, way),
         Err(lost) => {
             tell(times, &lease, &lost);
@@ -76,20 +73,6 @@ pub async fn exchange(
 /// The origin waited for a request, and had given up when ours came (RFC 9110, 15.5.9).
 pub fn is_late<B>(response: &Response<B>) -> bool {
     response.status() == StatusCode::REQUEST_TIMEOUT
-}
-
-/// What became of a request that got no response.
-pub struct Lost {
-    pub failure: Failure,
-    pub untouched: Untouched,
-    /// Nothing of it has left.
-    pub unsent: Option<Box<Request<Outgoing>>>,
-}
-
-impl From<Failure> for Lost {
-    fn from(failure: Failure) -> Lost {
-        Lost { failure, untouched: Untouched::No, unsent: None }
-    }
 }
 
 /// What that says of the place: nothing, where it is the client's fault, or where a connection has ended as they do.
@@ -114,97 +97,112 @@ pub fn tell(times: Times, lease: &Lease, lost: &Lost) {
     }
 }
 
-async fn once(
+/// What holds for both tries.
+struct Sending {
     times: Times,
-    pool: &Pool,
-    lease: &mut Lease,
-    mut request: Request<Outgoing>,
     stage: watch::Receiver<Stage>,
     total: Instant,
-) -> Result<Response<Incoming>, Lost> {
-    match &mut lease.link {
-        // It was not asked for.
-        Link::Own(_) => Err(Failure::Reset.into()),
-        Link::Single(single) => {
-            head::for_http1(&mut request)?;
-            if pool.is_for_one() {
-                head::for_one(&mut request);
+    hearing: Option<Hearing>,
+}
+
+impl Sending {
+    async fn once(
+        &self,
+        pool: &Pool,
+        lease: &mut Lease,
+        mut request: Request<Outgoing>,
+    ) -> Result<Response<Source>, Lost> {
+        let lost = match &mut lease.link {
+            // It was not asked for.
+            Link::Own(_) => return Err(Failure::Reset.into()),
+            Link::Single(single) => {
+                head::for_http1(&mut request)?;
+                if pool.is_for_one() {
+                    head::for_one(&mut request);
+                }
+                if let Some(hearing) = self.hearing.clone() {
+                    hyper::ext::on_informational(&mut request, move |told| {
+                        hearing.tell(told.status(), told.version(), told.headers());
+                    });
+                }
+                single.heard.forget();
+                match self.answer(single.sender.try_send_request(request)).await? {
+                    Ok(response) => return Ok(response.map(Source::General)),
+                    Err(error) => lost(error, single.heard.anything()),
+                }
             }
-            single.heard.forget();
-            let answer = answer(times, single.sender.try_send_request(request), stage, total).await?;
-            answer.map_err(|error| {
-                lost(error, |error| match !error.is_user() && !single.heard.anything() {
-                    true => Untouched::Perhaps,
-                    false => Untouched::No,
-                })
-            })
+            Link::Many(many) => {
+                head::for_http2(&mut request, pool.is_secure())?;
+                match self.answer(many.ask(request, self.hearing.as_ref(), self.times.idle)).await? {
+                    Ok(response) => return Ok(response.map(Source::Stream)),
+                    Err(lost) => lost,
+                }
+            }
+        };
+        // What the client has done to it says more than how it ended.
+        match *self.stage.borrow() {
+            Stage::Failed(failure) => Err(failure.into()),
+            _ => Err(lost),
         }
-        Link::Many(many) => {
-            head::for_http2(&mut request, pool.is_secure())?;
-            let answer = answer(times, many.sender.try_send_request(request), stage, total).await?;
-            answer.map_err(|error| lost(error, fault::untouched))
+    }
+
+    /// Waits for a head, for as long as it may take.
+    async fn answer<T>(&self, answer: impl Future<Output = T>) -> Result<T, Failure> {
+        let mut stage = self.stage.clone();
+        let mut answer = std::pin::pin!(answer);
+        let mut leaves = true;
+        let now = Instant::now();
+        // Only now it leaves: to connect has a limit of its own.
+        let mut at = match *stage.borrow_and_update() {
+            Stage::Whole(_) => Stage::Whole(now),
+            Stage::Origin(_) => Stage::Origin(now),
+            told => told,
+        };
+        loop {
+            let late = match at {
+                // `total` is a limit all the same, of which nobody is told here.
+                Stage::Client => None,
+                Stage::Origin(since) => Some((since + self.times.idle, Failure::IdleTimeout)),
+                Stage::Whole(since) => Some((since + self.times.first_byte, Failure::FirstByteTimeout)),
+                Stage::Failed(failure) => return Err(failure),
+            };
+            let late = late.map(
+                |(late, failure)| if self.total < late { (self.total, Failure::TotalTimeout) } else { (late, failure) },
+            );
+            let (late, failure) = late.unzip();
+            tokio::select! {
+                biased;
+                answer = &mut answer => return Ok(answer),
+                changed = stage.changed(), if leaves => {
+                    let told = *stage.borrow_and_update();
+                    leaves = changed.is_ok();
+                    at = match told {
+                        _ if leaves => told,
+                        Stage::Failed(_) => told,
+                        // There was nothing to tell of, or the origin wants no more of it.
+                        _ if matches!(at, Stage::Whole(_)) => at,
+                        _ => Stage::Whole(Instant::now()),
+                    };
+                }
+                () = sleep_until(late.unwrap_or_else(Instant::now)), if late.is_some() => {
+                    return Err(failure.unwrap_or(Failure::TotalTimeout));
+                }
+            }
         }
     }
 }
 
-fn lost(mut error: TrySendError<Request<Outgoing>>, untouched: impl Fn(&hyper::Error) -> Untouched) -> Lost {
+fn lost(mut error: TrySendError<Request<Outgoing>>, has_heard: bool) -> Lost {
     let unsent = error.take_message().map(Box::new);
     let error = error.into_error();
-    Lost { failure: fault::of(&error), untouched: untouched(&error), unsent }
-}
-
-/// Waits for a head, for as long as it may take.
-async fn answer<T>(
-    times: Times,
-    answer: impl Future<Output = T>,
-    mut stage: watch::Receiver<Stage>,
-    total: Instant,
-) -> Result<T, Failure> {
-    let mut answer = std::pin::pin!(answer);
-    let mut leaves = true;
-    let now = Instant::now();
-    // Only now it leaves: to connect has a limit of its own.
-    let mut at = match *stage.borrow_and_update() {
-        Stage::Whole(_) => Stage::Whole(now),
-        Stage::Origin(_) => Stage::Origin(now),
-        told => told,
-    };
-    loop {
-        let late = match at {
-            // `total` is a limit all the same, of which nobody is told here.
-            Stage::Client => None,
-            Stage::Origin(since) => Some((since + times.idle, Failure::IdleTimeout)),
-            Stage::Whole(since) => Some((since + times.first_byte, Failure::FirstByteTimeout)),
-            Stage::Failed(failure) => return Err(failure),
-        };
-        let late =
-            late.map(|(late, failure)| if total < late { (total, Failure::TotalTimeout) } else { (late, failure) });
-        let (late, failure) = late.unzip();
-        tokio::select! {
-            biased;
-            answer = &mut answer => return Ok(answer),
-            changed = stage.changed(), if leaves => {
-                let told = *stage.borrow_and_update();
-                leaves = changed.is_ok();
-                at = match told {
-                    _ if leaves => told,
-                    Stage::Failed(_) => told,
-                    // There was nothing to tell of, or the origin wants no more of it.
-                    _ if matches!(at, Stage::Whole(_)) => at,
-                    _ => Stage::Whole(Instant::now()),
-                };
-            }
-            () = sleep_until(late.unwrap_or_else(Instant::now)), if late.is_some() => {
-                return Err(failure.unwrap_or(Failure::TotalTimeout));
-            }
-        }
-    }
+    let untouched = if error.is_user() || has_heard { Untouched::No } else { Untouched::Perhaps };
+    Lost { failure: fault::of(&error), untouched, unsent }
 }
 
 fn received(
     times: Times,
     lease: Lease,
-    response: Response<Incoming>,
+    response: Response<Source>,
     total: Instant,
     way: Way,
 ) -> Result<Response<Arriving>, Failure> {
@@ -218,7 +216,7 @@ fn received(
         lease.tell(Word::NoAnswer, Failure::Malformed.name());
         return Err(Failure::Malformed);
     }
-    Ok(arriving(times, lease, response.map(Source::General), total))
+    Ok(arriving(times, lease, response, total))
 }
 
 /// The response as it goes on, whoever has read its head.
@@ -234,7 +232,7 @@ pub fn arriving(times: Times, lease: Lease, response: Response<Source>, total: I
 
 /// True where the end of a body is told in one way, and by a coding that hyper takes off (RFC 9112, 6.3): with two of them, the next
 /// who reads it might find another end.
-fn is_framed_once(response: &Response<Incoming>) -> bool {
+fn is_framed_once<B>(response: &Response<B>) -> bool {
     let all = |name| response.headers().get_all(name).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>();
     match (&all(TRANSFER_ENCODING)[..], &all(CONTENT_LENGTH)[..]) {
         ([], []) => true,

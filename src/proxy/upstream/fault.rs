@@ -3,6 +3,9 @@
 use std::error::Error;
 use std::io;
 
+use http::Request;
+
+use super::body::Outgoing;
 use crate::proxy::failure::Failure;
 
 /// The failure behind an error while a response was waited for or read.
@@ -77,23 +80,34 @@ pub enum Untouched {
 }
 
 /// Of an HTTP/2 stream: what is refused, or comes after the last one of a GOAWAY, was not looked at (RFC 9113, 8.7).
-pub fn untouched(error: &hyper::Error) -> Untouched {
-    let mut at = error.source();
-    while let Some(source) = at {
-        // So hyper tells of an HTTP/2 connection that has ended.
-        if source.is::<io::Error>() {
-            return Untouched::Perhaps;
-        }
-        if let Some(error) = source.downcast_ref::<h2::Error>() {
-            return match () {
-                () if error.is_io() => Untouched::Perhaps,
-                () if !error.is_remote() => Untouched::No,
-                () if error.is_go_away() => Untouched::Leaving,
-                () if error.reason() == Some(h2::Reason::REFUSED_STREAM) => Untouched::Refused,
-                () => Untouched::No,
-            };
-        }
-        at = source.source();
+fn untouched(error: &h2::Error) -> Untouched {
+    match () {
+        // So h2 tells of a connection that has ended.
+        () if error.is_io() => Untouched::Perhaps,
+        () if !error.is_remote() => Untouched::No,
+        () if error.is_go_away() => Untouched::Leaving,
+        () if error.reason() == Some(h2::Reason::REFUSED_STREAM) => Untouched::Refused,
+        () => Untouched::No,
     }
-    if error.is_canceled() || error.is_closed() { Untouched::Perhaps } else { Untouched::No }
+}
+
+/// What became of a request that got no response.
+pub struct Lost {
+    pub failure: Failure,
+    pub untouched: Untouched,
+    /// Nothing of it has left.
+    pub unsent: Option<Box<Request<Outgoing>>>,
+}
+
+impl Lost {
+    /// One that was on its way over HTTP/2.
+    pub fn of(error: &h2::Error) -> Lost {
+        Lost { failure: of(error), untouched: untouched(error), unsent: None }
+    }
+}
+
+impl From<Failure> for Lost {
+    fn from(failure: Failure) -> Lost {
+        Lost { failure, untouched: Untouched::No, unsent: None }
+    }
 }

@@ -13,6 +13,7 @@ mod fault;
 mod head;
 mod health;
 mod lease;
+mod many;
 mod names;
 pub mod own;
 mod places;
@@ -23,6 +24,7 @@ mod resolve;
 mod tell;
 #[cfg(test)]
 mod tests;
+mod upload;
 mod wire;
 
 use std::sync::Arc;

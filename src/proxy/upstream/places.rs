@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::connect::{Link, Many, Single};
+use super::connect::{Link, Single};
 use super::health::{Health, Turn, WHOLE, Word};
+use super::many::Many;
 use super::names::Place;
 use super::own::wire::Own;
 
@@ -250,7 +251,7 @@ impl Known {
     /// The shared connection, unless it has ended or nobody has used it for too long.
     fn shared(&mut self, now: Instant) -> Option<Many> {
         let (many, used) = self.shared.as_mut()?;
-        if many.sender.is_closed() || (self.in_flight == 0 && *used + IDLE_MOST <= now) {
+        if many.is_closed() || (self.in_flight == 0 && *used + IDLE_MOST <= now) {
             self.shared = None;
             return None;
         }

@@ -7,8 +7,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::super::body::Source;
 use super::super::connect::Link;
-use super::super::exchange::{Lost, arriving, is_late, tell};
-use super::super::fault::Untouched;
+use super::super::exchange::{arriving, is_late, tell};
+use super::super::fault::{Lost, Untouched};
 use super::super::health::Word;
 use super::super::lease::{Lease, Seat, Want, Way};
 use super::super::plan::Times;

@@ -7,6 +7,7 @@ mod places;
 mod preface;
 mod retries;
 mod single;
+mod streams;
 mod upgrade;
 
 use std::net::SocketAddr;

@@ -16,8 +16,13 @@ enum Deed {
     LeaveWithThis,
     /// It hangs up.
     HangUp,
+    /// A head and `bi`, then RST_STREAM with this reason.
+    Cut(u32),
 }
-use Deed::{Answer, HangUp, Leave, LeaveWithThis, Refuse};
+use Deed::{Answer, Cut, HangUp, Leave, LeaveWithThis, Refuse};
+
+const NO_ERROR: u32 = 0;
+const CANCEL: u32 = 8;
 
 const REFUSED_STREAM: u32 = 7;
 const INTERNAL_ERROR: u32 = 2;
@@ -88,6 +93,12 @@ async fn act(mut stream: TcpStream, deeds: Vec<Deed>, requests: Arc<AtomicUsize>
                 return None;
             }
             HangUp => return None,
+            Cut(reason) => {
+                let reset = frame(3, 0, id, &reason.to_be_bytes());
+                // `:status: 200`.
+                let all = [frame(1, 4, id, &[0x88]), frame(0, 0, id, b"bi"), reset].concat();
+                stream.write_all(&all).await.ok()?;
+            }
         }
     }
 }
@@ -139,6 +150,23 @@ async fn a_shared_connection_that_ends_is_no_excuse_for_get() {
         // And the next one finds a new one.
         assert_eq!(status(get(&upstream).await), Ok(204), "{method}");
         assert_eq!(origin.seen().0, 2, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_reset_has_not_ended() {
+    let whole = Ok("bi".to_owned());
+    for (method, body, reason, expected) in [
+        (Method::GET, "", CANCEL, Err(Failure::Reset)),
+        (Method::GET, "", NO_ERROR, Err(Failure::Reset)),
+        (Method::POST, "acta", CANCEL, Err(Failure::Reset)),
+        // So an origin says that it wants no more of a request's body, after all of its answer (RFC 9113, 8.1).
+        (Method::POST, "acta", NO_ERROR, whole),
+    ] {
+        let origin = Framed::start(&[Cut(reason)]).await;
+        let body = if body.is_empty() { empty() } else { full(body) };
+        let response = origin.upstream().send(asking(method.clone(), body), caller()).await.unwrap();
+        assert_eq!(read(response).await, expected, "{method} {reason}");
     }
 }
 

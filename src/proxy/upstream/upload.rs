@@ -1,0 +1,111 @@
+//! A request's body on its way to an HTTP/2 origin, beside the wait for its answer: no faster than the origin takes it.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::{Reason, SendStream};
+use http_body::{Body, Frame};
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+use super::body::Outgoing;
+use crate::proxy::failure::Failure;
+
+/// Who waits for the answer has the limit of `idle` himself, and gives his own reason: he comes first.
+const AFTER: Duration = Duration::from_secs(1);
+
+/// Dropped, it is given up.
+pub struct Upload {
+    task: AbortHandle,
+    is_left: bool,
+}
+
+impl Upload {
+    pub fn start(body: Outgoing, to: SendStream<Bytes>, idle: Duration) -> Upload {
+        Upload { task: tokio::spawn(send(body, to, idle + AFTER)).abort_handle(), is_left: false }
+    }
+
+    /// Goes on by itself, for as long as the origin takes something.
+    pub fn leave(mut self) {
+        self.is_left = true;
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if !self.is_left {
+            self.task.abort();
+        }
+    }
+}
+
+/// What the body or the origin does next.
+enum Next {
+    Frame(Frame<Bytes>),
+    End,
+    /// The client has failed: by [`Stage`](super::body::Stage) it is known why.
+    Failed,
+    /// The origin wants no more of it.
+    Unwanted,
+}
+
+async fn send(mut body: Outgoing, mut to: SendStream<Bytes>, idle: Duration) {
+    loop {
+        match next(&mut body, &mut to).await {
+            Next::Frame(frame) => match frame.into_data() {
+                Ok(piece) if piece.is_empty() && !body.is_end_stream() => {}
+                Ok(piece) => {
+                    let is_last = body.is_end_stream();
+                    let has_room = piece.is_empty() || matches!(timeout(idle, room(&mut to)).await, Ok(true));
+                    if !has_room {
+                        return to.send_reset(Reason::CANCEL);
+                    }
+                    // One piece at most lies with h2.
+                    if to.send_data(piece, is_last).is_err() || is_last {
+                        return;
+                    }
+                }
+                Err(frame) => {
+                    if let Ok(trailers) = frame.into_trailers() {
+                        let _ = to.send_trailers(trailers);
+                    }
+                    return;
+                }
+            },
+            Next::End => {
+                let _ = to.send_data(Bytes::new(), true);
+                return;
+            }
+            Next::Failed => return to.send_reset(Reason::CANCEL),
+            Next::Unwanted => return,
+        }
+    }
+}
+
+fn next<'a>(body: &'a mut Outgoing, to: &'a mut SendStream<Bytes>) -> impl Future<Output = Next> + 'a {
+    poll_fn(|cx| {
+        if to.poll_reset(cx).is_ready() {
+            return Poll::Ready(Next::Unwanted);
+        }
+        Pin::new(&mut *body).poll_frame(cx).map(|frame: Option<Result<_, Failure>>| match frame {
+            Some(Ok(frame)) => Next::Frame(frame),
+            Some(Err(_)) => Next::Failed,
+            None => Next::End,
+        })
+    })
+}
+
+/// Waits until the origin takes something; false where it takes nothing more. What is asked for is no more than a byte: h2 asks for the
+/// rest once it has it, and what is set aside for one stream is nobody else's.
+async fn room(to: &mut SendStream<Bytes>) -> bool {
+    to.reserve_capacity(1);
+    while to.capacity() == 0 {
+        if !matches!(poll_fn(|cx| to.poll_capacity(cx)).await, Some(Ok(_))) {
+            return false;
+        }
+    }
+    true
+}
