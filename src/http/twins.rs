@@ -75,10 +75,11 @@ pub(super) async fn by_http2(site: &Arc<Site>, request: &str) -> Option<(Vec<Str
     let mut lines = request.lines();
     let mut first = lines.next()?.split(' ');
     let mut asked = http::Request::builder().method(first.next()?);
-    asked = asked.uri(format!("http://a{}", first.next().filter(|path| path.starts_with('/'))?));
-    let fields: Vec<_> =
-        lines.filter_map(|line| line.split_once(": ").or(line.strip_suffix(':').map(|n| (n, "")))).collect();
-    for (name, value) in fields.into_iter().filter(|field| *field != ("Host", "a")) {
+    let path = first.next().filter(|path| path.starts_with('/'))?;
+    let mut fields = lines.filter_map(|line| line.split_once(": ").or(line.strip_suffix(':').map(|n| (n, ""))));
+    let (_, host) = fields.next().filter(|(name, _)| *name == "Host")?;
+    asked = asked.uri(format!("http://{host}{path}"));
+    for (name, value) in fields {
         if ["Host", "Connection"].contains(&name) {
             return None;
         }
