@@ -53,13 +53,15 @@ pub fn evaluate(
 /// takes, for a shared cache asks with all that it holds; else any that names the content.
 ///
 /// A difference that such a cache holds is of no use to a client with another dictionary. So its tag counts only where
-/// the client has the very content already, as a browser does that has read the difference (RFC 9842, section 2.2).
+/// the client has the very content already, as a browser does that has read the difference (RFC 9842, section 2.2); and
+/// names it alone, as browsers do: what asks with several tags is a cache, and may hold it for others.
 fn none_match(lines: &Lines, accepted: &Accepted, offered: &Offered, selected: &HeaderValue) -> Outcome {
     let is_selected = |tag: Tag| tag.is_any() || tag.quoted == selected.as_bytes();
     if tags(lines).any(is_selected) {
         return Outcome::NotModified(selected.clone());
     }
-    let has_it = offered.dictionary == Some(offered.content.digest);
+    let is_one = tags(lines).nth(1).is_none();
+    let has_it = is_one && offered.dictionary == Some(offered.content.digest);
     let held = || tags(lines).filter(|tag| tag.names(offered.content) && (has_it || !tag.coding().has_dictionary()));
     let best = held().find(|tag| accepted.takes(tag.coding())).or_else(|| held().next());
     match best.and_then(Tag::to_strong) {

@@ -147,7 +147,7 @@ fn difference_tag(site: &Arc<Site>) -> String {
         panic!()
     };
     let dictionary = Digest::of(total_before().as_bytes());
-    let tags = differences.get(&resource.content.digest, &dictionary).map(|one| one.representation());
+    let tags = differences.get(&resource.content, &dictionary).map(|one| one.representation());
     tags.last().unwrap().etag.to_str().unwrap().to_owned()
 }
 

@@ -15,6 +15,9 @@ use crate::snapshot::{Coding, Differences, Edition, Level, Snapshot};
 /// What goes live does not wait longer than this for its first differences: the rest is made afterwards.
 const FIRST_MAX: Duration = Duration::from_millis(150);
 
+/// And not for any of a content longer than this, of which one takes more than a tenth of that time.
+const FIRST_MAX_BYTES: usize = 2 << 20;
+
 pub struct Descent {
     /// The latest first.
     pub past: Vec<Arc<Snapshot>>,
@@ -39,7 +42,7 @@ impl Descent {
         let (wanted, started) = (snapshot.wanted(latest), Monotonic::now());
         let make = |(): &mut (), n: usize| {
             let is_in_time = started.elapsed() < FIRST_MAX;
-            let one = wanted.get(n).filter(|_| is_in_time);
+            let one = wanted.get(n).filter(|one| is_in_time && one.bytes() <= FIRST_MAX_BYTES);
             Ok::<_, Infallible>(one.and_then(|one| plan::difference(one, Coding::Dcz, Level::Fast, &self.budget)))
         };
         let Ok(first) = pool::each(wanted.len(), || (), make);

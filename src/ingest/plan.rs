@@ -52,9 +52,10 @@ impl Budget {
         self.spent.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// Takes room for a body, where there is any.
+    /// Takes room for a difference, where there is any; what finds none leaves it to smaller ones.
     pub fn take(&self, bytes: usize) -> bool {
-        self.taken.fetch_add(bytes as u64, Relaxed) + bytes as u64 <= self.memory
+        let with_it = |taken: u64| taken.checked_add(bytes as u64).filter(|with_it| *with_it <= self.memory);
+        self.taken.fetch_update(Relaxed, Relaxed, with_it).is_ok()
     }
 }
 
@@ -78,7 +79,7 @@ pub fn jobs(snapshot: &Snapshot, past: &[Arc<Snapshot>], made: &Differences) -> 
     let mut jobs: Vec<Job> = plain.map(|content| Job::Content(content.clone(), Level::Fast)).collect();
     let wanted = snapshot.wanted(past);
     let difference = |(one, coding, level): (&Wanted, Coding, Level)| {
-        let is_there = made.has(&one.content.digest, &one.dictionary.digest, coding, level);
+        let is_there = made.has(&one.content, &one.dictionary.digest, coding, level);
         (!is_there).then(|| Job::Difference(one.clone(), coding, level))
     };
     let best = |one| [(one, Coding::Dcb, Level::Best), (one, Coding::Dcz, Level::Best)];
@@ -93,5 +94,18 @@ pub fn jobs(snapshot: &Snapshot, past: &[Arc<Snapshot>], made: &Differences) -> 
 /// A difference, as far as the budget goes.
 pub fn difference(wanted: &Wanted, coding: Coding, level: Level, budget: &Budget) -> Option<Arc<Difference>> {
     let made = Difference::new(&wanted.content, &wanted.dictionary, coding, level)?;
-    budget.take(made.representation().body.len()).then(|| Arc::new(made))
+    budget.take(made.weight()).then(|| Arc::new(made))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_finds_no_room_leaves_it_to_others() {
+        let budget = Budget::new(Differing { memory: 1000, ..Differing::default() }, 300);
+        assert!(!budget.take(701), "no room for this");
+        assert!(budget.take(400) && !budget.take(301) && budget.take(300) && !budget.take(1));
+        assert!(!budget.take(usize::MAX));
+    }
 }

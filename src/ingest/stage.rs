@@ -135,25 +135,30 @@ impl Stage {
     /// Makes one more of the earlier cortes reachable; false once there is none left.
     pub fn restore_earlier(&mut self, intake: &Intake) -> bool {
         let Some(corte) = self.to_restore.pop() else { return false };
-        let Some(entry) = self.vault.ledger().entry(corte) else { return true };
-        let Some(stamp) = entry.facts.instant() else { return true };
-        let last_modified = stamp.min(entry.facts.received);
-        let chain = self.chain(corte, None, self.vault.ledger().head());
-        let occasion = Occasion { last_modified, decisions: Vec::new(), chain };
-        match self.rebuild(intake, corte, &occasion) {
-            Ok(snapshot) => {
-                if let Some(edition) = self.live.load().as_deref() {
-                    self.live.publish(edition.with_earlier(snapshot));
-                }
-            }
-            Err(fault) => self.is_unusable(fault),
-        }
+        self.make_reachable(intake, corte);
         // Now that they are all here, differences from them can be made.
         let live = self.live.load().as_deref().map(|edition| edition.live().clone());
         if let Some(live) = live.filter(|_| self.to_restore.is_empty()) {
             self.improve_from(intake, live);
         }
         true
+    }
+
+    /// Puts a corte of the vault beside the live one: if it still is an earlier one, for operators may have gone back behind it
+    /// meanwhile.
+    fn make_reachable(&mut self, intake: &Intake, corte: CorteId) {
+        let ledger = self.vault.ledger();
+        let Some(edition) = self.live.load().clone() else { return };
+        let is_withdrawn = ledger.head().is_some_and(|head| head.has_withdrawn(corte));
+        let entry = ledger.entry(corte).filter(|_| corte < edition.live().corte().id && !is_withdrawn);
+        let Some((entry, stamp)) = entry.and_then(|entry| Some((entry, entry.facts.instant()?))) else { return };
+        let last_modified = stamp.min(entry.facts.received);
+        let chain = self.chain(corte, None, ledger.head());
+        let occasion = Occasion { last_modified, decisions: Vec::new(), chain };
+        match self.rebuild(intake, corte, &occasion) {
+            Ok(snapshot) => self.live.publish(edition.with_earlier(snapshot)),
+            Err(fault) => self.is_unusable(fault),
+        }
     }
 
     pub fn has_more_to_restore(&self) -> bool {

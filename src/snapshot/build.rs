@@ -84,7 +84,7 @@ impl Making<'_> {
 }
 
 /// A content is the same only under the same media type.
-type Key = (Digest, &'static str);
+pub(super) type Key = (Digest, &'static str);
 
 /// Contents of earlier snapshots, to be taken over instead of being read and compressed again.
 #[derive(Default)]
@@ -112,7 +112,7 @@ impl Known {
     }
 }
 
-fn key(content: &Content) -> Key {
+pub(super) fn key(content: &Content) -> Key {
     (content.digest, content.media.essence)
 }
 

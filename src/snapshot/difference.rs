@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use zstd::zstd_safe::{self, CCtx, CParameter, DCtx};
 
+use super::build::{Key, key};
 use super::compress::Level;
 use super::content::{Coding, Content, DICTIONARY_CODINGS, Representation};
 use crate::base::digest::Digest;
@@ -43,11 +44,14 @@ const ZSTD_FAST: i32 = 9;
 /// Bytes that brotli gives one set of codes, as a power of two: more than its own choice, 0.3 % fewer bytes.
 pub(super) const BROTLI_BLOCK_BITS: u32 = 20;
 
+/// What a difference takes in memory beside its body and its fields: they are held twice, as a map has them and as text, and found
+/// by its pair.
+const AROUND_BYTES: usize = 512;
+
 /// One content, told as what is different from another one.
 #[derive(Debug)]
 pub struct Difference {
-    of: Digest,
-    dictionary: Digest,
+    pair: Pair,
     level: Level,
     representation: Representation,
 }
@@ -72,12 +76,17 @@ impl Difference {
             return None;
         }
         let representation = Representation::new(coding, Coded::of(Bytes::from(body)), &content.about());
-        Some(Difference { of: content.digest, dictionary: dictionary.digest, level, representation })
+        Some(Difference { pair: pair(content, &dictionary.digest), level, representation })
     }
 
     /// SHA-256 of the bytes that a client must have.
     pub fn dictionary(&self) -> &Digest {
-        &self.dictionary
+        &self.pair.1
+    }
+
+    /// Bytes of memory: body, fields, and what is around them.
+    pub fn weight(&self) -> usize {
+        self.representation.body.len() + self.representation.head.len() + AROUND_BYTES
     }
 
     pub fn representation(&self) -> &Representation {
@@ -159,8 +168,12 @@ pub fn decode(body: &[u8], coding: Coding, prefix: &[u8], len: usize) -> Option<
     Some(out)
 }
 
-/// A content and a dictionary for it, by their digests.
-type Pair = (Digest, Digest);
+/// A content, which is another one under another media type, for its fields say so; and a dictionary for it.
+pub(super) type Pair = (Key, Digest);
+
+pub(super) fn pair(content: &Content, dictionary: &Digest) -> Pair {
+    (key(content), *dictionary)
+}
 
 /// Differences that were made, the better one of each kind.
 #[derive(Clone, Debug, Default)]
@@ -168,21 +181,20 @@ pub struct Differences(HashMap<Pair, [Option<Arc<Difference>>; DICTIONARY_CODING
 
 impl Differences {
     pub fn add(&mut self, difference: Arc<Difference>) {
-        let pair = (difference.of, difference.dictionary);
         let place = usize::from(difference.representation.coding == Coding::Dcz);
-        let there = &mut self.0.entry(pair).or_default()[place];
+        let there = &mut self.0.entry(difference.pair).or_default()[place];
         if there.as_ref().is_none_or(|there| there.level <= difference.level) {
             *there = Some(difference);
         }
     }
 
     /// Those of this content with this dictionary.
-    pub fn get(&self, of: &Digest, dictionary: &Digest) -> impl Iterator<Item = &Arc<Difference>> {
-        self.0.get(&(*of, *dictionary)).into_iter().flatten().flatten()
+    pub fn get(&self, of: &Content, dictionary: &Digest) -> impl Iterator<Item = &Arc<Difference>> {
+        self.0.get(&pair(of, dictionary)).into_iter().flatten().flatten()
     }
 
     /// Whether there is one that was worked on as hard.
-    pub fn has(&self, of: &Digest, dictionary: &Digest, coding: Coding, level: Level) -> bool {
+    pub fn has(&self, of: &Content, dictionary: &Digest, coding: Coding, level: Level) -> bool {
         let mut all = self.get(of, dictionary);
         all.any(|difference| difference.representation.coding == coding && difference.level >= level)
     }
@@ -195,9 +207,9 @@ impl Differences {
         self.0.is_empty()
     }
 
-    /// Bytes of memory that their bodies hold.
+    /// Bytes of memory.
     pub fn weight(&self) -> usize {
-        self.0.values().flatten().flatten().map(|difference| difference.representation.body.len()).sum()
+        self.0.values().flatten().flatten().map(|difference| difference.weight()).sum()
     }
 }
 
@@ -273,12 +285,19 @@ mod tests {
         let mut all: Differences = ALL.into_iter().map(make).collect();
         all.add(make(ALL[0]));
         assert_eq!(all.len(), 2);
-        assert!(all.has(&after.digest, &before.digest, Coding::Dcz, Level::Best));
-        assert!(!all.has(&before.digest, &after.digest, Coding::Dcz, Level::Fast));
-        assert_eq!(
-            all.weight(),
-            all.get(&after.digest, &before.digest).map(|d| d.representation().body.len()).sum::<usize>()
-        );
+        assert!(all.has(&after, &before.digest, Coding::Dcz, Level::Best));
+        assert!(!all.has(&before, &after.digest, Coding::Dcz, Level::Fast));
+        assert_eq!(all.weight(), all.get(&after, &before.digest).map(|d| d.weight()).sum::<usize>());
+    }
+
+    #[test]
+    fn the_same_bytes_under_another_type_have_a_difference_of_their_own() {
+        let (before, after) = (content(&rows(900, 40)), content(&rows(900, 42)));
+        let text = Content::new(after.identity().body.clone(), after.digest, media::of("a.txt"), Level::Fast);
+        let all: Differences =
+            [Arc::new(Difference::new(&after, &before, Coding::Dcz, Level::Fast).unwrap())].into_iter().collect();
+        assert!(all.has(&after, &before.digest, Coding::Dcz, Level::Fast));
+        assert!(!all.has(&text, &before.digest, Coding::Dcz, Level::Fast), "its head says text/csv");
     }
 
     proptest! {

@@ -22,10 +22,15 @@ impl Edition {
         Edition { live, earlier: Vec::new(), said: None }
     }
 
-    /// Another corte goes live; of those before it, `keep` stay reachable. None after it does.
+    /// Another corte goes live; of those before it, `keep` stay reachable. None after it does. Whoever asks for one of them by its
+    /// name is sent no difference: what was live lets go of its own.
     pub fn next(&self, live: Arc<Snapshot>, keep: usize) -> Edition {
         let is_before = |s: &&Arc<Snapshot>| s.corte().id < live.corte().id;
-        let earlier = self.all().filter(is_before).take(keep).cloned().collect();
+        let alone = |s: &Arc<Snapshot>| match s.sums() == self.live.sums() {
+            true => Arc::new(s.without_lineage()),
+            false => s.clone(),
+        };
+        let earlier = self.all().filter(is_before).take(keep).map(alone).collect();
         Edition { live, earlier, said: None }
     }
 

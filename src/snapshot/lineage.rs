@@ -9,7 +9,7 @@ use http::HeaderValue;
 
 use super::build::{Entry, Resource, Snapshot};
 use super::content::Content;
-use super::difference::{Difference, Differences, LEAST_BYTES};
+use super::difference::{Difference, Differences, LEAST_BYTES, Pair, pair};
 use crate::base::digest::Digest;
 
 /// `Vary` of what has a lineage (RFC 9842, section 6.2).
@@ -62,9 +62,14 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// How long the content is.
+    pub fn bytes(&self) -> usize {
+        self.content.identity().body.len()
+    }
+
     /// By what a difference of it is found.
-    fn pair(&self) -> (Digest, Digest) {
-        (self.content.digest, self.dictionary.digest)
+    fn pair(&self) -> Pair {
+        pair(&self.content, &self.dictionary.digest)
     }
 }
 
@@ -82,7 +87,7 @@ impl Snapshot {
                     wanted.push(one);
                 }
             }
-            wanted[from..].sort_by_key(|one| one.content.identity().body.len());
+            wanted[from..].sort_by_key(Wanted::bytes);
         }
         wanted
     }
@@ -101,9 +106,14 @@ impl Snapshot {
             };
             let mut seen = HashSet::new();
             let once = had.iter().filter(|had| seen.insert(had.digest));
-            let made = once.flat_map(|had| differences.get(&content.digest, &had.digest)).cloned().collect();
+            let made = once.flat_map(|had| differences.get(content, &had.digest)).cloned().collect();
             Resource { content: content.clone(), lineage: value.map(|value| Arc::new(Lineage::new(value, made))) }
         })
+    }
+
+    /// The same corte, as one that is told as no difference from others.
+    pub fn without_lineage(&self) -> Snapshot {
+        self.map(|_, resource| Resource { content: resource.content.clone(), lineage: None })
     }
 
     /// Every difference that its paths have, by content and dictionary.

@@ -20,6 +20,7 @@ use crate::common::{Tree, corte};
 /// A desk without threads of its own.
 struct Room {
     dir: tempfile::TempDir,
+    calendar: Arc<Calendar>,
     desk: Desk,
     hands: Hands,
     live: Arc<Live>,
@@ -40,15 +41,26 @@ fn room(windows: &[(Tipo, &str)]) -> Room {
     };
     let windows = windows.iter().map(window).collect();
     let calendar = Calendar::new(windows, TimeZone::UTC, SignedDuration::from_hours(1)).unwrap();
-    let intake = Intake { calendar: Arc::new(calendar), ..intake(&Disk::machine(), dir.path()) };
-    let (clock, hands) = Clock::scripted(at("2024-05-20T00:30:00Z"));
-    let live = Arc::new(Live::default());
-    let mut desk = Desk::open(intake, live.clone(), clock, Arc::new(|_: &_| {}), None).unwrap();
-    desk.begin();
-    Room { dir, desk, hands, live }
+    Room::open(dir, Arc::new(calendar))
 }
 
 impl Room {
+    /// Another run over the same folder.
+    fn start_again(self) -> Room {
+        let Room { dir, calendar, desk, .. } = self;
+        drop(desk);
+        Room::open(dir, calendar)
+    }
+
+    fn open(dir: tempfile::TempDir, calendar: Arc<Calendar>) -> Room {
+        let intake = Intake { calendar: calendar.clone(), ..intake(&Disk::machine(), dir.path()) };
+        let (clock, hands) = Clock::scripted(at("2024-05-20T00:30:00Z"));
+        let live = Arc::new(Live::default());
+        let mut desk = Desk::open(intake, live.clone(), clock, Arc::new(|_: &_| {}), None).unwrap();
+        desk.begin();
+        Room { dir, calendar, desk, hands, live }
+    }
+
     fn go_to(&mut self, now: &str) {
         self.hands.set(at(now));
         self.desk.turn();
@@ -110,4 +122,21 @@ fn what_comes_a_moment_before_its_window_may_come_again() {
     room.go_to("2024-05-20T06:00:00Z");
     assert!(matches!(room.send(Tipo::Oficial, "20240520_0000"), Outcome::Live { .. }));
     assert_eq!(heals(room.send(Tipo::Simulacro, "20240520_0000")), ("P072", false));
+}
+
+#[test]
+fn what_was_withdrawn_while_cortes_come_back_does_not() {
+    let mut room = room(&[(Tipo::Oficial, "2024-05-20T00:00:00Z")]);
+    let ids = ["20240519_1800", "20240519_1810", "20240519_1820", "20240519_1830"];
+    for id in ids {
+        assert!(matches!(room.send(Tipo::Oficial, id), Outcome::Live { .. }));
+    }
+    let mut room = room.start_again();
+    assert_eq!(room.shown().as_deref(), Some(ids[3]), "and the others are still to come back");
+    room.wish(roll_back(ids[1])).unwrap();
+    for _ in ids {
+        room.desk.work();
+    }
+    let reachable: Vec<_> = room.live.load().as_deref().unwrap().all().map(|s| s.corte().id.to_string()).collect();
+    assert_eq!(reachable, [ids[1], ids[0]]);
 }
