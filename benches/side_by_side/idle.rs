@@ -133,7 +133,7 @@ fn growth(cell: &Cell, to: &Contender, connections: u32) -> Result<f64, Fault> {
 }
 
 /// Waits until a server does what it does once no more: ours compresses what it has just read.
-fn steady(pid: u32) -> Result<(), Fault> {
+pub fn steady(pid: u32) -> Result<(), Fault> {
     let (mut last, mut times) = (0, 0);
     for _ in 0..STEADY.1 {
         std::thread::sleep(SETTLE);
@@ -149,7 +149,7 @@ fn steady(pid: u32) -> Result<(), Fault> {
 }
 
 /// Of a process and its descendants, in bytes.
-fn memory(pid: u32) -> u64 {
+pub fn memory(pid: u32) -> u64 {
     measure::family(pid).into_iter().filter_map(resident).sum()
 }
 

@@ -35,6 +35,8 @@ pub struct Inputs {
     /// In memory where the machine has such a folder, for a cache that consists of files.
     memory: TempDir,
     pub bodies: Vec<Body>,
+    /// How many small files there are beside them.
+    pub assets: u32,
     pub chain: PathBuf,
     pub key: PathBuf,
 }
@@ -54,7 +56,7 @@ impl Inputs {
         let made = rcgen::generate_simple_self_signed(names)?;
         fs::write(&chain, made.cert.pem())?;
         fs::write(&key, made.signing_key.serialize_pem())?;
-        Ok(Inputs { root, memory, bodies, chain, key })
+        Ok(Inputs { root, memory, bodies, assets: 0, chain, key })
     }
 
     /// A folder of a peer's own.
@@ -79,6 +81,15 @@ impl Inputs {
                 fs::write(folder.join(format!("{}.gz", body.name)), &body.gzip)?;
             }
         }
+        for n in 0..self.assets {
+            let path = folder.join(asset(n));
+            if n.is_multiple_of(ASSETS_PER_FOLDER) {
+                fs::create_dir_all(path.parent().ok_or("no folder")?)?;
+            }
+            // An image: no coding makes it shorter, and no server has to try.
+            let noise = (n..n + 99).flat_map(|n| n.wrapping_mul(0x9e37_79b1).to_le_bytes());
+            fs::write(path, b"\xff\xd8\xff\xe0".iter().copied().chain(noise).collect::<Vec<u8>>())?;
+        }
         Ok(())
     }
 
@@ -92,6 +103,14 @@ impl Inputs {
         fs::write(&signers, format!("banco namespaces=\"prep-corte\" {public}"))?;
         Ok((key, signers))
     }
+}
+
+/// In one folder.
+pub const ASSETS_PER_FOLDER: u32 = 1_000;
+
+/// Where a small file lies below the root: 400 bytes, each other ones.
+pub fn asset(n: u32) -> String {
+    format!("actas/{}/{n}.jpg", n / ASSETS_PER_FOLDER)
 }
 
 fn body(label: &'static str, name: &'static str, size: usize) -> Result<Body, Fault> {

@@ -70,6 +70,13 @@ pub fn many(connections: u32, url: &str, response: u64, seconds: u32) -> Result<
     wrk_on(command, connections, url, response, seconds)
 }
 
+/// Paths at random, as this script for wrk makes them.
+pub fn random(script: &Path, url: &str, response: u64, seconds: u32) -> Result<Load, Fault> {
+    let mut command = child::pinned(Side::Client, "wrk");
+    command.arg("-s").arg(script);
+    wrk_on(command, CONNECTIONS, url, response, seconds)
+}
+
 fn wrk_on(mut command: Command, connections: u32, url: &str, response: u64, seconds: u32) -> Result<Load, Fault> {
     command
         .args(["-t", "1", "-c", &connections.to_string(), "-d", &format!("{seconds}s"), "--timeout", "30s"])

@@ -11,14 +11,17 @@ mod bare_hyper;
 mod cells;
 mod child;
 mod contenders;
+mod growth;
 mod handshakes;
 mod idle;
 mod inputs;
 mod load;
 mod machine;
 mod measure;
+mod open_loop;
 mod origin;
 mod peers;
+mod swaps;
 mod table;
 
 use std::path::PathBuf;
@@ -83,6 +86,13 @@ enum Child {
     BareHyper(bare_hyper::Args),
     /// What an idle connection costs, and how the cost of a request grows with the connections there are
     Connections(idle::Args),
+    /// How the cost of a request and memory grow with the files of a package
+    Growth(growth::Args),
+    /// What readers wait while a corte goes live every second
+    Swaps(swaps::Args),
+    /// The client that asks at a steady rate, whatever comes back
+    #[command(hide = true)]
+    OpenLoop(open_loop::Args),
     /// The client that opens connections, asks once on each, and keeps them
     #[command(hide = true)]
     Holding(idle::Holding),
@@ -103,6 +113,9 @@ fn main() -> ExitCode {
         Some(Child::Handshakes(args)) => handshakes::run(args),
         Some(Child::Holding(args)) => idle::hold(args),
         Some(Child::Connections(ref wanted)) => idle::run(&args, wanted),
+        Some(Child::Growth(ref wanted)) => growth::run(&args, wanted),
+        Some(Child::Swaps(ref wanted)) => swaps::run(&args, wanted),
+        Some(Child::OpenLoop(args)) => open_loop::run(&args),
         None => run(args),
     };
     match outcome {

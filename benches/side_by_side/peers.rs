@@ -49,7 +49,7 @@ pub struct Peer {
 }
 
 /// How long a server may take until it answers 200 to `GET /`.
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_secs(60);
 
 const NGINX_BROTLI: &str = "/usr/lib/nginx/modules/ngx_http_brotli_static_module.so";
 
@@ -202,26 +202,12 @@ fn bare_hyper(inputs: &Inputs, folder: &Path, http: u16, https: u16) -> Result<(
 }
 
 fn difusor(inputs: &Inputs, folder: &Path, [http, https, origin]: [u16; 3]) -> Result<(Command, String), Fault> {
-    let program = std::env::var_os("DIFUSOR_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_difusor").into());
-    let program = PathBuf::from(program);
+    let program = difusor_program();
     let (key, _) = inputs.signer(folder)?;
     let package = folder.join("paquete");
     inputs.write_site(&package.join("sitio"), false)?;
-    let now = jiff::Timestamp::now().in_tz("America/Monterrey")?;
-    let (id, stamp) = (now.strftime("%Y%m%d_%H%M"), now.strftime("%Y-%m-%dT%H:%M:00%:z"));
-    let corte = serde_json::json!({
-        "formato": 1, "eleccion": "banco-2026", "corte": id.to_string(),
-        "fecha_hora": stamp.to_string(), "tipo": "oficial",
-    });
-    fs::write(package.join("corte.json"), format!("{corte:#}\n"))?;
     fs::create_dir_all(folder.join("incoming"))?;
-    let parcel = folder.join("incoming").join(format!("{id}.tar"));
-    let mut pack = Command::new(&program);
-    pack.arg("pack").arg(&package).arg("--key").arg(&key).arg("--out").arg(&parcel);
-    child::output(&mut pack)?;
-    if !parcel.is_file() {
-        return Err(format!("{} pack: made no package", program.display()).into());
-    }
+    pack(&package, &key, 0, &folder.join("incoming"))?;
     let settings = include_str!("difusor.toml")
         .replace("@origin@", &origin.to_string())
         .replace("@chain@", text(&inputs.chain)?)
@@ -233,6 +219,27 @@ fn difusor(inputs: &Inputs, folder: &Path, [http, https, origin]: [u16; 3]) -> R
     let mut command = child::pinned(Side::Server, &program);
     command.arg("serve").arg("--config").arg(&file).current_dir(folder);
     Ok((command, format!("{} ({} profile)", env!("CARGO_PKG_VERSION"), profile(&program))))
+}
+
+/// The one that is measured; another one if the environment names it.
+fn difusor_program() -> PathBuf {
+    std::env::var_os("DIFUSOR_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_difusor").into()).into()
+}
+
+/// Makes a signed package of a folder, of the `n`th minute after the first corte's: as many hours ago as leave room for more.
+pub fn pack(package: &Path, key: &Path, n: u32, into: &Path) -> Result<PathBuf, Fault> {
+    let first = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(6);
+    let at = (first + jiff::SignedDuration::from_mins(n.into())).in_tz("America/Monterrey")?;
+    let (id, stamp) = (at.strftime("%Y%m%d_%H%M"), at.strftime("%Y-%m-%dT%H:%M:00%:z"));
+    let corte = serde_json::json!({
+        "formato": 1, "eleccion": "banco-2026", "corte": id.to_string(),
+        "fecha_hora": stamp.to_string(), "tipo": "oficial",
+    });
+    fs::write(package.join("corte.json"), format!("{corte:#}\n"))?;
+    let parcel = into.join(format!("{id}.tar"));
+    let mut pack = Command::new(difusor_program());
+    child::output(pack.arg("pack").arg(package).arg("--key").arg(key).arg("--out").arg(&parcel))?;
+    if parcel.is_file() { Ok(parcel) } else { Err("difusor pack: made no package".into()) }
 }
 
 /// Two ports that were free a moment ago.

@@ -94,8 +94,14 @@ impl Reading {
 
 fn tell(turn: &Turn, bounds: &Bounds, told: &Told) {
     let Turn { from, to, why, sent, busy } = turn;
-    told.ladder.set(*to);
-    told.gate.offer(*to);
+    // Whoever is refused must be able to read why: less is told before, and more after.
+    if to > from {
+        told.gate.offer(*to);
+        told.ladder.set(*to);
+    } else {
+        told.ladder.set(*to);
+        told.gate.offer(*to);
+    }
     told.metrics.ladder(*to as usize);
     let link = bounds.link.map_or("of an unknown link".to_owned(), |link| format!("of {}", show_rate(link)));
     let load = format!("{} {link}, serving threads {:.0} % busy", show_rate(*sent), busy * 100.0);

@@ -1,15 +1,18 @@
 //! Every file of the list, in every coding, over every protocol: several at once, each judged as it comes.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use http::header::RETRY_AFTER;
 use tokio::task::JoinSet;
 
 use super::audit::Progress;
 use super::exchange::{Line, Wanted};
-use super::judge::{self, Expected, Tags, Way};
+use super::judge::{self, Answer, Expected, Tags, Way};
 use super::report::Findings;
 use super::target::encoded;
+use super::told::{ESTADO_BYTES, Estado};
 use crate::base::digest::Digest;
 use crate::corte::limits::TOTAL_BYTES;
 use crate::schedule::State;
@@ -29,14 +32,40 @@ pub struct Files {
     pub list: Vec<(String, Digest)>,
     pub expected: Expected,
     pub state: State,
+    pub left_out: LeftOut,
     pub progress: Arc<Progress>,
+}
+
+/// Whether the difusor says that it leaves things out for now, asked anew where that would explain a refusal.
+#[derive(Debug, Default)]
+pub struct LeftOut(AtomicBool);
+
+impl LeftOut {
+    pub fn of(estado: &Estado) -> LeftOut {
+        LeftOut(AtomicBool::new(estado.offers_less))
+    }
+
+    /// Whether `answer` is such a refusal.
+    pub async fn has(&self, answer: &Answer, line: &mut Line) -> bool {
+        if answer.status != 503 || !answer.fields.contains_key(RETRY_AFTER) {
+            return false;
+        }
+        if !self.0.load(Relaxed)
+            && let Ok(told) = line.ask(&Wanted::small("/.prep/estado.json", ESTADO_BYTES)).await
+            && Estado::parse(&told.body.bytes).is_ok_and(|estado| estado.offers_less)
+        {
+            self.0.store(true, Relaxed);
+        }
+        self.0.load(Relaxed)
+    }
 }
 
 /// What has come of it.
 #[derive(Default)]
 pub struct Came {
     pub found: Findings,
-    pub files: usize,
+    /// Places in the list of those that are left out for now.
+    pub left_out: BTreeSet<usize>,
     /// Responses by coding, in the order of `CODINGS`.
     pub codings: [u64; 4],
     pub bytes: u64,
@@ -80,9 +109,9 @@ pub async fn files(asked: Files, lines: &[Line]) -> Came {
         };
         came.found.merge(one.found);
         came.bytes += one.bytes;
+        came.left_out.extend(one.left_out);
         came.codings.iter_mut().zip(one.codings).for_each(|(sum, n)| *sum += n);
     }
-    came.files = shared.asked.list.len();
     let most = shared.faults.load(Relaxed) > FAULTS_MAX;
     if most {
         came.found.fault("files", format!("given up after {FAULTS_MAX} faults"));
@@ -109,7 +138,11 @@ async fn work(mut line: Line, shared: Arc<Shared>, next: Arc<AtomicUsize>) -> Ca
                     judge::manners(&answer, &mut found);
                     judge::state(&answer, shared.asked.state, &mut found);
                     shared.asked.expected.check(&answer, &mut found);
-                    judge::file(&answer, digest, coding, &mut found);
+                    if shared.asked.left_out.has(&answer, &mut line).await {
+                        came.left_out.insert(at);
+                    } else {
+                        judge::file(&answer, digest, coding, &mut found);
+                    }
                     if answer.status == 200 {
                         judge::digests_of(&answer, &mut found);
                         shared.tags[at].lock().unwrap_or_else(PoisonError::into_inner).check(&answer, &mut found);

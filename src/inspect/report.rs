@@ -164,6 +164,8 @@ pub struct Report {
     pub shows_results: bool,
     /// Files that were looked at, and that the list has.
     pub files: (usize, usize),
+    /// Files that were asked for and are left out for now, as it says.
+    pub left_out: usize,
     pub responses: u64,
     /// Bytes of all bodies, as they came.
     pub bytes: u64,
@@ -198,6 +200,7 @@ impl Report {
             "shows_results": self.shows_results,
             "files": self.files.0,
             "files_listed": self.files.1,
+            "files_left_out": self.left_out,
             "responses": self.responses,
             "bytes": self.bytes,
             "took_s": self.took.as_secs_f64(),

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::audit::{Asked, Progress};
 use super::exchange::{Line, Wanted};
-use super::files::{self, Files};
+use super::files::{self, Files, LeftOut};
 use super::judge::{self, Answer, Expected};
 use super::report::{Findings, Report};
 use super::target::encoded;
@@ -75,16 +75,23 @@ pub async fn results(round: &Round<'_>, lines: &mut [Line], roots: &[Answer], re
             judge::file(root, &digest, Coding::Identity, &mut found);
         }
         let chosen = sample(list.files, round.asked.sample);
-        let one = chosen.first().cloned();
         let (state, progress) = (round.estado.state, round.progress.clone());
-        let files = Files { list: chosen, expected: expected.clone(), state, progress };
+        let left_out = LeftOut::of(round.estado);
+        let files = Files { list: chosen.clone(), expected: expected.clone(), state, left_out, progress };
         let came = files::files(files, lines).await;
-        (report.files, report.bytes) = ((came.files, all), report.bytes + came.bytes);
+        let left_out = came.left_out.len();
+        report.files = (chosen.len() - left_out, all);
+        (report.left_out, report.bytes) = (left_out, report.bytes + came.bytes);
         report.responses += came.codings.iter().sum::<u64>();
         found.merge(came.found);
         if !found.has_fault("files") {
-            found.reword("files", told(came.files, all, &came.codings));
+            let told = told(report.files, left_out, &came.codings);
+            match left_out {
+                0 => found.reword("files", told),
+                n => found.warn("files", format!("{told}; {n} left out for now, as estado.json says: ask again later")),
+            }
         }
+        let one = chosen.into_iter().enumerate().find(|(at, _)| !came.left_out.contains(at)).map(|(_, one)| one);
         report.responses += pinned(lines, &expected, &proof, one, &mut found).await;
     }
     report.responses += 1;
@@ -189,8 +196,12 @@ fn sample(mut files: Vec<(String, Digest)>, many: Option<usize>) -> Vec<(String,
     files
 }
 
-fn told(files: usize, all: usize, codings: &[u64; 4]) -> String {
-    let which = if files == all { format!("all {all} files") } else { format!("{files} of {all} files, at random,") };
+fn told((files, all): (usize, usize), left_out: usize, codings: &[u64; 4]) -> String {
+    let which = match files + left_out == all {
+        true if left_out == 0 => format!("all {all} files"),
+        true => format!("{files} of {all} files"),
+        false => format!("{files} of {all} files, at random,"),
+    };
     let mut by =
         CODINGS.iter().zip(codings).filter(|(_, n)| **n > 0).map(|(coding, n)| format!("{n} {}", coding.name()));
     let by: Vec<String> = by.by_ref().collect();

@@ -8,6 +8,7 @@ use super::judge::{CLOCKS_S, INTERVAL_S};
 use crate::base::digest::Digest;
 use crate::base::shown::Shown;
 use crate::corte::CorteId;
+use crate::portal::Offer;
 use crate::schedule::State;
 use crate::store::{NONE_BEFORE, link};
 
@@ -25,6 +26,8 @@ pub struct Estado {
     pub corte: Option<String>,
     pub fecha_hora: Option<String>,
     pub is_drill: bool,
+    /// What matters least is left out for now: more is asked for than can be sent.
+    pub offers_less: bool,
     /// Seconds from one corte to the next.
     pub interval_s: Option<i64>,
     pub opens: Option<Timestamp>,
@@ -68,6 +71,7 @@ impl Estado {
             corte: text("corte").map(shown),
             fecha_hora: text("fecha_hora").map(shown),
             is_drill: value["simulacro"].as_bool().unwrap_or(false) || text("tipo") == Some("simulacro"),
+            offers_less: text("servicio").is_some_and(|said| Offer::ALL[1..].iter().any(|less| less.token() == said)),
             interval_s: value["intervalo_s"].as_i64().filter(|s| *s > 0),
             opens: instant(text("abre")),
             closes: instant(text("cierra")),
@@ -205,6 +209,10 @@ mod tests {
         });
         let estado = Estado::parse(whole.to_string().as_bytes()).unwrap();
         assert!(estado.state == State::Current && estado.shows == Some(true) && estado.is_drill);
+        for (said, less) in [("completo", false), ("sin-imagenes", true), ("esencial", true), ("nada", false)] {
+            let text = format!(r#"{{"estado":"vigente","servicio":"{said}"}}"#);
+            assert_eq!(Estado::parse(text.as_bytes()).unwrap().offers_less, less, "{said}");
+        }
         let at = estado.clock.unwrap().at(1_002);
         assert_eq!(at, "2026-06-08T02:13:00Z".parse().unwrap());
         // Both are printed: what a server writes must not reach the terminal as it is.

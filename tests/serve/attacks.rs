@@ -28,6 +28,9 @@ const GROWTH_MAX_BYTES: u64 = 96 << 10;
 /// What may be left of it: an allocator does not give all back at once.
 const LEFT_MAX_BYTES: u64 = 96 << 20;
 
+/// Where it names a core, the server has that one alone: `make bench-attacks`.
+const SERVER_CORE: &str = "DIFUSOR_SERVER_CORE";
+
 /// Descriptors for this test's own connections.
 pub fn many_descriptors() {
     let limit = getrlimit(Resource::Nofile);
@@ -116,7 +119,12 @@ impl Stage {
     fn with(limits: &str, more: impl FnOnce(Setup) -> Setup) -> Stage {
         many_descriptors();
         let limits = format!("client_exempt = [\"127.0.0.0/8\"]\n{limits}");
-        let site = more(Setup::both(&["prep.example"]).with("limits", &limits)).start();
+        let setup = Setup::both(&["prep.example"]).with("limits", &limits);
+        let setup = match std::env::var(SERVER_CORE) {
+            Ok(core) => setup.through(["taskset", "-c", &core].map(str::to_owned).into()),
+            Err(_) => setup,
+        };
+        let site = more(setup).start();
         // Large enough that slow readers hold something, and no coding makes it small.
         let large: Vec<u8> = (0..400_000_u32).flat_map(|n| n.wrapping_mul(0x9e37_79b1).to_le_bytes()).collect();
         let large = [b"PK\x03\x04".to_vec(), large].concat();

@@ -13,7 +13,7 @@ use serde_json::Value;
 use ssh_key::private::Ed25519Keypair;
 
 use crate::common::origin::{Heard, Origin, Stream, answer};
-use crate::common::server::{Setup, Site};
+use crate::common::server::{Setup, Site, until};
 use crate::common::tamper::{Tamper, drop_field, set};
 use crate::common::verbs::{Said, difusor};
 use crate::common::wire::{Response, Talk};
@@ -108,6 +108,32 @@ fn a_good_site_shows_what_the_authority_sent() {
     // Nobody's certificate but those that count.
     let (said, json) = audit(&site, &secure, &[]);
     assert_eq!((said.code, names(&json, "FAULT")), (BAD, vec!["certificate".to_owned()]));
+}
+
+/// What the ladder has left out is told as that, and is no fault.
+#[test]
+fn what_is_left_out_for_now_is_told_as_left_out() {
+    let ladder = "link = \"20 Mbit/s\"\nsteps = 1\ncalm = \"10m\"";
+    let site = Setup::clear().with("", "content_check = \"off\"").with("ladder", ladder).start();
+    let image: Vec<u8> = (0..50_000_u32).flat_map(|n| n.wrapping_mul(0x9e37_79b1).to_le_bytes()).collect();
+    let files: [(&str, &[u8]); 3] = [("acta.jpg", &image), ("index.html", b"<h1>PREP</h1>"), ("a.json", b"{}")];
+    site.deliver("p.tar", &Tree::of(&corte(ID), &files));
+    site.live(ID);
+    let url = format!("http://{}", site.http());
+    let (said, json) = audit(&site, &url, &[]);
+    assert_eq!((said.code, &json["files"], &json["files_left_out"]), (GOOD, &3.into(), &0.into()), "{json}");
+    let mut talk = Talk::with(site.http());
+    assert!(until(|| (talk.get("/acta.jpg", "").status == 503).then_some(())).is_some());
+    let (said, json) = audit(&site, &url, &[]);
+    assert_eq!((said.code, with(&json, "FAULT")), (GOOD, vec![]));
+    assert_eq!((&json["files"], &json["files_listed"], &json["files_left_out"]), (&2.into(), &3.into(), &1.into()));
+    let files = with(&json, "WARN").into_iter().find(|(name, _)| name == "files").expect("a warning of it").1;
+    assert!(files.contains("2 of 3 files are as listed") && files.contains("1 left out for now"), "{files}");
+    // What only looks like it is a fault.
+    let tamper = Tamper::start(site.http(), |_, response| drop_field(response, "retry-after"));
+    let (said, json) = audit(&site, &tamper.url(), &[]);
+    assert_eq!(said.code, BAD);
+    assert!(with(&json, "FAULT").iter().any(|(name, what)| name == "files" && what.contains("503")), "{json}");
 }
 
 #[test]
