@@ -119,12 +119,25 @@ impl Seat {
 
     /// Bytes that the client's machine has taken.
     pub(super) fn arrived(&self) -> u64 {
-        let went = self.went.load(Relaxed);
+        let left = if self.waits_to_send() { self.unacknowledged() } else { 0 };
+        self.went.load(Relaxed) - left
+    }
+
+    /// Bytes that were written and that the client's machine has not taken.
+    pub(super) fn unacknowledged(&self) -> u64 {
         let socket = self.socket.load(Relaxed);
-        if !self.waits_to_send() || socket == NONE {
-            return went;
-        }
-        went.saturating_sub(unacknowledged(socket).unwrap_or(0).into())
+        let left = if socket == NONE { None } else { unacknowledged(socket) };
+        u64::from(left.unwrap_or(0)).min(self.went.load(Relaxed))
+    }
+
+    /// Bytes written.
+    pub(super) fn written(&self) -> u64 {
+        self.went.load(Relaxed)
+    }
+
+    /// Tick of the last byte in or out.
+    pub(super) fn moved(&self) -> u32 {
+        self.moved.load(Relaxed)
     }
 
     /// So many bytes have come.

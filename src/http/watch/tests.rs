@@ -132,6 +132,14 @@ fn seated(seats: &Seats) -> (Arc<Seat>, tokio::task::JoinHandle<()>) {
     (seat, task)
 }
 
+/// Two ends of a connection; the first never waits.
+fn pair() -> (std::net::TcpStream, std::net::TcpStream) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let writes = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    writes.set_nonblocking(true).unwrap();
+    (writes, listener.accept().unwrap().0)
+}
+
 async fn ended(tasks: &[(Arc<Seat>, tokio::task::JoinHandle<()>)]) -> Vec<bool> {
     tokio::task::yield_now().await;
     tasks.iter().map(|(_, task)| task.is_finished()).collect()
@@ -159,6 +167,48 @@ async fn the_oldest_idle_make_room_and_nobody_who_is_served() {
     seats.sweep();
     assert_eq!(seats.shed(9), 2);
     assert_eq!(ended(&all).await, [true, true, false, false, false, true, false]);
+}
+
+#[tokio::test]
+async fn an_answer_on_its_way_keeps_its_place_while_it_moves() {
+    let seats = Seats::for_test();
+    let all: Vec<_> = (0..2).map(|_| seated(&seats)).collect();
+    let [(reads, _), (younger, _)] = &all[..] else { panic!() };
+    let (mut writes, mut client) = pair();
+    let watched = Watched::new(writes.try_clone().unwrap(), reads.clone());
+    let mut send = |seat: &Seat| {
+        let mut written = 0;
+        while let Ok(n) = std::io::Write::write(&mut writes, &[0; 1 << 14]) {
+            written += n;
+        }
+        seat.went(written);
+        written
+    };
+    all.iter().for_each(|(seat, _)| seat.asked());
+    let mut left = send(reads);
+    tick(&seats, 1);
+    younger.went(1);
+    tick(&seats, 2);
+    assert_eq!(seats.shed(1), 1);
+    assert_eq!(ended(&all).await, [false, true], "the older one's answer is on its way");
+    assert_eq!(seats.shed(1), 0);
+    // It goes on, faster than it has to, for longer than a window.
+    for _ in 0..2 * Patience::default().window_s {
+        let taken = left.min(1 << 14);
+        std::io::Read::read_exact(&mut client, &mut vec![0; taken]).unwrap();
+        left -= taken;
+        tick(&seats, 1);
+        assert!(left == 0 || seats.shed(1) == 0, "{left}");
+    }
+    left += send(reads);
+    assert!(left > 0);
+    // And then it does not.
+    tick(&seats, 2);
+    assert_eq!(seats.shed(1), 0);
+    tick(&seats, Patience::default().window_s);
+    assert_eq!(seats.shed(1), 1);
+    assert_eq!(ended(&all).await, [true, true]);
+    drop(watched);
 }
 
 #[tokio::test]
