@@ -193,7 +193,10 @@ fn seat(
                 let Some((stream, service)) = introduced::hear(stream, service, &clients).await else { return };
                 match tls {
                     Some(tls) => connection::tls(stream, tls, service).await,
-                    None => connection::clear(stream, service).await,
+                    None => {
+                        service.seat.has_shaken_hands();
+                        connection::clear(stream, service).await;
+                    }
                 }
             })
         }

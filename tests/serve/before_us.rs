@@ -124,6 +124,17 @@ fn who_has_to_say_it_and_does_not_is_not_served() {
 }
 
 #[test]
+fn once_it_is_said_a_head_in_clear_is_waited_for() {
+    let origin = echo();
+    let site = site(&origin, REQUIRED, "head = \"1s\"\nhandshake = \"60s\"");
+    let mut talk = Talk::with(site.http());
+    talk.say([&Preface::V2.bytes(Some(caller("192.0.2.7:4000")))[..], b"GET / HTTP/1.1\r\nHo"].concat());
+    assert!(talk.is_ended());
+    are_turned_away(&site, "head-timeout", 1);
+    assert_eq!(turned_away(&site, "handshake-timeout"), 0);
+}
+
+#[test]
 fn who_may_say_it_need_not_and_who_may_not_is_not_believed() {
     let origin = echo();
     let may = site(&origin, "proxy_protocol_from = [\"127.0.0.1\"]\nproxy_protocol = \"optional\"", "");
