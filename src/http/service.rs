@@ -248,9 +248,7 @@ impl Service {
         };
         match passage(asked, &answer, route) {
             Passage::Package => self.offered(asked, answer),
-            Passage::Corridor => {
-                Judged::Onward(Way { corridor, route, is_scarce: self.site.ladder.is_scarce(asked) })
-            }
+            Passage::Corridor => Judged::Onward(Way { corridor, route, is_scarce: self.site.ladder.is_scarce(asked) }),
             Passage::Refused(status, notice) => {
                 Judged::Answered(passage::refused(asked, answer.showing, status, notice))
             }

@@ -201,7 +201,10 @@ mod tests {
 
     #[test]
     fn what_an_origin_would_give_is_judged_by_its_path() {
-        let ladder = Ladder::new(Classes { images: vec!["/actas/*".into()], small_bytes: 2_000, ..Classes::default() }, &Metrics::new());
+        let ladder = Ladder::new(
+            Classes { images: vec!["/actas/*".into()], small_bytes: 2_000, ..Classes::default() },
+            &Metrics::new(),
+        );
         ladder.set(Offer::WithoutImages);
         let (none, get) = (HeaderMap::new(), Method::GET);
         let asked = |method, path| Request {
