@@ -20,8 +20,12 @@ use crate::record::{Metrics, Rate};
 
 /// So that cores seldom wait for each other.
 const SHARDS: usize = 16;
-/// Clients that are remembered after they have gone, in each shard: an attacker with many addresses gains nothing but that.
+/// Clients that are remembered after they have gone, in each shard, even where they have asked for hardly anything; and where they
+/// have. An attacker with many addresses gains nothing but that.
 const REMEMBERED_MAX: usize = 4_096;
+const SPENT_MAX: usize = 4 * REMEMBERED_MAX;
+/// Whose bucket lacks no more than this part of it has asked for hardly anything.
+const HARDLY_PART: u32 = 8;
 
 /// What one client may have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,6 +92,11 @@ impl Bucket {
             Some(packed(now.max((state >> 32) as u32), left))
         });
         took.is_ok()
+    }
+
+    fn is_nearly_full(&self, limits: Limits, now: u32) -> bool {
+        let hardly = (limits.burst / HARDLY_PART).max(1);
+        Bucket::left(limits, self.0.load(Relaxed), now).saturating_add(hardly) >= limits.burst
     }
 
     fn is_full(&self, limits: Limits, now: u32) -> bool {
@@ -247,10 +256,17 @@ impl Guest {
 impl Drop for Counted {
     fn drop(&mut self) {
         let mut shard = self.clients.shard(&self.network);
-        let is_crowded = shard.len() > REMEMBERED_MAX;
+        let limits = self.clients.rules.limits;
+        let remembered = shard.len();
         if let Some(known) = shard.get_mut(&self.network) {
             known.connections -= u32::from(self.has_place);
-            if known.connections == 0 && (is_crowded || self.clients.rules.limits.requests == 0) {
+            // Forgotten is who would begin anew with hardly more than he has; at the worst, anybody.
+            let is_forgotten = || match remembered {
+                0..=REMEMBERED_MAX => false,
+                0..=SPENT_MAX => known.bucket.is_nearly_full(limits, self.clients.now.load(Relaxed)),
+                _ => true,
+            };
+            if known.connections == 0 && (limits.requests == 0 || is_forgotten()) {
                 shard.remove(&self.network);
             }
         }
@@ -360,6 +376,14 @@ mod tests {
             assert!(clients.admit(IpAddr::from(n.to_be_bytes())).unwrap().may_ask());
         }
         assert!(clients.len() <= SHARDS * (REMEMBERED_MAX + 1), "{}", clients.len());
+        // In the crowd, who has spent all he has gains nothing by coming again.
+        let asks = |address: &str| (0..10).filter(|_| clients.asking(ip(address)).may_ask()).count();
+        assert_eq!([asks("192.0.2.1"), asks("192.0.2.1")], [5, 0]);
+        for n in 0..400_000_u32 {
+            let guest = clients.admit(IpAddr::from((n | 1 << 31).to_be_bytes())).unwrap();
+            assert!((0..5).all(|_| guest.may_ask()));
+        }
+        assert!(clients.len() <= SHARDS * (SPENT_MAX + 1), "{}", clients.len());
     }
 
     proptest! {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use prometheus_client::metrics::gauge::Gauge;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
@@ -133,7 +134,7 @@ async fn accept_until(port: Port, shared: Arc<Shared>, mut stop: watch::Receiver
                 Ok(came) => seat(came, place, port.tls.as_ref(), port.https_port, &shared),
                 Err(error) if is_the_clients(&error) => {}
                 Err(error) => {
-                    shared.budget.ran_out(&shared.seats, &error, shared.site.rhythm.clock.elapsed()).await;
+                    shared.budget.failed(&shared.seats, &error, shared.site.rhythm.clock.elapsed()).await;
                 }
             }
         }
@@ -186,14 +187,19 @@ fn seat(
     // Each of its own size.
     let task = match (tls.cloned(), shared.clients.is_introduced(from.ip())) {
         (Some(tls), false) => tokio::spawn(connection::tls(stream, tls, service)),
-        (None, false) => tokio::spawn(connection::clear(stream, service)),
+        (None, false) => tokio::spawn(connection::clear(stream, BytesMut::new(), service)),
         (tls, true) => {
             let clients = shared.clients.clone();
             tokio::spawn(async move {
-                let Some((stream, service)) = introduced::hear(stream, service, &clients).await else { return };
+                let Some((stream, first, service)) = introduced::hear(stream, service, &clients).await else { return };
                 match tls {
+                    // No handshake begins with what was taken.
+                    Some(_) if !first.is_empty() => {}
                     Some(tls) => connection::tls(stream, tls, service).await,
-                    None => connection::clear(stream, service).await,
+                    None => {
+                        service.seat.has_shaken_hands();
+                        connection::clear(stream, first, service).await;
+                    }
                 }
             })
         }

@@ -94,6 +94,14 @@ fn asked<B>(request: &Request<B>, is_tls: bool, spread: Spread) -> answer::Reque
     }
 }
 
+/// What can be answered before anything of a body has come.
+fn without_body<B>(request: &Request<B>) -> Request<()> {
+    let mut asked = Request::new(());
+    (*asked.method_mut(), *asked.uri_mut()) = (request.method().clone(), request.uri().clone());
+    *asked.headers_mut() = request.headers().clone();
+    asked
+}
+
 /// RFC 9112, 3.2: exactly one `Host` in HTTP/1.1, and a valid one; HTTP/2 has `:authority` instead. Of both, nobody's name is
 /// part (RFC 9110, 4.2.4).
 fn host_is_known<B>(request: &Request<B>) -> bool {
@@ -103,6 +111,10 @@ fn host_is_known<B>(request: &Request<B>) -> bool {
     let are_valid = first.is_none_or(|host| host::is_valid(host.as_bytes()))
         && request.uri().authority().is_none_or(|authority| host::is_valid(authority.as_str().as_bytes()));
     !is_missing && second.is_none() && are_valid
+}
+
+fn too_many<'e>(asked: &answer::Request, showing: &'e Showing) -> Answer<'e> {
+    passage::refused(asked, showing, StatusCode::TOO_MANY_REQUESTS, Notice::TooMany)
 }
 
 fn https_location<B>(request: &Request<B>, port: u16) -> Option<String> {
@@ -180,6 +192,8 @@ impl Service {
         let mut own = self.clone();
         own.guest = Arc::new(trusting.asking(client));
         own.client = Caller::new(SocketAddr::new(client, 0), self.client.to);
+        // Else all whose requests share a connection would ask again at once.
+        own.spread = Spread::of(own.client.from);
         Some(own)
     }
 
@@ -201,6 +215,7 @@ impl Service {
         let location = self.https_port.and_then(|port| https_location(request, port));
         let asked = asked(request, self.is_tls, self.spread);
         let answer = match location {
+            Some(_) if !self.may_ask() => too_many(&asked, &showing),
             Some(location) => elsewhere(&asked, &showing, location),
             None => match self.judge(&asked, host(request), answer(&asked, &showing)) {
                 Judged::Answered(answer) => answer,
@@ -216,11 +231,15 @@ impl Service {
         Decided::Answered(response)
     }
 
+    /// Whether its client may ask one more request. What is handed over by the plain path has been asked already.
+    fn may_ask(&self) -> bool {
+        self.seat.takes_judged() || self.guest.may_ask()
+    }
+
     /// Who answers, by whichever parser the request was read.
     pub fn judge<'s, 'e>(&'s self, asked: &answer::Request, host: Option<&str>, answer: Answer<'e>) -> Judged<'s, 'e> {
-        if !self.guest.may_ask() {
-            let (status, notice) = (StatusCode::TOO_MANY_REQUESTS, Notice::TooMany);
-            return Judged::Answered(passage::refused(asked, answer.showing, status, notice));
+        if !self.may_ask() {
+            return Judged::Answered(too_many(asked, answer.showing));
         }
         let corridor = self.site.corridor.as_ref().filter(|_| self.https_port.is_none());
         let Some(corridor) = corridor else { return self.offered(asked, answer) };
@@ -229,8 +248,7 @@ impl Service {
         };
         match passage(asked, &answer, route) {
             Passage::Package => self.offered(asked, answer),
-            Passage::Corridor if self.site.ladder.leaves_out(asked, None) => self.left_out(asked, &answer),
-            Passage::Corridor => Judged::Onward(Way { corridor, route }),
+            Passage::Corridor => Judged::Onward(Way { corridor, route, is_scarce: self.site.ladder.is_scarce(asked) }),
             Passage::Refused(status, notice) => {
                 Judged::Answered(passage::refused(asked, answer.showing, status, notice))
             }
@@ -239,7 +257,7 @@ impl Service {
 
     /// The package's answer, unless it is left out for now.
     fn offered<'e>(&self, asked: &answer::Request, answer: Answer<'e>) -> Judged<'_, 'e> {
-        match self.site.ladder.leaves_out(asked, Some(&answer.what)) {
+        match self.site.ladder.leaves_out(asked, &answer.what) {
             true => self.left_out(asked, &answer),
             false => Judged::Answered(answer),
         }
@@ -250,9 +268,13 @@ impl Service {
         let wants_json = wants_json(&asked.fields.accept, asked.path) || !wants_html(&asked.fields);
         let page = answer.showing.page(Notice::LeftOut);
         let body = if wants_json { &page.json } else { &page.html };
-        let head = if self.seat.is_by_frames() { REFUSED_FRAMES_BYTES } else { REFUSED_HEAD_BYTES };
-        self.site.ladder.refuses(head + body.len() as u64);
+        self.site.ladder.refuses(self.refusal_bytes() + body.len() as u64);
         Judged::Answered(Answer { wants_json, ..Answer::other(answer.showing, what) })
+    }
+
+    /// Of the head of a refusal.
+    fn refusal_bytes(&self) -> u64 {
+        if self.seat.is_by_frames() { REFUSED_FRAMES_BYTES } else { REFUSED_HEAD_BYTES }
     }
 
     /// All that the way needs, for as long as it takes.
@@ -266,7 +288,8 @@ impl Service {
             authority,
             method: asked.method.clone(),
             corte: showing.corte().cloned(),
-            wants_json: wants_json(&asked.fields.accept, asked.path),
+            wants_json: wants_json(&asked.fields.accept, asked.path) || way.is_scarce && !wants_html(&asked.fields),
+            scarce: way.is_scarce.then(|| self.refusal_bytes()),
         }
     }
 }
@@ -301,6 +324,8 @@ pub enum Judged<'s, 'e> {
 pub struct Way<'s> {
     pub corridor: &'s Arc<Corridor>,
     pub route: &'s Arc<Route>,
+    /// Its origin is not asked for now: what does not lie ready is left out.
+    pub is_scarce: bool,
 }
 
 /// A response that is there, or that has to be waited for.
@@ -363,6 +388,11 @@ impl<B: Coming> hyper::service::Service<Request<B>> for Service {
             return Answering::ready(onward.page(StatusCode::BAD_REQUEST, Notice::BadRequest), &self.seat);
         }
         *request.uri_mut() = target;
+        if onward.scarce.is_some()
+            && let Some(ready) = onward.ready(&without_body(&request))
+        {
+            return Answering::ready(ready.map(Body::of), &self.seat);
+        }
         // HTTP/1.0 has no interim responses (RFC 9110, 15.2).
         let words = self.words.clone().filter(|_| request.version() == Version::HTTP_11);
         let (hold, ends) = (self.seat.hold(), self.ends.clone());
@@ -372,5 +402,28 @@ impl<B: Coming> hyper::service::Service<Request<B>> for Service {
             words.before(coming, onward.answer(request, hold, ends, Some(early))).await
         };
         Answering::Waiting(Box::pin(answer), self.seat.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::clients::Rules;
+    use crate::http::forwarded::Forwarders;
+    use crate::http::passing::site_before;
+    use crate::record::Metrics;
+
+    #[tokio::test]
+    async fn who_is_asked_for_has_a_turn_of_his_own() {
+        let forwarders = Forwarders { from: vec!["127.0.0.1".parse().unwrap()], ..Forwarders::default() };
+        let clients = Arc::new(Clients::new(Rules { forwarders, ..Rules::default() }, &Metrics::new()));
+        let mut service = Service::for_test(&site_before(9, vec![]));
+        service.trusting = clients.trusting(service.client.from.ip());
+        let spread = |n: u8| {
+            let line = format!("192.0.2.{n}");
+            service.on_behalf(|_| [line.as_bytes()].into_iter()).unwrap().spread
+        };
+        assert_eq!(spread(7), Spread::of("192.0.2.7:0".parse().unwrap()));
+        assert!((8..60).any(|n| spread(n) != spread(7)));
     }
 }

@@ -9,6 +9,7 @@ use http::{Method, Response, StatusCode};
 use super::book;
 use super::connection::{Answered, Answers, Reply};
 use super::exchange::Bridge;
+use super::frame::{Fault, Reason};
 use super::head::Head;
 use super::hpack::encoder;
 use super::packed;
@@ -20,6 +21,7 @@ use crate::http::onward::Onward;
 use crate::http::passage;
 use crate::http::respond::respond;
 use crate::http::service::{Decided, Judged, Service, Way, is_usable, usable};
+use crate::http::turned_away;
 use crate::http::watch::Owed;
 use crate::portal::Notice;
 use crate::proxy::instant::{Glance, is_brief};
@@ -64,17 +66,42 @@ impl Answers for Counter<'_> {
         }
     }
 
+    fn refuses(&mut self, fault: Fault) {
+        self.service.seat.turned_away(reason(fault));
+    }
+
     fn waits(&mut self, for_room: bool) {
         if self.owed.is_some() != for_room {
             self.owed = for_room.then(|| self.service.seat.owe());
         }
     }
 
+    fn begins(&mut self, has_begun: bool) {
+        match has_begun {
+            true => self.service.seat.asks(),
+            false => self.service.seat.asks_nothing(),
+        }
+    }
+
     fn too_large(&mut self, reply: &mut Reply) -> Bytes {
         self.service.seat.asked();
         let showing = self.service.site.public.load();
-        let what = What::Notice(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Notice::HeadTooLarge);
-        say(Answer::other(&showing, what), &Method::GET, self.service, reply)
+        // For whom it is was not read either.
+        let (status, notice) = match self.service.guest.may_ask() {
+            true => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Notice::HeadTooLarge),
+            false => (StatusCode::TOO_MANY_REQUESTS, Notice::TooMany),
+        };
+        say(Answer::other(&showing, What::Notice(status, notice)), &Method::GET, self.service, reply)
+    }
+}
+
+fn reason(fault: Fault) -> turned_away::Reason {
+    match fault {
+        Fault::Connection(Reason::EnhanceYourCalm) => turned_away::Reason::Flood,
+        Fault::Stream(_, Reason::RefusedStream) => turned_away::Reason::RefusedStream,
+        // A request or a body that is none (RFC 9113, 8.1.1).
+        Fault::Stream(_, Reason::Protocol) => turned_away::Reason::Malformed,
+        _ => turned_away::Reason::Protocol,
     }
 }
 
@@ -107,7 +134,9 @@ fn onward(service: &Service, head: &Head, way: Way, showing: &Showing, reply: &m
         let answer = passage::refused(&asked, showing, StatusCode::BAD_REQUEST, Notice::BadRequest);
         return Answered::Now(say(answer, &head.method, service, reply));
     };
-    if let Some(body) = glance(head, host, &way, showing, reply) {
+    if !way.is_scarce
+        && let Some(body) = glance(head, host, &way, showing, reply)
+    {
         return Answered::Now(if *head.method == Method::HEAD { Bytes::new() } else { body });
     }
     let (Some(authority), Some(request)) = (usable(host), head.to_request()) else { return Answered::Malformed };

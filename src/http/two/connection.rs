@@ -29,8 +29,14 @@ pub trait Answers {
     /// Answers a request whose fields are more than are read.
     fn too_large(&mut self, reply: &mut Reply) -> Bytes;
 
+    /// Hears of what ends a stream or the connection.
+    fn refuses(&mut self, _fault: Fault) {}
+
     /// Hears whether a body waits for its client to take more (RFC 9113, 5.2).
     fn waits(&mut self, _for_room: bool) {}
+
+    /// Hears whether something has begun of which the rest has to come soon: a head, or a frame of any kind but a body's.
+    fn begins(&mut self, _has_begun: bool) {}
 }
 
 /// Where a response's head goes.
@@ -136,18 +142,32 @@ impl<E: Exchange> Connection<E> {
         A: Answers<Exchange = E>,
     {
         self.guard.tick(now_s);
-        if self.inbox.is_empty() {
+        let done = if self.inbox.is_empty() {
             let done = self.frames(bytes, block, answers);
             self.inbox.extend_from_slice(&bytes[done..]);
-            return;
+            done
+        } else {
+            let mut inbox = std::mem::take(&mut self.inbox);
+            inbox.extend_from_slice(bytes);
+            let done = self.frames(&inbox, block, answers);
+            if done < inbox.len() {
+                inbox.drain(..done);
+                self.inbox = inbox;
+            }
+            done
+        };
+        if done > 0 && self.gathering.is_none() {
+            // Whatever has begun since is another.
+            answers.begins(false);
         }
-        let mut inbox = std::mem::take(&mut self.inbox);
-        inbox.extend_from_slice(bytes);
-        let done = self.frames(&inbox, block, answers);
-        if done < inbox.len() {
-            inbox.drain(..done);
-            self.inbox = inbox;
-        }
+        answers.begins(self.has_begun());
+    }
+
+    /// Something has begun, and the rest has not come. What comes of a body has a pace of its own.
+    fn has_begun(&self) -> bool {
+        let is_body = |head: Head| head.kind == frame::DATA && !self.streams.is_empty();
+        let is_half = !self.inbox.is_empty() && !self.has_more() && !Head::read(&self.inbox).is_some_and(is_body);
+        self.gathering.is_some() || is_half
     }
 
     /// True where bytes that have come wait for room.
@@ -188,7 +208,7 @@ impl<E: Exchange> Connection<E> {
         if self.phase == Phase::Preface {
             let seen = bytes.len().min(PREFACE.len());
             if bytes[..seen] != PREFACE[..seen] {
-                self.fail(Reason::Protocol);
+                self.end(Fault::Connection(Reason::Protocol), answers);
             } else if seen == PREFACE.len() {
                 (self.phase, done) = (Phase::Settings, seen);
             }
@@ -196,26 +216,30 @@ impl<E: Exchange> Connection<E> {
         while matches!(self.phase, Phase::Settings | Phase::Open) && !self.outbox.is_full() {
             let Some(head) = Head::read(&bytes[done..]) else { break };
             if head.len > PAYLOAD_MAX_BYTES {
-                self.fail(Reason::FrameSize);
+                self.end(Fault::Connection(Reason::FrameSize), answers);
                 break;
             }
             let Some(payload) = bytes[done + HEAD_BYTES..].get(..head.len) else { break };
             done += HEAD_BYTES + head.len;
-            let taken = self.frame(head, payload, block, answers);
-            self.end(taken);
+            if let Err(fault) = self.frame(head, payload, block, answers) {
+                self.end(fault, answers);
+            }
         }
         if self.phase == Phase::Over { bytes.len() } else { done }
     }
 
     /// Ends what a fault ends.
-    pub(super) fn end(&mut self, outcome: Result<(), Fault>) {
-        match outcome {
-            Ok(()) => {}
-            Err(Fault::Connection(reason)) => self.fail(reason),
-            Err(Fault::Stream(id, reason)) => {
+    fn end<A>(&mut self, fault: Fault, answers: &mut A)
+    where
+        A: Answers<Exchange = E>,
+    {
+        answers.refuses(fault);
+        match fault {
+            Fault::Connection(reason) => self.fail(reason),
+            Fault::Stream(id, reason) => {
                 self.reset(id, reason);
-                if let Err(Fault::Connection(reason)) = self.guard.spend(Cost::Fault) {
-                    self.fail(reason);
+                if let Err(flood) = self.guard.spend(Cost::Fault) {
+                    self.end(flood, answers);
                 }
             }
         }

@@ -70,6 +70,17 @@ struct Taken {
     task: AbortHandle,
     sending: Pace,
     receiving: Pace,
+    leaving: Leaving,
+}
+
+/// What of the last answer is on its way, as it was when room was looked for.
+#[derive(Default)]
+struct Leaving {
+    pace: Pace,
+    /// Since this tick the connection has said nothing.
+    silent: u32,
+    /// Tick + 1 of the last look; 0 before the first.
+    seen: u32,
 }
 
 impl Seats {
@@ -99,7 +110,8 @@ impl Seats {
     pub fn watch(&self, seat: &Arc<Seat>, task: AbortHandle) {
         if let Ok(mut taken) = self.taken.lock() {
             let seat = Arc::downgrade(seat);
-            taken.push(Taken { seat, task, sending: Pace::default(), receiving: Pace::default() });
+            let (sending, receiving, leaving) = Default::default();
+            taken.push(Taken { seat, task, sending, receiving, leaving });
         }
     }
 
@@ -119,25 +131,31 @@ impl Seats {
         });
     }
 
-    /// Ends those `count` connections whose clients have been idle for longest, never one with a request under way. How many
-    /// it has found.
+    /// Ends those `count` connections whose clients have been idle for longest, never one with a request under way or an answer on
+    /// its way. How many it has found.
     pub fn shed(&self, count: usize) -> usize {
         let now = self.room.ticks.load(Relaxed);
         let Ok(mut taken) = self.taken.lock() else { return 0 };
-        let idle = |taken: &Taken| taken.seat.upgrade().and_then(|seat| seat.idle(now));
-        let mut idle: Vec<_> = taken.iter().enumerate().filter_map(|(n, one)| Some((idle(one)?, n))).collect();
-        let count = count.min(idle.len());
-        if count > 0 && count < idle.len() {
-            idle.select_nth_unstable_by(count - 1, |a, b| b.cmp(a));
+        let mut idle: Vec<_> = taken.iter().enumerate().filter_map(|(n, one)| Some((one.idle(now)?, n))).collect();
+        let mut ended = Vec::new();
+        while ended.len() < count && !idle.is_empty() {
+            let oldest = count.min(idle.len());
+            idle.select_nth_unstable_by(oldest - 1, |a, b| b.cmp(a));
+            idle[..oldest].sort_unstable_by(|a, b| b.cmp(a));
+            // The kernel is asked about these alone.
+            for (_, n) in idle.drain(..oldest) {
+                if ended.len() < count && !taken[n].is_leaving(now) {
+                    ended.push(n);
+                }
+            }
         }
-        idle.truncate(count);
         // From the last place on: whoever fills it has been judged.
-        idle.sort_unstable_by_key(|(_, n)| std::cmp::Reverse(*n));
-        for (_, n) in idle {
+        ended.sort_unstable_by_key(|n| std::cmp::Reverse(*n));
+        for n in &ended {
             self.room.turned_away.count(Reason::Shed);
-            taken.swap_remove(n).task.abort();
+            taken.swap_remove(*n).task.abort();
         }
-        count
+        ended.len()
     }
 
     /// Who comes has to wait, for there are no descriptors.
@@ -155,6 +173,29 @@ impl Seats {
 }
 
 impl Taken {
+    /// Seconds for which its client has been idle; `None` while something is under way, or was in this second.
+    fn idle(&self, now: u32) -> Option<u32> {
+        if self.leaving.seen == now + 1 {
+            return None;
+        }
+        self.seat.upgrade().and_then(|seat| seat.idle(now))
+    }
+
+    /// Whether what was written last is still on its way, and moves. Asked once a second at most.
+    fn is_leaving(&mut self, now: u32) -> bool {
+        let Some(seat) = self.seat.upgrade() else { return false };
+        let Leaving { pace, silent, seen } = &mut self.leaving;
+        let since = seat.moved();
+        if std::mem::replace(silent, since) != since {
+            *pace = Pace::default();
+        }
+        let Patience { send_rate, window_s, .. } = seat.room.patience;
+        let left = seat.unacknowledged();
+        let is_leaving = left > 0 && !pace.is_slow(true, now, seat.written() - left, (send_rate, window_s));
+        *seen = if is_leaving { now + 1 } else { 0 };
+        is_leaving
+    }
+
     /// Whether what waits for the client moves too slowly.
     fn out_of_pace(&mut self, seat: &Seat, now: u32) -> Option<Over> {
         let Patience { send_rate, receive_rate, window_s, .. } = seat.room.patience;

@@ -26,8 +26,12 @@ pub struct Seat {
     pub(super) room: Arc<Room>,
     /// Tick of the last byte in or out.
     moved: AtomicU32,
+    /// Tick of the last request, and of the last that was under way for one.
+    served: AtomicU32,
     /// Tick + 1 of the first byte that no answered request accounts for; 0 while there is none.
     asking: AtomicU32,
+    /// Something of a head has come since it is waited for.
+    has_begun: AtomicBool,
     /// What is under way and lasts: bytes that come meanwhile belong to it, or to a request that is not looked at yet.
     held: AtomicU32,
     /// Bodies that wait until their client has room for more of them (RFC 9113, 5.2).
@@ -45,9 +49,11 @@ pub struct Seat {
     shakes_hands: AtomicBool,
     /// A whole request has come.
     has_asked: AtomicBool,
+    /// What is asked next has been counted as a request of its client's.
+    is_judged: AtomicBool,
     /// An answer has said that it is the last.
     has_said_close: AtomicBool,
-    /// HTTP/2 frames come without being a request's head; there only the idle limit holds.
+    /// HTTP/2 frames come without being a request's head: who reads them says which are, once there was a request.
     is_multiplexed: AtomicBool,
     /// What still lies in the socket is for nobody.
     pub(super) is_cut: AtomicBool,
@@ -63,7 +69,9 @@ impl Seat {
         Seat {
             room: room.clone(),
             moved: AtomicU32::new(now),
+            served: AtomicU32::new(now),
             asking: AtomicU32::new(now + 1),
+            has_begun: AtomicBool::new(false),
             held: AtomicU32::new(0),
             owed: AtomicU32::new(0),
             expected: AtomicU32::new(0),
@@ -73,6 +81,7 @@ impl Seat {
             is_blocked: AtomicBool::new(false),
             shakes_hands: AtomicBool::new(false),
             has_asked: AtomicBool::new(false),
+            is_judged: AtomicBool::new(false),
             has_said_close: AtomicBool::new(false),
             is_multiplexed: AtomicBool::new(false),
             is_cut: AtomicBool::new(false),
@@ -84,7 +93,10 @@ impl Seat {
         if let Some(waited) = self.asking_for(now) {
             match self.shakes_hands.load(Relaxed) {
                 true if waited > handshake_s => return Some(Some(Reason::Handshake)),
-                false if waited > head_s => return Some(Some(Reason::Head)),
+                false if waited > head_s => {
+                    let has_begun = self.has_begun.load(Relaxed);
+                    return Some(Some(if has_begun { Reason::Head } else { Reason::Unused }));
+                }
                 _ => {}
             }
         }
@@ -97,8 +109,7 @@ impl Seat {
     /// Seconds since a head or a handshake began, where one is waited for.
     fn asking_for(&self, now: u32) -> Option<u32> {
         let asking = self.asking.load(Relaxed);
-        let is_awaited = asking != 0 && !self.is_multiplexed.load(Relaxed);
-        is_awaited.then(|| (now + 1).saturating_sub(asking))
+        (asking != 0).then(|| (now + 1).saturating_sub(asking))
     }
 
     /// Seconds for which its client has been idle; `None` while something is under way.
@@ -109,7 +120,11 @@ impl Seat {
         }
         match self.asking_for(now) {
             Some(waited) => Some(waited).filter(|waited| *waited > LATE_S),
-            None => Some(now.saturating_sub(self.moved.load(Relaxed))).filter(|silent| *silent > SILENT_S),
+            None => {
+                // Frames alone are no sign of somebody who reads.
+                let last = if self.is_by_frames() { &self.served } else { &self.moved };
+                Some(now.saturating_sub(last.load(Relaxed))).filter(|silent| *silent > SILENT_S)
+            }
         }
     }
 
@@ -119,22 +134,54 @@ impl Seat {
 
     /// Bytes that the client's machine has taken.
     pub(super) fn arrived(&self) -> u64 {
-        let went = self.went.load(Relaxed);
+        let left = if self.waits_to_send() { self.unacknowledged() } else { 0 };
+        self.went.load(Relaxed) - left
+    }
+
+    /// Bytes that were written and that the client's machine has not taken.
+    pub(super) fn unacknowledged(&self) -> u64 {
         let socket = self.socket.load(Relaxed);
-        if !self.waits_to_send() || socket == NONE {
-            return went;
-        }
-        went.saturating_sub(unacknowledged(socket).unwrap_or(0).into())
+        let left = if socket == NONE { None } else { unacknowledged(socket) };
+        u64::from(left.unwrap_or(0)).min(self.went.load(Relaxed))
+    }
+
+    /// Bytes written.
+    pub(super) fn written(&self) -> u64 {
+        self.went.load(Relaxed)
+    }
+
+    /// Tick of the last byte in or out.
+    pub(super) fn moved(&self) -> u32 {
+        self.moved.load(Relaxed)
     }
 
     /// So many bytes have come.
     pub fn came(&self, bytes: usize) {
-        let now = self.room.ticks.load(Relaxed);
-        self.moved.store(now, Relaxed);
+        self.moved.store(self.room.ticks.load(Relaxed), Relaxed);
         self.came.fetch_add(bytes as u64, Relaxed);
-        if self.asking.load(Relaxed) == 0 && self.held.load(Relaxed) == 0 {
-            self.asking.store(now + 1, Relaxed);
+        if self.held.load(Relaxed) == 0 && !self.is_by_frames() {
+            self.asks();
         }
+    }
+
+    /// A head has begun, if it had not before.
+    pub fn asks(&self) {
+        if self.asking.load(Relaxed) == 0 {
+            self.asking.store(self.room.ticks.load(Relaxed) + 1, Relaxed);
+        }
+        self.has_begun.store(true, Relaxed);
+    }
+
+    /// What had begun was no request, or has come whole; the first one is still waited for.
+    pub fn asks_nothing(&self) {
+        self.has_begun.store(false, Relaxed);
+        if self.has_asked() {
+            self.asking.store(0, Relaxed);
+        }
+    }
+
+    fn serves(&self) {
+        self.served.store(self.room.ticks.load(Relaxed), Relaxed);
     }
 
     /// So many bytes were written.
@@ -146,7 +193,10 @@ impl Seat {
 
     /// Whether what is to be written waits for room in the socket.
     pub fn is_blocked(&self, is_blocked: bool) {
-        self.is_blocked.store(is_blocked, Relaxed);
+        if self.is_blocked.load(Relaxed) != is_blocked {
+            self.is_blocked.store(is_blocked, Relaxed);
+            self.serves();
+        }
     }
 
     /// Something else than requests comes first.
@@ -157,6 +207,7 @@ impl Seat {
     /// From now on a head is waited for.
     pub fn has_shaken_hands(&self) {
         self.asking.store(self.room.ticks.load(Relaxed) + 1, Relaxed);
+        self.has_begun.store(false, Relaxed);
         self.shakes_hands.store(false, Relaxed);
     }
 
@@ -164,6 +215,7 @@ impl Seat {
     pub fn asked(&self) {
         self.asking.store(0, Relaxed);
         self.has_asked.store(true, Relaxed);
+        self.serves();
     }
 
     /// From now on, until what is returned is dropped, no head is waited for; the idle limit holds.
@@ -176,6 +228,16 @@ impl Seat {
     pub fn owe(self: &Arc<Self>) -> Owed {
         self.owed.fetch_add(1, Relaxed);
         Owed(self.clone())
+    }
+
+    /// Somebody else answers what was judged here.
+    pub fn hands_over_judged(&self) {
+        self.is_judged.store(true, Relaxed);
+    }
+
+    /// Whether what is asked now was judged before; once.
+    pub fn takes_judged(&self) -> bool {
+        self.is_judged.load(Relaxed) && self.is_judged.swap(false, Relaxed)
     }
 
     /// True once a whole request has come.
@@ -247,6 +309,7 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
+        self.0.serves();
         self.0.held.fetch_sub(1, Relaxed);
     }
 }
@@ -256,6 +319,7 @@ pub struct Owed(Arc<Seat>);
 
 impl Drop for Owed {
     fn drop(&mut self) {
+        self.0.serves();
         self.0.owed.fetch_sub(1, Relaxed);
     }
 }

@@ -73,11 +73,47 @@ fn an_idle_connection_ends_whatever_its_protocol() {
     let seats = Seats::for_test();
     let seat = seats.take();
     seat.is_multiplexed();
+    seat.asked();
     seat.came(1);
     tick(&seats, IDLE_LIMIT_S);
     assert!(!is_over(&seats, &seat));
     tick(&seats, 1);
     assert!(is_over(&seats, &seat));
+}
+
+#[test]
+fn frames_are_no_request_and_heads_among_them_have_their_limit() {
+    let seats = Seats::for_test();
+    let (never, once) = (seats.take(), seats.take());
+    [&never, &once].into_iter().for_each(|seat| seat.is_multiplexed());
+    once.asked();
+    for _ in 0..HEAD_LIMIT_S {
+        // Pings, and their answers.
+        [&never, &once].into_iter().for_each(|seat| {
+            seat.came(17);
+            seat.went(17);
+        });
+        never.asks_nothing();
+        tick(&seats, 1);
+    }
+    assert!(!is_over(&seats, &never));
+    let now = seats.room.ticks.load(Relaxed);
+    assert_eq!([never.idle(now), once.idle(now)], [Some(now), Some(now)], "nobody is served");
+    tick(&seats, 1);
+    assert!(is_over(&seats, &never) && !is_over(&seats, &once));
+    once.asks();
+    tick(&seats, HEAD_LIMIT_S);
+    once.asks();
+    assert!(!is_over(&seats, &once));
+    tick(&seats, 1);
+    assert!(is_over(&seats, &once));
+    once.asks_nothing();
+    assert!(!is_over(&seats, &once));
+    let hold = once.hold();
+    let now = seats.room.ticks.load(Relaxed);
+    assert_eq!(once.idle(now), None);
+    drop(hold);
+    assert_eq!([once.idle(now), once.idle(now + 2)], [None, Some(2)], "it was served until now");
 }
 
 #[test]
@@ -107,6 +143,8 @@ fn a_handshake_has_a_limit_of_its_own_and_a_head_after_it() {
     tick(&seats, HEAD_LIMIT_S - 1);
     assert!(!is_over(&seats, &done));
     tick(&seats, 1);
+    assert_eq!(done.over(14), Some(Some(Reason::Unused)));
+    done.came(1);
     assert_eq!(done.over(14), Some(Some(Reason::Head)));
 }
 
@@ -130,6 +168,14 @@ fn seated(seats: &Seats) -> (Arc<Seat>, tokio::task::JoinHandle<()>) {
     let task = tokio::spawn(std::future::pending());
     seats.watch(&seat, task.abort_handle());
     (seat, task)
+}
+
+/// Two ends of a connection; the first never waits.
+fn pair() -> (std::net::TcpStream, std::net::TcpStream) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let writes = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    writes.set_nonblocking(true).unwrap();
+    (writes, listener.accept().unwrap().0)
 }
 
 async fn ended(tasks: &[(Arc<Seat>, tokio::task::JoinHandle<()>)]) -> Vec<bool> {
@@ -159,6 +205,48 @@ async fn the_oldest_idle_make_room_and_nobody_who_is_served() {
     seats.sweep();
     assert_eq!(seats.shed(9), 2);
     assert_eq!(ended(&all).await, [true, true, false, false, false, true, false]);
+}
+
+#[tokio::test]
+async fn an_answer_on_its_way_keeps_its_place_while_it_moves() {
+    let seats = Seats::for_test();
+    let all: Vec<_> = (0..2).map(|_| seated(&seats)).collect();
+    let [(reads, _), (younger, _)] = &all[..] else { panic!() };
+    let (mut writes, mut client) = pair();
+    let watched = Watched::new(writes.try_clone().unwrap(), reads.clone());
+    let mut send = |seat: &Seat| {
+        let mut written = 0;
+        while let Ok(n) = std::io::Write::write(&mut writes, &[0; 1 << 14]) {
+            written += n;
+        }
+        seat.went(written);
+        written
+    };
+    all.iter().for_each(|(seat, _)| seat.asked());
+    let mut left = send(reads);
+    tick(&seats, 1);
+    younger.went(1);
+    tick(&seats, 2);
+    assert_eq!(seats.shed(1), 1);
+    assert_eq!(ended(&all).await, [false, true], "the older one's answer is on its way");
+    assert_eq!(seats.shed(1), 0);
+    // It goes on, faster than it has to, for longer than a window.
+    for _ in 0..2 * Patience::default().window_s {
+        let taken = left.min(1 << 14);
+        std::io::Read::read_exact(&mut client, &mut vec![0; taken]).unwrap();
+        left -= taken;
+        tick(&seats, 1);
+        assert!(left == 0 || seats.shed(1) == 0, "{left}");
+    }
+    left += send(reads);
+    assert!(left > 0);
+    // And then it does not.
+    tick(&seats, 2);
+    assert_eq!(seats.shed(1), 0);
+    tick(&seats, Patience::default().window_s);
+    assert_eq!(seats.shed(1), 1);
+    assert_eq!(ended(&all).await, [true, true]);
+    drop(watched);
 }
 
 #[tokio::test]
