@@ -1,5 +1,6 @@
 //! A resource's versions through a night, each in every coding that the product makes, at its best level.
 
+use std::io::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,6 +9,8 @@ use difusor::base::clock::Monotonic;
 use difusor::base::digest::Digest;
 use difusor::base::pool;
 use difusor::snapshot::{Coding, Content, Difference, Level, media};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 /// Bytes of one version's body.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,6 +19,9 @@ pub struct Sizes {
     pub gzip: usize,
     pub br: usize,
     pub zstd: usize,
+    /// By zlib: `gzip -9` as people run it, and nginx's own `gzip on`, which is level 1.
+    pub gzip_9: usize,
+    pub gzip_1: usize,
     /// As a difference from the version before; `None` where it is the first, or that does not pay.
     pub dcb: Option<usize>,
     pub dcz: Option<usize>,
@@ -63,6 +69,12 @@ pub fn versions(path: &str, bodies: &[Bytes]) -> (Vec<Sizes>, f64) {
     (sizes.into_inner().unwrap(), seconds.into_inner().unwrap())
 }
 
+fn gzip(body: &[u8], level: Compression) -> usize {
+    let mut encoder = GzEncoder::new(Vec::new(), level);
+    encoder.write_all(body).expect("memory");
+    encoder.finish().expect("memory").len()
+}
+
 fn version(path: &str, body: &Bytes, before: Option<&Bytes>) -> Sizes {
     let content = |body: &Bytes, level| Content::new(body.clone(), Digest::of(body), media::of(path), level);
     let is_same = before == Some(body);
@@ -73,6 +85,8 @@ fn version(path: &str, body: &Bytes, before: Option<&Bytes>) -> Sizes {
         gzip: size(Coding::Gzip),
         br: size(Coding::Br),
         zstd: size(Coding::Zstd),
+        gzip_9: gzip(body, Compression::best()),
+        gzip_1: gzip(body, Compression::fast()),
         is_same,
         ..Sizes::default()
     };

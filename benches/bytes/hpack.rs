@@ -11,36 +11,47 @@ const SETTINGS: u8 = 4;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
+/// Lines of a request besides its target.
+pub type Lines<'l> = [(&'l str, &'l str)];
+
+/// What frames around a head and around a body take (RFC 9113, 4.1).
+pub const FRAME_BYTES: usize = 9;
+
 /// Two requests for `path` on one connection: for each answer its fields, in their order, with the bytes of each.
-pub fn measure(address: SocketAddr, path: &str, etag: Option<&str>) -> Vec<Vec<(String, usize)>> {
-    let names = names(address, path, etag);
+pub fn measure(address: SocketAddr, path: &str, lines: &Lines) -> Vec<Vec<(String, usize)>> {
+    let names = names(address, path, lines);
+    blocks(address, path, lines).map(|block| names.iter().cloned().zip(lengths(&block)).collect()).into()
+}
+
+/// The bytes of a head in its frame, where such an answer has been on the connection before.
+pub fn again(address: SocketAddr, path: &str, lines: &Lines) -> usize {
+    FRAME_BYTES + blocks(address, path, lines)[1].len()
+}
+
+fn blocks(address: SocketAddr, path: &str, lines: &Lines) -> [Vec<u8>; 2] {
     let mut stream = TcpStream::connect(address).expect("it listens");
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
     stream.write_all(&frame(SETTINGS, 0, 0, b"")).unwrap();
-    [1, 3]
-        .map(|id| {
-            let authority = address.to_string();
-            let mut fields = vec![(":method", "GET"), (":scheme", "http"), (":authority", &authority), (":path", path)];
-            fields.push(("accept-encoding", "gzip, deflate, br, zstd"));
-            fields.extend(etag.map(|etag| ("if-none-match", etag)));
-            let block: Vec<u8> = fields.iter().flat_map(|(name, value)| literal(name, value)).collect();
-            stream.write_all(&frame(HEADERS, END_HEADERS | END_STREAM, id, &block)).unwrap();
-            names.iter().cloned().zip(lengths(&head(&mut stream, id))).collect()
-        })
-        .into()
+    [1, 3].map(|id| {
+        let authority = address.to_string();
+        let mut fields = vec![(":method", "GET"), (":scheme", "http"), (":authority", &authority), (":path", path)];
+        fields.extend(lines);
+        let block: Vec<u8> = fields.iter().flat_map(|(name, value)| literal(name, value)).collect();
+        stream.write_all(&frame(HEADERS, END_HEADERS | END_STREAM, id, &block)).unwrap();
+        head(&mut stream, id)
+    })
 }
 
 /// In the order of the wire: h2 keeps it.
-fn names(address: SocketAddr, path: &str, etag: Option<&str>) -> Vec<String> {
+fn names(address: SocketAddr, path: &str, lines: &Lines) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let stream = tokio::net::TcpStream::connect(address).await.unwrap();
         let (sender, connection) = h2::client::Builder::new().handshake::<_, Bytes>(stream).await.unwrap();
         tokio::spawn(async { drop(connection.await) });
         let mut request = http::Request::builder().uri(format!("http://{address}{path}"));
-        request = request.header("accept-encoding", "gzip, deflate, br, zstd");
-        if let Some(etag) = etag {
-            request = request.header("if-none-match", etag);
+        for (name, value) in lines {
+            request = request.header(*name, *value);
         }
         let mut sender = sender.ready().await.unwrap();
         let (answer, _) = sender.send_request(request.body(()).unwrap(), true).unwrap();

@@ -3,12 +3,19 @@
 //! From real material, read where it lies (DIFUSOR_DATA, or `shared/data` beside the checkout). Where it is absent, the bench
 //! says so and ends.
 
+#[path = "../../tests/common/always.rs"]
+mod always;
 mod boundary;
 mod coded;
 mod heads;
 mod hpack;
+mod link;
+mod live;
 mod material;
+mod nginx;
 mod night;
+mod served;
+mod shaped;
 
 use std::process::ExitCode;
 
@@ -22,22 +29,30 @@ fn main() -> ExitCode {
         [] => {
             let heads = heads::print();
             boundary::print(boundary::READERS);
-            match material::find() {
-                Some(material) => night::print(&material, &heads),
-                None => println!("\nNo real material, so no table of real nights: set DIFUSOR_DATA."),
-            }
+            with_material(|material| {
+                night::print(material, &heads);
+                link::print(material, &heads);
+                live::print(material);
+            });
         }
         ["heads"] => drop(heads::print()),
         ["boundary"] => boundary::print(boundary::READERS),
         ["boundary", readers] => boundary::print(readers.parse().expect("a number of readers")),
-        ["nights"] => match material::find() {
-            Some(material) => night::print(&material, &heads::print()),
-            None => println!("no real material: set DIFUSOR_DATA"),
-        },
+        ["nights"] => with_material(|material| night::print(material, &heads::print())),
+        ["link"] => with_material(|material| link::print(material, &heads::count())),
+        ["live"] => with_material(live::print),
+
         other => {
-            eprintln!("unknown: {other:?}; expected nothing, or one of heads, boundary, nights");
+            eprintln!("unknown: {other:?}; expected nothing, or one of heads, boundary, nights, link, live");
             return ExitCode::from(2);
         }
     }
     ExitCode::SUCCESS
+}
+
+fn with_material(print: impl FnOnce(&material::Material)) {
+    match material::find() {
+        Some(material) => print(&material),
+        None => println!("\nNo real material, so no table of real nights: set DIFUSOR_DATA."),
+    }
 }

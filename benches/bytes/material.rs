@@ -17,6 +17,15 @@ pub struct Material {
     pub diputados: Vec<Bytes>,
 }
 
+impl Material {
+    /// A path's bytes, corte by corte.
+    pub fn versions_of(&self, path: &str) -> Vec<Bytes> {
+        let of =
+            |files: &Vec<(String, Bytes)>| files.iter().find(|(name, _)| name == path).map(|(_, bytes)| bytes.clone());
+        self.cortes.iter().filter_map(of).collect()
+    }
+}
+
 fn folder() -> PathBuf {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
     std::env::var_os("DIFUSOR_DATA").map_or_else(beside, PathBuf::from)

@@ -1,13 +1,13 @@
 //! The table of real nights.
 
-use bytes::Bytes;
+use std::ops::Range;
 
 use crate::coded::{Sizes, versions};
-use crate::heads::Heads;
+use crate::heads::{Heads, Ours, PROTOCOLS, Theirs};
 use crate::material::Material;
 
 /// What a reader of the whole site takes at every corte: page, poll file, state totals, one district, one acta list.
-const TAKEN: [&str; 5] = [
+pub const TAKEN: [&str; 5] = [
     "index.html",
     "datos/corte.json",
     "datos/resultados.json",
@@ -17,7 +17,7 @@ const TAKEN: [&str; 5] = [
 /// What the call asks of a difusor's line, in bytes for each corte of 10 minutes.
 const LINE_BYTES: f64 = 100e6 / 8.0 * 600.0;
 /// Part of readers whose browsers know dictionaries.
-const WITH_DICTIONARIES: f64 = 0.7;
+pub const WITH_DICTIONARIES: f64 = 0.7;
 
 pub fn print(material: &Material, heads: &Heads) {
     println!("\n## One reader's night\n");
@@ -80,55 +80,101 @@ fn mean(what: &str, sizes: &[Sizes]) {
     );
 }
 
-/// Bytes of one reader at each corte, with heads, and what a line carries of such.
+/// Bytes of one reader at each corte, with heads, over one protocol.
+pub struct Takes {
+    /// nginx with brotli 11 beside each file, with gzip -9, and as Debian sets it up: pages at level 1, all else as it is.
+    nginx: [Vec<usize>; 3],
+    without: Vec<usize>,
+    with: Vec<usize>,
+}
+
+/// What nginx is set up with, as columns.
+const SETTINGS: [&str; 3] = ["brotli 11", "gzip -9", "as Debian has it"];
+
+impl Takes {
+    pub fn new(cortes: usize) -> Takes {
+        let none = vec![0; cortes];
+        Takes { nginx: [none.clone(), none.clone(), none.clone()], without: none.clone(), with: none }
+    }
+
+    /// One file's, corte by corte.
+    pub fn add(&mut self, path: &str, sizes: &[Sizes], ours: &Ours, theirs: &Theirs) {
+        let is_page = path.ends_with(".html");
+        for (n, one) in sizes.iter().enumerate() {
+            let least = |coded: usize| if coded < one.plain { coded + theirs.coded } else { one.plain + theirs.plain };
+            let stock = if is_page { one.gzip_1 + theirs.streamed } else { one.plain + theirs.plain };
+            let nginx = [least(one.br), least(one.gzip_9), stock];
+            for (all, bytes) in self.nginx.iter_mut().zip(nginx) {
+                all[n] += if one.is_same { theirs.not_modified } else { bytes };
+            }
+            let whole = |bytes: usize| if one.is_same { ours.not_modified } else { bytes };
+            self.without[n] += whole(one.shortest() + ours.plain);
+            let head = if one.difference() < one.shortest() { ours.difference } else { ours.plain };
+            self.with[n] += whole(one.difference() + head);
+        }
+    }
+
+    fn mixed(&self, n: usize) -> f64 {
+        WITH_DICTIONARIES * self.with[n] as f64 + (1.0 - WITH_DICTIONARIES) * self.without[n] as f64
+    }
+
+    /// Means over these cortes: nginx's three, and the mixture.
+    pub fn mean(&self, cortes: Range<usize>) -> ([f64; 3], f64) {
+        let count = cortes.len() as f64;
+        let theirs = |all: &Vec<usize>| all[cortes.clone()].iter().sum::<usize>() as f64 / count;
+        (self.nginx.each_ref().map(theirs), cortes.clone().map(|n| self.mixed(n)).sum::<f64>() / count)
+    }
+}
+
+/// The site's tables.
 fn site(material: &Material, heads: &Heads) {
     let cortes = material.cortes.len();
-    let (mut nginx, mut without, mut with) = (vec![0; cortes], vec![0; cortes], vec![0; cortes]);
+    let mut takes = [Takes::new(cortes), Takes::new(cortes)];
     let mut all = Vec::new();
     for path in TAKEN {
-        let of =
-            |files: &Vec<(String, Bytes)>| files.iter().find(|(name, _)| name == path).map(|(_, bytes)| bytes.clone());
-        let bodies: Vec<Bytes> = material.cortes.iter().filter_map(of).collect();
-        let (sizes, _) = versions(path, &bodies);
+        let (sizes, _) = versions(path, &material.versions_of(path));
         row(&format!("`{path}`"), &sizes);
-        for (n, one) in sizes.iter().enumerate() {
-            let whole =
-                |body: usize, whole: usize, not_modified: usize| if one.is_same { not_modified } else { body + whole };
-            nginx[n] += whole(one.nginx(), heads.nginx, heads.nginx_304);
-            without[n] += whole(one.shortest(), heads.plain, heads.not_modified);
-            let head = if one.difference() < one.shortest() { heads.difference } else { heads.plain };
-            with[n] += whole(one.difference(), head, heads.not_modified);
+        for (n, takes) in takes.iter_mut().enumerate() {
+            takes.add(path, &sizes, &heads.ours[n], &heads.theirs[n]);
         }
         all.extend(sizes);
     }
     row("the five of the site together", &all);
-    let sum = |all: &[usize]| all.iter().sum::<usize>() as f64;
-    println!(
-        "| the same with heads over HTTP/1.1 | | {:.3} | {:.3} | | {:.3} | {:.1} |",
-        sum(&nginx) / 1e6,
-        sum(&without) / 1e6,
-        sum(&with) / 1e6,
-        sum(&nginx) / sum(&with)
-    );
+    let megabytes = |all: &[usize]| all.iter().sum::<usize>() as f64 / 1e6;
+    for (protocol, takes) in PROTOCOLS.iter().zip(&takes) {
+        let (nginx, with) = (megabytes(&takes.nginx[0]), megabytes(&takes.with));
+        println!(
+            "| the same with heads over {protocol} | {:.3} | {nginx:.3} | {:.3} | | {with:.3} | {:.1} |",
+            megabytes(&takes.nginx[1]),
+            megabytes(&takes.without),
+            nginx / with
+        );
+    }
     println!("\n## Readers that 100 Mbps carries in one corte\n");
     println!(
-        "Each takes the five files of the site once, with heads over HTTP/1.1; TCP's and IP's own bytes are not counted. {:.0} % of difusor's",
+        "Each takes the five files of the site once, with heads; TCP's and IP's own bytes are not counted. {:.0} % of difusor's readers know",
         100.0 * WITH_DICTIONARIES
     );
-    println!("readers know dictionaries and have been there at the corte before.\n");
-    println!("| cortes | nginx, brotli 11 | difusor | times as many |");
-    println!("| --- | ---: | ---: | ---: |");
-    for (what, from, to) in
-        [("mean of all but the first", 1, cortes), ("the largest", 0, 0), ("the last ten", cortes - 10, cortes)]
-    {
-        let mixed = |n: usize| WITH_DICTIONARIES * with[n] as f64 + (1.0 - WITH_DICTIONARIES) * without[n] as f64;
-        let (theirs, ours) = if to == 0 {
-            let worst = (1..cortes).max_by(|a, b| mixed(*a).total_cmp(&mixed(*b))).unwrap();
-            (nginx[worst] as f64, mixed(worst))
-        } else {
-            let count = (to - from) as f64;
-            (sum(&nginx[from..to]) / count, (from..to).map(mixed).sum::<f64>() / count)
-        };
-        println!("| {what} | {:.0} | {:.0} | {:.2} |", LINE_BYTES / theirs, LINE_BYTES / ours, theirs / ours);
+    println!(
+        "dictionaries and have been there at the corte before. The others take brotli: against nginx with brotli no server can carry more than {:.2} times as many.\n",
+        1.0 / (1.0 - WITH_DICTIONARIES)
+    );
+    let columns: Vec<String> = SETTINGS.iter().map(|what| format!("nginx, {what}")).collect();
+    let times: Vec<String> = SETTINGS.iter().map(|what| format!("times {what}")).collect();
+    println!("| cortes | over | {} | difusor | {} |", columns.join(" | "), times.join(" | "));
+    println!("| --- | --- |{}", " ---: |".repeat(2 * SETTINGS.len() + 1));
+    for (protocol, takes) in PROTOCOLS.iter().zip(&takes) {
+        let worst = (1..cortes).max_by(|a, b| takes.mixed(*a).total_cmp(&takes.mixed(*b))).unwrap();
+        let rows = [
+            ("mean of all but the first", 1..cortes),
+            ("the largest", worst..worst + 1),
+            ("the last ten", cortes - 10..cortes),
+        ];
+        for (what, range) in rows {
+            let (nginx, ours) = takes.mean(range);
+            let carried = nginx.map(|bytes| format!("{:.0}", LINE_BYTES / bytes)).join(" | ");
+            let times = nginx.map(|bytes| format!("{:.2}", bytes / ours)).join(" | ");
+            println!("| {what} | {protocol} | {carried} | {:.0} | {times} |", LINE_BYTES / ours);
+        }
     }
 }

@@ -7,6 +7,7 @@ pub mod disk;
 pub mod link;
 pub mod months;
 pub mod network;
+pub mod origin;
 pub mod pattern;
 pub mod pool;
 pub mod quota;

@@ -129,7 +129,7 @@ fn plan(args: &Args) -> Result<Plan, String> {
         stay: args.stay,
         returning: args.returning,
         dictionaries: args.dictionaries,
-        http2: args.http2.unwrap_or(if args.url.is_secure { 1.0 } else { 0.0 }),
+        http2: args.http2.unwrap_or(if args.url.origin.is_secure { 1.0 } else { 0.0 }),
         poll: args.poll,
         think: args.think,
         mode: if args.from_cache { Mode::Default } else { Mode::NoCache },

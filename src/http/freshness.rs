@@ -22,9 +22,9 @@ const RETRY_SOON_S: i64 = 15;
 /// Nobody waits longer than this between two looks at the clock.
 const RETRY_MAX_S: i64 = 3600;
 /// What has its corte in its URL never changes; the publication lasts a week (the call, I).
-const PINNED: HeaderValue = HeaderValue::from_static("public, max-age=604800, immutable");
+const PINNED: HeaderValue = HeaderValue::from_static("max-age=604800, immutable");
 /// Our own files change with the corte, and many ask for them: a moment is enough for caches to carry a crowd.
-const OWN: HeaderValue = HeaderValue::from_static("public, max-age=2");
+const OWN: HeaderValue = HeaderValue::from_static("max-age=2");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// Connections are told in so many groups when the next corte is to be asked for, so that they do not all come at once.
@@ -169,9 +169,9 @@ impl Rhythm {
                 let Some(timing) = timing else { return NO_CACHE };
                 let (max_age, stale) = self.ages(&timing, Spread(group as u8));
                 let while_revalidate = at_least_s.max(STALE_WHILE_REVALIDATE_S).clamp(0, stale);
-                let text = format!(
-                    "public, max-age={max_age}, stale-while-revalidate={while_revalidate}, stale-if-error={stale}"
-                );
+                // Not `public`: that would be for requests with credentials (RFC 9111, 5.2.2.9), of which there are none.
+                let text =
+                    format!("max-age={max_age}, stale-while-revalidate={while_revalidate}, stale-if-error={stale}");
                 HeaderValue::try_from(text).unwrap_or(NO_CACHE)
             })
         };
@@ -228,7 +228,7 @@ mod tests {
             let value = rhythm.cache_control(freshness);
             let parts: Vec<&str> = value.to_str().unwrap().split(", ").collect();
             let number = |n: usize| parts[n].split_once('=').unwrap().1.parse::<i64>().unwrap();
-            (number(1), number(2), number(3))
+            (number(0), number(1), number(2))
         };
         assert_eq!(said(current), (600, 15, 1260));
         assert_eq!(said(Freshness::Descended(timing, Spread::default())), (600, 600, 1260));
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(said(current), (1, 0, 0), "long overdue");
         let last = Timing { due: None, until: None, ..timing };
         assert_eq!(said(Freshness::Current(last, Spread::default())), (600, 15, 86_400));
-        assert_eq!(rhythm.cache_control(Freshness::Pinned), "public, max-age=604800, immutable");
+        assert_eq!(rhythm.cache_control(Freshness::Pinned), "max-age=604800, immutable");
         assert_eq!(rhythm.cache_control(Freshness::None), "no-cache");
         hands.set("2026-06-08T02:05:00Z".parse().unwrap());
         assert_eq!(said(current).0, 600, "a stamp ahead of the clock is not fresh for longer");

@@ -19,11 +19,10 @@ pub(super) const CORTE: HeaderName = HeaderName::from_static("corte");
 /// Its date and hour, as the authority wrote it: `2026-06-07T20:10:00-06:00`.
 pub(super) const CORTE_FECHA_HORA: HeaderName = HeaderName::from_static("corte-fecha-hora");
 
-/// SHA-256 of the whole representation, coded as it is (RFC 9530, section 3).
+/// SHA-256 of the whole representation, coded as it is (RFC 9530, section 3). `Content-Digest`, of the content of this very message
+/// (section 2), would say the same of a whole one; of a part it would have to be hashed on request, and anybody could keep our
+/// processors busy so.
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
-/// SHA-256 of the content of this very message (RFC 9530, section 2). Not on a part: it would have to be hashed on
-/// request, and anybody could keep our processors busy so.
-const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 
 const BYTES: HeaderValue = HeaderValue::from_static("bytes");
 /// This response may be one for the next (RFC 9842, section 2.1).
@@ -71,7 +70,6 @@ pub fn respond(answer: Answer, method: &Method, rhythm: &Rhythm) -> Response<Bod
             if let Some(lineage) = answer.lineage {
                 fields.insert(USE_AS_DICTIONARY, lineage.use_as_dictionary.clone());
             }
-            fields.insert(CONTENT_DIGEST, chosen.repr_digest.clone());
             fields.insert(CONTENT_LENGTH, chosen.length.clone());
             (StatusCode::OK, chosen.body.clone())
         }
@@ -139,13 +137,11 @@ pub fn respond(answer: Answer, method: &Method, rhythm: &Rhythm) -> Response<Bod
 fn representation(fields: &mut HeaderMap, content: &Content, chosen: &Representation, lineage: Option<&Lineage>) {
     fields.insert(CONTENT_TYPE, content.content_type.clone());
     fields.insert(ETAG, chosen.etag.clone());
-    if !chosen.coding.has_dictionary() {
-        fields.insert(ACCEPT_RANGES, BYTES);
-    }
     fields.insert(REPR_DIGEST, chosen.repr_digest.clone());
-    if chosen.coding != Coding::Identity {
-        fields.insert(CONTENT_ENCODING, HeaderValue::from_static(chosen.coding.name()));
-    }
+    match chosen.coding {
+        Coding::Identity => fields.insert(ACCEPT_RANGES, BYTES),
+        coding => fields.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name())),
+    };
     vary(fields, content, lineage);
 }
 

@@ -106,7 +106,7 @@ async fn look(target: &Target, asked: &Asked, clock: &Clock, progress: Arc<Progr
             break;
         }
     }
-    if target.is_secure {
+    if target.origin.is_secure {
         versions(&target, asked, &mut report.findings).await;
     }
     report
@@ -122,7 +122,7 @@ async fn second(target: &Target, asked: &Asked, found: &mut Findings) -> Option<
                 return Some(line);
             }
             // Over TLS the server has chosen it.
-            Err(why) if target.is_secure => found.fault("http", why),
+            Err(why) if target.origin.is_secure => found.fault("http", why),
             Err(why) => found.warn("http", format!("HTTP/1.1 only: {why}")),
         },
         Err(fault) => found.warn("http", format!("HTTP/1.1 only: {}", fault.why)),
@@ -249,7 +249,7 @@ fn election_time(answer: &Answer, told: &Estado, now: Timestamp, found: &mut Fin
 
 /// What the certificate is worth, now and at the close.
 fn certificate(target: &Target, asked: &Asked, secured: &Secured, told: &Estado, now: Timestamp, found: &mut Findings) {
-    let (chain, host) = (&secured.chain, target.host.as_str());
+    let (chain, host) = (&secured.chain, target.origin.host.as_str());
     let ends = asked.trusted.ends(chain, host).map_or("an unknown time".into(), |ends| ends.to_string());
     match told.closes.filter(|closes| *closes > now && !told.is_drill) {
         Some(closes) if asked.trusted.holds_at(chain, host, closes).is_err() => {

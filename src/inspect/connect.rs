@@ -158,7 +158,7 @@ pub async fn connect(
     way: Way,
 ) -> Result<(Box<dyn Stream>, Option<Secured>), NotConnected> {
     let stream = reach(target).await?;
-    if !target.is_secure {
+    if !target.origin.is_secure {
         return Ok((Box::new(stream), None));
     }
     let versions: &[_] = match versions {
@@ -167,7 +167,7 @@ pub async fn connect(
         Versions::Only12 => &[&TLS12],
     };
     let config = trusted.config(versions, way).ok_or("TLS cannot be set up")?;
-    let name = ServerName::try_from(target.host.clone()).map_err(|error| error.to_string())?;
+    let name = ServerName::try_from(target.origin.host.clone()).map_err(|error| error.to_string())?;
     let shaking = TlsConnector::from(Arc::new(config)).connect(name, stream);
     let stream = timeout(STEP_MAX, shaking).await.map_err(|_| "the TLS handshake takes too long")?;
     let stream = stream.map_err(|error| NotConnected::of_tls(&error))?;
@@ -185,7 +185,7 @@ pub async fn connect(
 }
 
 async fn reach(target: &Target) -> Result<TcpStream, String> {
-    let name = (target.host.as_str(), target.port);
+    let name = (target.origin.host.as_str(), target.origin.port);
     let looked_up = timeout(STEP_MAX, tokio::net::lookup_host(name)).await.map_err(|_| "the DNS takes too long")?;
     let addresses: Vec<SocketAddr> = looked_up.map_err(|error| error.to_string())?.take(ADDRESSES_MAX).collect();
     let mut why = "the name has no address".to_owned();

@@ -175,10 +175,10 @@ impl Line {
     }
 
     fn request(&self, wanted: &Wanted) -> Result<Request<String>, Failed> {
-        let (path, authority) = (&wanted.path, self.target.authority());
+        let (path, authority) = (&wanted.path, self.target.origin.authority());
         let uri = match self.way {
             Way::Http11 => path.clone(),
-            Way::Http2 => format!("{}://{authority}{path}", self.target.scheme()),
+            Way::Http2 => format!("{}{path}", self.target),
         };
         let mut builder = Request::builder().method(wanted.method.clone()).uri(uri);
         if self.way == Way::Http11 {

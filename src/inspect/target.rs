@@ -5,15 +5,13 @@ use std::str::FromStr;
 
 use http::Uri;
 
+use crate::base::origin::Origin;
 use crate::base::shown::Shown;
 
-/// A difusor's address: scheme, host and port. It publishes at the root.
+/// A difusor's address. It publishes at the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    pub is_secure: bool,
-    /// A name, or an address without brackets.
-    pub host: String,
-    pub port: u16,
+    pub origin: Origin,
 }
 
 /// Not the address of a difusor.
@@ -22,28 +20,17 @@ pub struct Target {
 pub struct NotATarget(Shown);
 
 impl Target {
-    /// `Host`, or `:authority`.
-    pub fn authority(&self) -> String {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        let usual = if self.is_secure { 443 } else { 80 };
-        if self.port == usual { host } else { format!("{host}:{}", self.port) }
-    }
-
-    pub fn scheme(&self) -> &'static str {
-        if self.is_secure { "https" } else { "http" }
-    }
-
     /// Where `Location: TO` leads from a clear port, if that is the same host: its root. From TLS nothing leads away: who
     /// has asked for it would not see that he gets something else.
     pub fn sent_to(&self, to: &str) -> Option<Target> {
-        if self.is_secure {
+        if self.origin.is_secure {
             return None;
         }
         let there: Target = to.split_at_checked(to.find("://")? + 3).and_then(|(scheme, rest)| {
             let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
             format!("{scheme}{}", &rest[..end]).parse().ok()
         })?;
-        there.host.eq_ignore_ascii_case(&self.host).then_some(there)
+        (there.origin.host == self.origin.host).then_some(there)
     }
 }
 
@@ -54,35 +41,15 @@ impl FromStr for Target {
         let fault = || NotATarget(Shown::text(text));
         let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
         let uri: Uri = whole.parse().map_err(|_| fault())?;
-        let is_secure = match uri.scheme_str() {
-            Some("https") => true,
-            Some("http") => false,
-            _ => return Err(fault()),
-        };
-        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@')).ok_or_else(fault)?;
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-        if host.is_empty() || !matches!(uri.path_and_query().map(|rest| rest.as_str()), None | Some("/" | "")) {
-            return Err(fault());
-        }
-        let has_port = authority.as_str().len() > authority.host().len();
-        let port = match authority.port_u16() {
-            Some(port) if port > 0 => port,
-            None if !has_port => {
-                if is_secure {
-                    443
-                } else {
-                    80
-                }
-            }
-            _ => return Err(fault()),
-        };
-        Ok(Target { is_secure, host, port })
+        let is_root = matches!(uri.path_and_query().map(|rest| rest.as_str()), None | Some("/" | ""));
+        let origin = Origin::of(&uri).filter(|_| is_root).ok_or_else(fault)?;
+        Ok(Target { origin })
     }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme(), self.authority())
+        self.origin.fmt(f)
     }
 }
 

@@ -65,14 +65,14 @@ pub enum DoorFault {
 impl Door {
     /// Looks the host up and sees whether it may be asked. `ca`: authorities besides those of this machine, in PEM.
     pub async fn open(site: Site, meant: Option<&str>, ca: Option<&Path>) -> Result<Door, DoorFault> {
-        let found = tokio::net::lookup_host((site.host.as_str(), site.port)).await;
-        let found = found.map_err(|why| DoorFault::Name { host: site.host.clone(), why })?;
+        let found = tokio::net::lookup_host((site.origin.host.as_str(), site.origin.port)).await;
+        let found = found.map_err(|why| DoorFault::Name { host: site.origin.host.clone(), why })?;
         let addresses: Vec<SocketAddr> = found.take(ADDRESSES_MAX).collect();
         let ips: Vec<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
         if !site.may_be_asked(&ips, meant) {
-            return Err(DoorFault::NotMeant { host: site.host });
+            return Err(DoorFault::NotMeant { host: site.origin.host });
         }
-        let tls = site.is_secure.then(|| connectors(ca)).transpose()?;
+        let tls = site.origin.is_secure.then(|| connectors(ca)).transpose()?;
         Ok(Door { site, addresses, tls, counts: Arc::default() })
     }
 
@@ -86,7 +86,7 @@ impl Door {
         self.counts.connections.fetch_add(1, Ordering::Relaxed);
         let stream = Counted { stream, counts: self.counts.clone() };
         let Some(tls) = &self.tls else { return Some(Box::new(stream)) };
-        let name = ServerName::try_from(self.site.host.clone()).ok()?;
+        let name = ServerName::try_from(self.site.origin.host.clone()).ok()?;
         let stream = timeout(STEP_MAX, tls[way as usize].connect(name, stream)).await.ok()?.ok()?;
         let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         (is_http2 == (way == Way::Http2)).then(|| Box::new(stream) as Box<dyn Stream>)

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::Uri;
 
 use super::keep::Mode;
+use crate::base::origin::Origin;
 use crate::base::shown::Shown;
 
 /// Files besides page and poll file that a reader looks at; the pages of a site ask for a handful.
@@ -55,13 +56,10 @@ impl Plan {
     }
 }
 
-/// Whom to ask: scheme, host, port, and the page.
+/// Whom to ask, and for which page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site {
-    pub is_secure: bool,
-    /// A name, or an address without brackets.
-    pub host: String,
-    pub port: u16,
+    pub origin: Origin,
     /// Path and query.
     pub page: String,
 }
@@ -76,51 +74,23 @@ impl FromStr for Site {
     fn from_str(text: &str) -> Result<Site, NotASite> {
         let fault = || NotASite(Shown::text(text));
         let uri: Uri = text.parse().map_err(|_| fault())?;
-        let is_secure = match uri.scheme_str() {
-            Some("https") => true,
-            Some("http") => false,
-            _ => return Err(fault()),
-        };
-        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@')).ok_or_else(fault)?;
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-        let has_port = authority.as_str().len() > authority.host().len();
-        let port = match authority.port_u16() {
-            Some(port) if port > 0 => port,
-            None if !has_port => {
-                if is_secure {
-                    443
-                } else {
-                    80
-                }
-            }
-            _ => return Err(fault()),
-        };
         let page = uri.path_and_query().map_or("/", |page| page.as_str()).to_owned();
-        if host.is_empty() { Err(fault()) } else { Ok(Site { is_secure, host, port, page }) }
+        Origin::of(&uri).map(|origin| Site { origin, page }).ok_or_else(fault)
     }
 }
 
 impl Site {
-    /// `Host`, or `:authority`.
-    pub fn authority(&self) -> String {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        if self.port == if self.is_secure { 443 } else { 80 } { host } else { format!("{host}:{}", self.port) }
-    }
-
-    pub fn scheme(&self) -> &'static str {
-        if self.is_secure { "https" } else { "http" }
-    }
-
     /// Whether a browser would use dictionaries here (RFC 9842, section 8; Secure Contexts, 3.1).
     pub fn is_trustworthy(&self) -> bool {
-        self.is_secure || self.host == "localhost" || self.host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+        let Origin { is_secure, host, .. } = &self.origin;
+        *is_secure || host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
     }
 
     /// Whether so many readers may be sent there: to this machine at once, to others only where the host's name is typed
     /// a second time. `addresses` are what the host's name leads to.
     pub fn may_be_asked(&self, addresses: &[IpAddr], meant: Option<&str>) -> bool {
         let is_here = !addresses.is_empty() && addresses.iter().all(IpAddr::is_loopback);
-        is_here || meant.is_some_and(|meant| meant.eq_ignore_ascii_case(&self.host))
+        is_here || meant.is_some_and(|meant| meant.eq_ignore_ascii_case(&self.origin.host))
     }
 }
 
@@ -137,7 +107,7 @@ mod tests {
             ("http://[::1]:80/", "::1", 80, "/"),
         ] {
             let site: Site = text.parse().unwrap();
-            assert_eq!((site.host.as_str(), site.port, site.page.as_str()), (host, port, page));
+            assert_eq!((site.origin.host.as_str(), site.origin.port, site.page.as_str()), (host, port, page));
         }
         for bad in ["", "127.0.0.1:8080", "ftp://a/", "http://u:p@a/", "http://a:0/", "http://a:x/", "/index.html"] {
             assert!(bad.parse::<Site>().is_err(), "{bad}");
@@ -160,7 +130,7 @@ mod tests {
         #[test]
         fn never_panics(text in "(https?://)?\\PC{0,30}") {
             if let Ok(site) = text.parse::<Site>() {
-                let _ = (site.authority(), site.is_trustworthy());
+                let _ = (site.origin.authority(), site.is_trustworthy());
             }
         }
     }

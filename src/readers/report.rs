@@ -86,7 +86,7 @@ impl Report {
             ms: spread(&corte.late),
         };
         Report {
-            url: format!("{}://{}{}", site.scheme(), site.authority(), site.page),
+            url: format!("{}{}", site.origin, site.page),
             took,
             readers: crowd.plan().readers,
             asked: tally.asked,

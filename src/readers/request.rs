@@ -32,8 +32,8 @@ impl Requests {
     /// `None` where a path is none.
     pub fn new(plan: &Plan, site: &Site) -> Option<Requests> {
         let one = |path: &str| {
-            let authority = site.authority();
-            let uri: Uri = format!("{}://{authority}{path}", site.scheme()).parse().ok()?;
+            let authority = site.origin.authority();
+            let uri: Uri = format!("{}{path}", site.origin).parse().ok()?;
             let is_path = path.starts_with('/') && uri.path_and_query()?.as_str() == path;
             let head = |codings: &str| {
                 format!(

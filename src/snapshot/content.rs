@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use super::compress::{Level, compress};
+use super::kind;
 use super::media::Media;
 use crate::base::digest::Digest;
 use crate::base::digests;
@@ -77,12 +78,15 @@ pub struct Representation {
     /// Strong (RFC 9110, 8.8.3): from content and coding, never from time or size.
     pub etag: HeaderValue,
     pub length: HeaderValue,
-    /// Of the coded bytes: `Repr-Digest` (RFC 9530, section 3), and, where they are the content that is sent,
-    /// `Content-Digest` (section 2).
+    /// Of the coded bytes: `Repr-Digest` (RFC 9530, section 3). Where the whole is sent, `Content-Digest` (section 2) would say
+    /// the same again.
     pub repr_digest: HeaderValue,
     /// The fields of a 200 that depend on content and coding alone, as HTTP/1.1 writes them, each with its line end;
     /// `Vary` depends on the path too.
     pub head: Bytes,
+    /// Those of them that other files have too, in memory that is theirs as well; and those that are its own.
+    pub kind: Bytes,
+    pub own: Bytes,
 }
 
 /// The bytes of a file, and every coding of them that pays.
@@ -214,20 +218,17 @@ impl Representation {
         }
         tag.push('"');
         let digest = digests::value(&digest);
-        let encoding = coding.letter().map(|_| format!("content-encoding: {}\r\n", coding.name())).unwrap_or_default();
-        let ranges = if coding.has_dictionary() { "" } else { "accept-ranges: bytes\r\n" };
-        let head = format!(
-            "content-type: {}\r\netag: {tag}\r\n{ranges}repr-digest: {digest}\r\ncontent-digest: {digest}\r\n\
-             {encoding}content-length: {}\r\n",
-            about.content_type,
-            body.len()
-        );
+        let kind = kind::lines(about.content_type, coding);
+        let own = format!("etag: {tag}\r\nrepr-digest: {digest}\r\ncontent-length: {}\r\n", body.len());
+        let head = Bytes::from([&kind, own.as_bytes()].concat());
         Representation {
             coding,
             etag: HeaderValue::try_from(tag).expect("base64url is a header value"),
             length: HeaderValue::from(body.len()),
             repr_digest: HeaderValue::try_from(digest).expect("Base64 is a header value"),
-            head: Bytes::from(head),
+            own: head.slice(kind.len()..),
+            head,
+            kind,
             body,
         }
     }
@@ -278,10 +279,9 @@ mod tests {
             let said = digests::sha256([rep.repr_digest.as_bytes()]);
             assert_eq!(said, Ok(Some(Digest::of(&rep.body))), "{:?}", rep.coding);
             let head = str::from_utf8(&rep.head).unwrap();
-            for name in ["repr-digest", "content-digest"] {
-                let line = format!("\r\n{name}: {}\r\n", rep.repr_digest.to_str().unwrap());
-                assert!(head.contains(&line), "{head}");
-            }
+            let line = format!("\r\nrepr-digest: {}\r\n", rep.repr_digest.to_str().unwrap());
+            assert!(head.contains(&line), "{head}");
+            assert_eq!([&rep.kind[..], &rep.own].concat(), rep.head);
         }
     }
 

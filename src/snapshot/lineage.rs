@@ -25,6 +25,8 @@ pub struct Lineage {
     pub use_as_dictionary: HeaderValue,
     /// `Vary` and `Use-As-Dictionary` as HTTP/1.1 writes them, each with its line end.
     pub head: Bytes,
+    /// `Use-As-Dictionary` alone, of it.
+    pub own: Bytes,
     /// The latest dictionary first.
     differences: Vec<Arc<Difference>>,
 }
@@ -32,8 +34,9 @@ pub struct Lineage {
 impl Lineage {
     fn new(use_as_dictionary: HeaderValue, differences: Vec<Arc<Difference>>) -> Lineage {
         let value = use_as_dictionary.to_str().unwrap_or_default();
-        let head = format!("vary: {VARY}\r\nuse-as-dictionary: {value}\r\n").into();
-        Lineage { use_as_dictionary, head, differences }
+        let head = Bytes::from(format!("vary: {VARY}\r\nuse-as-dictionary: {value}\r\n"));
+        let own = head.slice("vary: \r\n".len() + VARY.len()..);
+        Lineage { use_as_dictionary, head, own, differences }
     }
 
     /// What may be sent to a client that has this dictionary.

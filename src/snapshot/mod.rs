@@ -8,6 +8,7 @@ mod compress;
 mod content;
 mod difference;
 mod edition;
+mod kind;
 mod lineage;
 pub mod media;
 pub mod negotiate;

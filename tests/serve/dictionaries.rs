@@ -1,16 +1,18 @@
 //! Differences from earlier cortes (RFC 9842): on the wire, and in a real browser, which reads them with code that is not ours.
 
+use std::io::Read;
 use std::time::Duration;
 
 use base64ct::{Base64, Encoding};
 use difusor::base::clock::Monotonic;
 use difusor::base::digest::Digest;
+use difusor::base::digests;
 use difusor::snapshot::{Coding, decode};
 
 use crate::common::server::{LOOK_EVERY, Setup, Site, until};
 use crate::common::verbs::difusor;
 use crate::common::webdriver::Browser;
-use crate::common::wire::{Response, Talk};
+use crate::common::wire::{Response, Talk, ways};
 use crate::common::{Tree, corte};
 
 /// The cortes of the test, the first to come first.
@@ -99,9 +101,7 @@ fn who_has_an_earlier_corte_gets_the_difference_from_it() {
     assert_eq!((got.status, got.field("content-encoding")), (200, Some("dcz")), "{}", got.head);
     assert!(decode(&got.body, Coding::Dcz, &actas(0), actas(1).len()).unwrap() == actas(1));
     let digest = format!("sha-256=:{}:", Base64::encode_string(Digest::of(&got.body).as_bytes()));
-    for field in ["repr-digest", "content-digest"] {
-        assert_eq!(got.field(field), Some(&*digest), "{}", got.head);
-    }
+    assert_eq!((got.field("repr-digest"), got.field("content-digest")), (Some(&*digest), None), "{}", got.head);
     assert_eq!((got.field("accept-ranges"), got.field("corte")), (None, Some(IDS[1])));
     for n in 2..7 {
         deliver(&site, n);
@@ -135,6 +135,54 @@ fn who_has_an_earlier_corte_gets_the_difference_from_it() {
         let got = talk.get(&path, &having(&actas(5)));
         assert_eq!((got.status, got.field("use-as-dictionary")), (200, None), "{}", got.head);
         assert!(!got.field("vary").unwrap_or_default().contains("dictionary"), "{}", got.head);
+    }
+}
+
+/// What a response decodes to for who has `dictionary`: heads as RFC 9842 has them, the rest by the decoders' own crates.
+fn decoded(response: &Response, dictionary: &[u8]) -> Vec<u8> {
+    let (hash, mut out) = (Digest::of(dictionary), Vec::new());
+    let begins = |magic: &[u8]| {
+        let rest = response.body.strip_prefix(magic).and_then(|rest| rest.strip_prefix(&hash.as_bytes()[..]));
+        rest.unwrap_or_else(|| panic!("{}", response.head))
+    };
+    match response.field("content-encoding") {
+        Some("dcb") => {
+            let coded = begins(b"\xffDCB");
+            let mut decoder = brotli::Decompressor::new_with_custom_dict(coded, 4096, dictionary.to_vec().into());
+            decoder.read_to_end(&mut out).unwrap();
+        }
+        Some("dcz") => {
+            let coded = begins(b"\x5e\x2a\x4d\x18\x20\0\0\0");
+            zstd::Decoder::with_ref_prefix(coded, dictionary).unwrap().read_to_end(&mut out).unwrap();
+        }
+        other => panic!("no difference but {other:?}: {}", response.head),
+    }
+    out
+}
+
+#[test]
+fn differences_come_over_every_protocol() {
+    // Over TLS under a name that is not this machine's.
+    let site = Setup::both(&["prep.example.mx"]).start();
+    deliver(&site, 0);
+    deliver(&site, 1);
+    site.log_line_within(PATIENCE, &["differences from earlier cortes are ready", IDS[1]]);
+    let named =
+        |bytes: &[u8]| format!("Available-Dictionary: :{}:", Base64::encode_string(Digest::of(bytes).as_bytes()));
+    for way in ways(&site, "prep.example.mx") {
+        for coding in ["dcb", "dcz"] {
+            let accept = format!("Accept-Encoding: gzip, br, zstd, {coding}");
+            let got = way.get(ACTAS, &[&accept, &named(&actas(0))]);
+            assert_eq!((got.status, got.field("content-encoding")), (200, Some(coding)), "{way:?} {}", got.head);
+            assert!(decoded(&got, &actas(0)) == actas(1), "{way:?} {coding}: the authority's, byte for byte");
+            let digest = digests::value(&Digest::of(&got.body));
+            assert_eq!(got.field("repr-digest"), Some(&*digest), "{way:?} {}", got.head);
+            assert_eq!(got.field("content-length"), Some(&*got.body.len().to_string()), "{way:?}");
+            assert_eq!(got.field("vary"), Some("accept-encoding, available-dictionary"), "{way:?}");
+            assert_eq!(got.field("use-as-dictionary"), Some("match=\"/datos/actas.csv\""), "{way:?}");
+            let other = way.get(ACTAS, &[&accept, &named(b"nobody has it")]);
+            assert!(!is_difference(&other) && other.decoded() == actas(1), "{way:?} {}", other.head);
+        }
     }
 }
 

@@ -95,7 +95,7 @@ fn earlier_cortes_stay_reachable_under_their_ids() {
             let got = pinned(n, path);
             assert_eq!((got.status, got.field("corte")), (200, Some(&*id)), "{n}{path}");
             assert_eq!(got.body, package(n).bytes(&format!("sitio/{file}")));
-            assert_eq!(got.field("cache-control"), Some("public, max-age=604800, immutable"));
+            assert_eq!(got.field("cache-control"), Some("max-age=604800, immutable"));
         }
         assert_eq!(pinned(n, "/.prep/SHA256SUMS").body, package(n).bytes("SHA256SUMS"));
         assert_eq!(pinned(n, "/nada").status, 404);

@@ -26,9 +26,9 @@ use crate::http::watch::Owed;
 use crate::portal::Notice;
 use crate::proxy::instant::{Glance, is_brief};
 use crate::proxy::interim::Early;
-use crate::snapshot::Showing;
+use crate::snapshot::{Content, Showing};
 
-/// Of 304 where the coding was chosen.
+/// Where the coding was chosen.
 static VARY: Bytes = Bytes::from_static(b"vary: accept-encoding\r\n");
 /// And where it may be a difference (RFC 9842, section 6.2).
 static VARY_BOTH: Bytes = Bytes::from_static(b"vary: accept-encoding, available-dictionary\r\n");
@@ -173,7 +173,7 @@ fn glance(head: &Head, host: &str, way: &Way, showing: &Showing, reply: &mut Rep
     let (encoder, out) = (&mut *reply.encoder, &mut *reply.out);
     encoder.begin(found.status().as_u16(), out);
     if let Some(corte) = corte.filter(|_| way.route.results) {
-        book::phrase(&[Some(&corte.head), None, None, None], None, |phrase| encoder.phrase(phrase, out));
+        book::phrase(&[Some(&corte.head), None, None], None, |phrase| encoder.phrase(phrase, out));
     }
     packed::write(found.lines.bytes(), found.is_known.then_some(is_brief), out);
     if found.is_negotiated {
@@ -215,29 +215,34 @@ fn say(answer: Answer, method: &Method, service: &Service, reply: &mut Reply) ->
         What::Whole(content, chosen) => {
             encoder.begin(200, out);
             let dated = corte.filter(|_| answer.freshness != Freshness::Own).map(|corte| &corte.last_modified_head);
-            let parts = [dated, corte.map(|corte| &corte.head), Some(&signs.head), None];
+            let parts = [dated, corte.map(|corte| &corte.head), Some(&signs.head)];
             book::phrase(&parts, Some((rhythm, answer.freshness)), |phrase| encoder.phrase(phrase, out));
-            packed::write(&chosen.head, None, out);
-            match answer.lineage {
-                Some(lineage) => packed::write(&lineage.head, None, out),
-                None if content.is_negotiated() => packed::write(&VARY, None, out),
-                None => {}
+            // By itself: all files have the other phrase alike.
+            let kind = [Some(&chosen.kind), vary(&answer, content), None];
+            book::phrase(&kind, None, |phrase| encoder.phrase(phrase, out));
+            packed::write(&chosen.own, None, out);
+            if let Some(lineage) = answer.lineage {
+                packed::write(&lineage.own, None, out);
             }
             if *method == Method::HEAD { Bytes::new() } else { chosen.body.clone() }
         }
         What::NotModified(content, etag) => {
             encoder.begin(304, out);
-            let vary = match answer.lineage {
-                Some(_) => Some(&VARY_BOTH),
-                None => Some(&VARY).filter(|_| content.is_negotiated()),
-            };
-            let parts = [vary, corte.map(|corte| &corte.head), Some(&signs.brief), None];
+            let parts = [vary(&answer, content), corte.map(|corte| &corte.head), Some(&signs.brief)];
             book::phrase(&parts, Some((rhythm, answer.freshness)), |phrase| encoder.phrase(phrase, out));
             out.extend_from_slice(ETAG);
             encoder::string(etag.as_bytes(), out);
             Bytes::new()
         }
         _ => write(respond(answer, method, rhythm), service, reply),
+    }
+}
+
+/// What the choice depended on.
+fn vary(answer: &Answer, content: &Content) -> Option<&'static Bytes> {
+    match answer.lineage {
+        Some(_) => Some(&VARY_BOTH),
+        None => Some(&VARY).filter(|_| content.is_negotiated()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What many responses of a core say alike, as phrases that connections put into their tables: the corte, the state, freshness and
-//! date. A phrase is made when one of them changes, which is once a second, and not for each response.
+//! date, which all files have in common, and media type and coding, which those of a kind have. A phrase is made when one of them
+//! changes, which is once a second, and not for each response.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -11,7 +12,7 @@ use super::packed::fields;
 use crate::http::freshness::{Freshness, Rhythm};
 
 /// Sets of lines in one phrase.
-pub const PARTS: usize = 4;
+pub const PARTS: usize = 3;
 /// Places for phrases, of which each has one; another's that has the same comes in its stead. 200 and 304 of each freshness, for
 /// each group of connections, and as many again around a swap, are some 150.
 const PLACES: usize = 512;
@@ -88,8 +89,11 @@ impl Book {
     }
 
     fn number(&mut self, line: &[u8]) -> u64 {
-        if let Some((number, _)) = self.words.iter().find(|(_, known)| **known == *line) {
-            return *number;
+        let at = self.words.iter().position(|(_, known)| **known == *line);
+        if let Some(word) = at.and_then(|at| self.words.remove(at)) {
+            // What is said still is not forgotten over the lifetimes of each second: it would come back as another word.
+            self.words.push_front(word);
+            return self.words[0].0;
         }
         self.given += 1;
         self.words.truncate(WORDS_MAX - 1);

@@ -67,12 +67,14 @@ pub struct Encoder {
     unsaid: Option<(usize, usize)>,
     /// Entries that were ever put into the table.
     put: u64,
-    memo: Memo,
+    /// The one that was used last is the first: a response has two phrases.
+    memos: [Memo; 2],
 }
 
 impl Default for Encoder {
     fn default() -> Encoder {
-        Encoder { entries: VecDeque::new(), size: 0, max: TABLE_BYTES, unsaid: None, put: 0, memo: Memo::default() }
+        let memos = Default::default();
+        Encoder { entries: VecDeque::new(), size: 0, max: TABLE_BYTES, unsaid: None, put: 0, memos }
     }
 }
 
@@ -115,15 +117,19 @@ impl Encoder {
 
     /// Writes a phrase.
     pub fn phrase(&mut self, phrase: &Phrase, out: &mut Vec<u8>) {
-        if self.memo.phrase == phrase.number && self.memo.put == self.put {
-            return out.extend_from_slice(&self.memo.bytes);
+        let is_it = |memo: &Memo| memo.phrase == phrase.number && memo.put == self.put;
+        if !is_it(&self.memos[0]) {
+            self.memos.swap(0, 1);
+        }
+        if is_it(&self.memos[0]) {
+            return out.extend_from_slice(&self.memos[0].bytes);
         }
         let (begin, before) = (out.len(), self.put);
         for word in &phrase.words {
             self.word(word, &phrase.literals[word.literal.clone()], out);
         }
         if self.put == before && out.len() - begin <= MEMO_BYTES {
-            self.memo = Memo { phrase: phrase.number, put: before, bytes: out[begin..].to_vec() };
+            self.memos[0] = Memo { phrase: phrase.number, put: before, bytes: out[begin..].to_vec() };
         }
     }
 
