@@ -3,15 +3,16 @@
 
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::task::{Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::Empty;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::body::Body;
 use super::onward::Onward;
@@ -47,7 +48,8 @@ where
     let Awaited { onward, request } = awaited;
     let (early, coming) = Early::new();
     let is_head = *request.method() == Method::HEAD;
-    let answer = onward.answer(request.map(|()| Empty::new()), service.seat.hold(), None, Some(early));
+    // Where it is made: what has room for an exchange is not moved about.
+    let answer = pin!(onward.answer(request.map(|()| Empty::new()), service.seat.hold(), None, Some(early)));
     let response = last(wait(stream, answer, coming, inbox).await?, &service.seat);
     let goes_on = !service.seat.has_said_close();
     let (mut head, body) = response.into_parts();
@@ -65,32 +67,40 @@ where
 /// for; one that has only stopped sending still wants it.
 async fn wait<S>(
     stream: &mut S,
-    answer: impl Future<Output = Response<Body>>,
+    mut answer: Pin<&mut impl Future<Output = Response<Body>>>,
     mut coming: Coming,
     inbox: &mut BytesMut,
 ) -> io::Result<Response<Body>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut answer = pin!(answer);
     let mut is_open = true;
     let response = loop {
         // As much as is read at once anyway; the rest waits in the kernel.
         let has_room = inbox.len() < READ_BYTES;
-        if has_room {
-            inbox.reserve(READ_BYTES);
-        }
         tokio::select! {
             biased;
-            Some(interim) = coming.recv() => say(stream, &interim).await?,
-            response = &mut answer => break response,
-            read = stream.read_buf(inbox), if is_open && has_room => is_open = read? > 0,
+            interim = coming.recv() => say(stream, &interim).await?,
+            response = answer.as_mut() => break response,
+            read = more(stream, inbox), if is_open && has_room => is_open = read? > 0,
         }
     };
-    while let Ok(interim) = coming.try_recv() {
+    while let Some(interim) = coming.try_recv() {
         say(stream, &interim).await?;
     }
     Ok(response)
+}
+
+/// Reads what has come. Most send nothing meanwhile, and need no room for it.
+async fn more<S: AsyncRead + Unpin>(stream: &mut S, inbox: &mut BytesMut) -> io::Result<usize> {
+    poll_fn(|cx| {
+        let mut room = [const { MaybeUninit::uninit() }; READ_BYTES];
+        let mut read = ReadBuf::uninit(&mut room);
+        ready!(Pin::new(&mut *stream).poll_read(cx, &mut read))?;
+        inbox.extend_from_slice(read.filled());
+        Poll::Ready(Ok(read.filled().len()))
+    })
+    .await
 }
 
 async fn say<S: AsyncWrite + Unpin>(stream: &mut S, interim: &Response<()>) -> io::Result<()> {

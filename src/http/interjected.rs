@@ -57,13 +57,13 @@ impl Words {
         let answer = loop {
             tokio::select! {
                 biased;
-                Some(interim) = coming.recv() => self.say(&interim),
+                interim = coming.recv() => self.say(&interim),
                 answer = &mut answer => break answer,
             }
             // So that there is a flush for it.
             tokio::task::yield_now().await;
         };
-        while let Ok(interim) = coming.try_recv() {
+        while let Some(interim) = coming.try_recv() {
             self.say(&interim);
         }
         poll_fn(|cx| self.poll_said(cx)).await;
@@ -154,9 +154,9 @@ mod tests {
     use hyper::service::service_fn;
     use hyper_util::rt::TokioIo;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-    use tokio::sync::mpsc;
 
     use super::*;
+    use crate::proxy::interim::Early;
 
     const EARLY: &str = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
 
@@ -173,13 +173,13 @@ mod tests {
         let service = service_fn(move |_: Request<hyper::body::Incoming>| {
             let words = words.clone();
             async move {
-                let (early, coming) = mpsc::channel(2);
-                early.try_send(hints()).unwrap();
+                let (early, coming) = Early::new();
+                early.pass(hints());
                 let answer = async {
                     for _ in 0..3 {
                         tokio::task::yield_now().await;
                     }
-                    early.try_send(hints()).unwrap();
+                    early.pass(hints());
                     let mut response = Response::new(Full::new(Bytes::from("x".repeat(body))));
                     response.headers_mut().insert("date", "-".parse().unwrap());
                     response

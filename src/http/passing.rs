@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::body::Body;
-use super::service::{Decided, Service, Site};
+use super::service::{Decided, Service, Site, is_usable};
 use super::two::connection::{Answered, Answers, Reply};
 use super::two::exchange::{Bridge, Upload};
 use super::two::head::Head;
@@ -152,6 +152,18 @@ async fn two_hosts_and_none_go_nowhere() {
     }
     let other = Request::get("https://a/").header("host", "b").body(()).unwrap();
     assert_eq!(http2(&site, vec![other]).await[0].status(), 400);
+}
+
+#[test]
+fn what_may_name_a_host_to_an_origin() {
+    for host in ["a", "a.b-c_d", "192.0.2.1:8080", "a:0", "a:65535", "a:00080", "[::1]", "[2001:db8::1]:443"] {
+        assert!(is_usable(host), "{host}");
+    }
+    let bad =
+        ["", ":80", "a:", "a:65536", "a:99999999999", "a:+8", "a:8:8", "a,b", "b@a", "a b", "a/b", "é", "[]", "[a]"];
+    for host in bad.iter().chain(&["[::1", "::1", "[::1]x", "[::1]:", "[::1]:x", "[::1]]", "a[::1]"]) {
+        assert!(!is_usable(host), "{host}");
+    }
 }
 
 #[tokio::test]

@@ -155,16 +155,28 @@ pub fn usable(host: &str) -> Option<Authority> {
 
 /// The same without making one.
 pub fn is_usable(host: &str) -> bool {
-    let (name, port) = match host.rfind(':').filter(|at| !host[*at..].contains(']')) {
-        Some(at) => (&host[..at], Some(&host[at + 1..])),
-        None => (host, None),
+    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);
+    let (is_name, rest) = match host.strip_prefix('[') {
+        Some(inside) => match inside.split_once(']') {
+            Some((address, rest)) => (address.parse::<Ipv6Addr>().is_ok(), rest.as_bytes()),
+            None => return false,
+        },
+        None => {
+            let length = host.bytes().take_while(is_of_name).count();
+            (length > 0, &host.as_bytes()[length..])
+        }
     };
-    let is_port = port.is_none_or(|port| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok());
-    let is_name = match name.strip_prefix('[') {
-        Some(rest) => rest.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
-        None => !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)),
-    };
-    is_name && is_port
+    is_name && (rest.is_empty() || is_port(rest))
+}
+
+/// A colon and a number of 16 bits.
+fn is_port(rest: &[u8]) -> bool {
+    let Some((b':', digits @ [_, ..])) = rest.split_first() else { return false };
+    let number = digits.iter().try_fold(0_u32, |number, digit| {
+        let digit = digit.is_ascii_digit().then(|| u32::from(digit - b'0'))?;
+        Some(number * 10 + digit).filter(|number| *number <= u32::from(u16::MAX))
+    });
+    number.is_some()
 }
 
 impl Service {

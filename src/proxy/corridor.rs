@@ -70,7 +70,7 @@ pub struct Failed {
 
 /// See above.
 pub struct Corridor {
-    name: String,
+    name: Arc<str>,
     routes: Vec<Arc<Route>>,
     upstreams: Vec<Upstream>,
     object_bytes: usize,
@@ -93,7 +93,7 @@ impl Corridor {
         let store = Arc::new(Store::new(settings.memory_bytes));
         Corridor {
             signature: instant::signature(&settings.name),
-            name: settings.name,
+            name: settings.name.into(),
             beginnings: Beginning::of_all(&settings.upstreams),
             press: Press::start(store.clone()),
             tallies: routes.iter().map(|route| Tally::new(route, metrics, &clock)).collect(),
@@ -195,6 +195,10 @@ impl Corridor {
 
     /// Our name in `Via` and `Cache-Status`.
     pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn shared_name(&self) -> &Arc<str> {
         &self.name
     }
 

@@ -131,7 +131,14 @@ impl Errand {
     pub(super) async fn send(&self, asking: &About) -> Result<Response<Arriving>, Failure> {
         let upstream = self.corridor.upstream(&self.route);
         let client = self.client.from.ip();
-        let mut fields = forward::fields(&self.asked, &self.route, upstream.plan(), client, self.corridor.name())?;
+        let mut fields = forward::fields(
+            &self.asked,
+            self.asked.headers.clone(),
+            &self.route,
+            upstream.plan(),
+            client,
+            self.corridor.name(),
+        )?;
         forward::ask_for_all(&mut fields, &self.route);
         match asking {
             About::Anything => {}
@@ -143,10 +150,8 @@ impl Errand {
         *request.method_mut() = Method::GET;
         *request.uri_mut() = self.address.clone();
         *request.headers_mut() = fields;
-        if let Some(early) = &self.early {
-            early.listen(&mut request, self.corridor.name());
-        }
-        upstream.send_within(request, self.client, self.corridor.times(&self.route)).await
+        let hearing = self.early.as_ref().map(|early| early.hearing(self.corridor.shared_name()));
+        upstream.send_within(request, self.client, self.corridor.times(&self.route), hearing).await
     }
 
     /// What is stored, renewed by a 304 and stored again; `None` where the 304 is about something else (4.3.4), or

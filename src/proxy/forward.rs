@@ -63,9 +63,15 @@ pub fn address(route: &Route, is_secure: bool, host: &HostOut, asked: &Uri, fiel
     Uri::builder().scheme(scheme).authority(host).path_and_query(target).build().ok()
 }
 
-/// The fields that go upstream. `own`: our name in `Via`.
-pub fn fields(asked: &Parts, route: &Route, plan: &Plan, client: IpAddr, own: &str) -> Result<HeaderMap, Failure> {
-    let mut fields = asked.headers.clone();
+/// What of `fields`, the request's, goes upstream. `own`: our name in `Via`.
+pub fn fields(
+    asked: &Parts,
+    mut fields: HeaderMap,
+    route: &Route,
+    plan: &Plan,
+    client: IpAddr,
+    own: &str,
+) -> Result<HeaderMap, Failure> {
     if hops::is_loop(&fields, own) {
         return Err(Failure::Loop);
     }
@@ -161,7 +167,8 @@ mod tests {
     /// Whether a field reaches the origin with a request of its client's own, and with one for all.
     fn reaches(name: &str, route: &Route) -> (bool, bool) {
         let (asked, ()) = Request::get("http://a/").header(name, "1").body(()).unwrap().into_parts();
-        let mut fields = fields(&asked, route, &plan(), [192, 0, 2, 1].into(), "difusor").unwrap();
+        let mut fields =
+            fields(&asked, asked.headers.clone(), route, &plan(), [192, 0, 2, 1].into(), "difusor").unwrap();
         let own = fields.contains_key(name);
         ask_for_all(&mut fields, route);
         (own, fields.contains_key(name))

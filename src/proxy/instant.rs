@@ -112,7 +112,8 @@ impl Corridor {
             return None;
         }
         self.beginning(route).write(route, asked, room)?;
-        let (stored, now) = (self.store().only(room)?, self.now());
+        let now = self.now();
+        let stored = self.store().only(room, now)?;
         if !stored.is_ready(now) || !stored.is_for_codings(asked.accept_encoding)? {
             return None;
         }

@@ -1,12 +1,13 @@
 //! Interim responses of an origin (RFC 9110, 15.2): 103 (RFC 8297) and its like, passed on to the one whose request it was.
 //! 100 and 101 are each connection's own.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use http::header::{CONTENT_LENGTH, HeaderMap};
-use http::{Request, Response, StatusCode, Version};
-use tokio::sync::mpsc;
+use http::{Response, StatusCode, Version};
 
 use super::hops;
 
@@ -15,36 +16,75 @@ const PASSED_MOST: usize = 8;
 /// Bytes of one's fields. Links to preload are some hundred.
 const FIELDS_BYTES: usize = 8 << 10;
 
+/// What has been told and not yet heard. Every request has one and hardly any has anything in it, so it is small.
+#[derive(Default)]
+struct Told {
+    passed: usize,
+    waiting: VecDeque<Response<()>>,
+    listener: Option<Waker>,
+}
+
+type Shared = Arc<Mutex<Told>>;
+
+fn lock(shared: &Shared) -> MutexGuard<'_, Told> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// What comes before the answer, as its receiver reads it.
-pub type Coming = mpsc::Receiver<Response<()>>;
+pub struct Coming(Shared);
+
+impl Coming {
+    /// The next one; pending also where there never will be one.
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Response<()>> {
+        let mut told = lock(&self.0);
+        if let Some(response) = told.waiting.pop_front() {
+            return Poll::Ready(response);
+        }
+        if !told.listener.as_ref().is_some_and(|listener| listener.will_wake(cx.waker())) {
+            told.listener = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    pub async fn recv(&mut self) -> Response<()> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// The next one, if it is there.
+    pub fn try_recv(&mut self) -> Option<Response<()>> {
+        lock(&self.0).waiting.pop_front()
+    }
+}
 
 /// Where interim responses of one request go; whoever has it may be gone.
 #[derive(Clone)]
-pub struct Early {
-    to: mpsc::Sender<Response<()>>,
-    passed: Arc<AtomicUsize>,
-}
+pub struct Early(Shared);
 
 impl Early {
     pub fn new() -> (Early, Coming) {
-        let (to, coming) = mpsc::channel(PASSED_MOST);
-        (Early { to, passed: Arc::default() }, coming)
+        let shared = Shared::default();
+        (Early(shared.clone()), Coming(shared))
     }
 
-    /// Whoever sends `request` tells of what comes before its answer.
-    pub fn listen<B>(&self, request: &mut Request<B>, name: &str) {
-        request.extensions_mut().insert(Hearing { early: self.clone(), name: name.into() });
+    /// For whoever sends the request. `name`: ours in `Via`.
+    pub fn hearing(&self, name: &Arc<str>) -> Hearing {
+        Hearing { early: self.clone(), name: name.clone() }
     }
 
-    fn pass(&self, response: Response<()>) {
-        if self.passed.fetch_add(1, Relaxed) < PASSED_MOST {
-            // There is room for all; a client that is gone misses nothing.
-            let _ = self.to.try_send(response);
+    pub fn pass(&self, response: Response<()>) {
+        let mut told = lock(&self.0);
+        if told.passed == PASSED_MOST {
+            return;
         }
+        told.passed += 1;
+        told.waiting.push_back(response);
+        let listener = told.listener.take();
+        drop(told);
+        listener.inspect(Waker::wake_by_ref);
     }
 }
 
-/// Where a request says it wants to hear of them: an extension of it.
+/// Who is told of what comes before a response.
 #[derive(Clone)]
 pub struct Hearing {
     early: Early,
@@ -111,10 +151,9 @@ mod tests {
     #[test]
     fn no_more_than_a_few() {
         let (early, mut coming) = Early::new();
-        for _ in 0..PASSED_MOST * 2 {
+        for passed in 0..PASSED_MOST * 2 {
             early.pass(Response::new(()));
-            assert!(coming.try_recv().is_ok() || early.passed.load(Relaxed) > PASSED_MOST);
+            assert_eq!(coming.try_recv().is_some(), passed < PASSED_MOST);
         }
-        assert!(coming.try_recv().is_err());
     }
 }

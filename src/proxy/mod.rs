@@ -33,6 +33,7 @@ mod press;
 #[cfg(test)]
 mod properties;
 pub mod purge;
+mod recent;
 mod renew;
 pub mod reply;
 pub mod request;

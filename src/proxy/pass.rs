@@ -43,9 +43,10 @@ pub async fn pass(
     detail: Option<&'static str>,
     key: Option<&Key>,
 ) -> Result<Response<Passing>, Failed> {
-    let (head, body) = asked.request.into_parts();
+    let (mut head, body) = asked.request.into_parts();
     let upstream = corridor.upstream(route);
-    let failed = |failure| corridor.failed(route, failure, why, head.uri.path());
+    let path = head.uri.clone();
+    let failed = |failure| corridor.failed(route, failure, why, path.path());
     if use_of(&head.method) == Use::Answer && route.cache && request::Directives::read(&head.headers).only_if_cached {
         return Err(failed(Failure::NotStored));
     }
@@ -55,19 +56,22 @@ pub async fn pass(
     let plan = upstream.plan();
     let address = forward::address(route, plan.tls.is_some(), &plan.host, &head.uri, &head.headers)
         .ok_or_else(|| failed(Failure::RequestMalformed))?;
-    let fields = forward::fields(&head, route, plan, asked.client.from.ip(), corridor.name()).map_err(failed)?;
+    // Most are looked at no more.
+    let is_over = key.is_none() && use_of(&head.method) == Use::Answer;
+    let fields = if is_over { std::mem::take(&mut head.headers) } else { head.headers.clone() };
+    let fields =
+        forward::fields(&head, fields, route, plan, asked.client.from.ip(), corridor.name()).map_err(failed)?;
     let mut request = Request::new(body);
     *request.method_mut() = head.method.clone();
     *request.uri_mut() = address.clone();
     *request.headers_mut() = fields;
-    if let Some(early) = &asked.early {
-        early.listen(&mut request, corridor.name());
-    }
+    let hearing = asked.early.as_ref().map(|early| early.hearing(corridor.shared_name()));
     let begun = corridor.now();
-    let response = upstream.send_within(request, asked.client, corridor.times(route)).await.map_err(|failure| {
-        corridor.tally(route).failed(&plan.name, failure);
-        failed(failure)
-    })?;
+    let response =
+        upstream.send_within(request, asked.client, corridor.times(route), hearing).await.map_err(|failure| {
+            corridor.tally(route).failed(&plan.name, failure);
+            failed(failure)
+        })?;
     outdate(corridor, route, &head, &address, &response);
     if let Some(key) = key.filter(|_| head.method == Method::HEAD && response.status() == StatusCode::OK) {
         let said = Said {

@@ -14,6 +14,7 @@ use super::failure::Failure;
 use super::key::Key;
 use super::partial::Partial;
 use super::purge::Purge;
+use super::recent::Recent;
 pub use super::stored::Stored;
 use super::written::Written;
 
@@ -104,6 +105,7 @@ impl Known {
 /// See above.
 pub struct Store {
     held: Cache<Key, Known>,
+    recent: Recent,
     written: Written,
     /// Purges so far: what was asked for before one must not be stored as new after it.
     purges: AtomicU64,
@@ -114,7 +116,7 @@ impl Store {
         let weigh =
             |key: &Key, known: &Known| u32::try_from(OVERHEAD_BYTES + key.len() + known.bytes()).unwrap_or(u32::MAX);
         let held = Cache::builder().max_capacity(memory_bytes).weigher(weigh).build();
-        Store { held, written: Written::new(), purges: AtomicU64::new(0) }
+        Store { held, recent: Recent::new(), written: Written::new(), purges: AtomicU64::new(0) }
     }
 
     fn known(&self, key: &str) -> Option<Known> {
@@ -127,10 +129,13 @@ impl Store {
         (known.variants().find(|one| one.is_for(request)).cloned(), known.newest.is_some())
     }
 
-    /// The newest response of a key, where there is no other: without regard to whom it is for.
-    pub fn only(&self, key: &str) -> Option<Arc<Stored>> {
-        let known = self.known(key)?;
-        if known.rest.as_ref().is_some_and(|rest| !rest.older.is_empty()) { None } else { known.newest }
+    /// The newest response of a key, where there is no other: without regard to whom it is for. What is let go of for want of
+    /// room may be found until the next second.
+    pub fn only(&self, key: &str, now: u64) -> Option<Arc<Stored>> {
+        self.recent.find(key, now, || {
+            let known = self.known(key)?;
+            if known.rest.as_ref().is_some_and(|rest| !rest.older.is_empty()) { None } else { known.newest }
+        })
     }
 
     /// What the newest response says of who shares its answer: requests that differ in it must not wait for each other.
@@ -237,6 +242,7 @@ impl Store {
         }
         if has_more {
             self.written.note(address);
+            self.recent.all_changed();
         }
     }
 
@@ -252,6 +258,7 @@ impl Store {
                 true => Op::Nop,
             }
         });
+        self.recent.changed(key);
     }
 
     /// Forgets what is meant, or has it validated; how many keys had any of it. Nothing of it is found afterwards, and what is
@@ -464,12 +471,12 @@ mod tests {
         store.outdate("http://a/b", true);
         assert!(store.find(&keys[0], &none).0.unwrap().outdated);
         for key in &keys[1..] {
-            assert!(!store.find(key, &none).1 && store.only(key).is_none() && !store.is_alone(key, 1));
+            assert!(!store.find(key, &none).1 && store.only(key, 1).is_none() && !store.is_alone(key, 1));
             store.told(key, &none, |one| panic!("{one:?} is gone"));
             store.put(key, stored(&[], &none, "nuevo"), 0);
             assert_eq!(body(store.find(key, &none)), Some("nuevo".into()));
         }
         store.outdate("http://a/b", false);
-        assert!(store.only(&keys[1]).is_some(), "its route has no such keys");
+        assert!(store.only(&keys[1], 1).is_some(), "its route has no such keys");
     }
 }

@@ -131,18 +131,18 @@ impl Exchange for Bridge {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         lock(&self.coming).connection = Some(cx.waker().clone());
         if let Stage::Answering(answer) = &mut self.stage {
-            if let Poll::Ready(Some(interim)) = self.early.poll_recv(cx) {
+            if let Poll::Ready(interim) = self.early.poll_recv(cx) {
                 return Poll::Ready(Step::Interim(interim));
             }
             self.stage = Stage::Answered(ready!(answer.as_mut().poll(cx)));
         }
         match mem::replace(&mut self.stage, Stage::Over) {
             Stage::Answered(response) => match self.early.try_recv() {
-                Ok(interim) => {
+                Some(interim) => {
                     self.stage = Stage::Answered(response);
                     Poll::Ready(Step::Interim(interim))
                 }
-                Err(_) => {
+                None => {
                     let (head, body) = response.into_parts();
                     let is_end = body.is_end_stream();
                     self.stage = Stage::Sending(body);

@@ -30,9 +30,8 @@ pub async fn exchange(
     request: Request<Sent>,
     caller: Caller,
     total: Instant,
+    hearing: Option<Hearing>,
 ) -> Result<Response<Arriving>, Failure> {
-    let mut request = request;
-    let hearing = request.extensions_mut().remove::<Hearing>();
     let way = if head::asks_upgrade(&request) { Way::Upgrade } else { Way::Any };
     let mut want = Want { way, own: false, caller, not: None };
     let again = Again::of(&request);

@@ -35,6 +35,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use tokio::time::{Instant, timeout_at};
 
 use super::failure::Failure;
+use super::interim::Hearing;
 use crate::record::Metrics;
 pub use checks::Checks;
 pub use plan::{Check, HostOut, Origin, Plan, Times};
@@ -64,7 +65,8 @@ impl Upstream {
     }
 
     /// Sends one request and returns the response's head; the body arrives as it is read. The target is in absolute
-    /// form; its host is what `Host` and `:authority` say, not where it goes. Of several who want the same, `caller` is one.
+    /// form; its host is what `Host` and `:authority` say, not where it goes. Of several who want the same, `caller` is one; `hearing` is
+    /// told of what comes before the response.
     ///
     /// A request with `Upgrade` and `Connection: upgrade` gets a connection of its own: after a 101, `hyper::upgrade::on`
     /// the response is what it has become, and counts as one of the connections until that is dropped.
@@ -73,18 +75,19 @@ impl Upstream {
         request: Request<Sent>,
         caller: Caller,
         times: Times,
+        hearing: Option<Hearing>,
     ) -> Result<Response<Arriving>, Failure> {
         let total = Instant::now() + times.total;
         if self.pool.is_plain() && own::takes(&request) {
-            return own::exchange::exchange(times, &self.pool, request, caller, total).await;
+            return own::exchange::exchange(times, &self.pool, request, caller, total, hearing).await;
         }
         // Its room is not part of every request.
-        let exchanged = Box::pin(exchange::exchange(times, &self.pool, request, caller, total));
+        let exchanged = Box::pin(exchange::exchange(times, &self.pool, request, caller, total, hearing));
         timeout_at(total, exchanged).await.unwrap_or(Err(Failure::TotalTimeout))
     }
 
     #[cfg(test)]
     async fn send(&self, request: Request<Sent>, caller: Caller) -> Result<Response<Arriving>, Failure> {
-        self.send_within(request, caller, self.plan.times()).await
+        self.send_within(request, caller, self.plan.times(), None).await
     }
 }

@@ -32,11 +32,11 @@ struct Asking {
 pub async fn exchange(
     times: Times,
     pool: &Arc<Pool>,
-    mut request: Request<Sent>,
+    request: Request<Sent>,
     caller: Caller,
     total: Instant,
+    hearing: Option<Hearing>,
 ) -> Result<Response<Arriving>, Failure> {
-    let hearing = request.extensions_mut().remove::<Hearing>();
     let asking = Asking { bytes: request::write(&request)?, to_head: *request.method() == Method::HEAD, hearing };
     drop(request);
     let mut want = Want { way: Way::Any, own: true, caller, not: None };
