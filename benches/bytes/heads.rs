@@ -259,8 +259,8 @@ fn nginx() -> [Theirs; 2] {
         return THEIRS;
     };
     let body = vec![b'a'; 4321];
-    nginx.put("a.json", &body, &[("br", &body[..1234]), ("gz", &body[..1234])]);
-    nginx.put("a.html", &body, &[]);
+    nginx.put("a.json", &body, &[("br", &body[..1234]), ("gz", &body[..1234])], 1_559_500_000);
+    nginx.put("a.html", &body, &[], 1_559_500_000);
     let end = if nginx.has_brotli { "br" } else { "gzip" };
     let [coded, stock] = [nginx.doors.coded, nginx.doors.stock];
     let got = get(coded[0], "/a.json", PLAIN);

@@ -28,6 +28,8 @@ use crate::shaped::{Link, MBIT};
 const CONNECTIONS: usize = 40;
 /// How long each server is read from.
 const TIME: Duration = Duration::from_secs(10);
+/// When nginx's files were made: 2 June 2019.
+const STAMP_S: u64 = 1_559_500_000;
 const PATIENCE: Duration = Duration::from_secs(100);
 
 pub fn print(material: &Material, heads: &Heads) {
@@ -53,19 +55,23 @@ pub fn print(material: &Material, heads: &Heads) {
     let mut found = Vec::new();
     for (what, door) in [("nginx, brotli 11", nginx.doors.coded[1]), ("nginx, as Debian has it", nginx.doors.stock[1])]
     {
-        pair.before.iter().for_each(|(path, body)| put(&nginx, path, body));
-        let turn = || pair.after.iter().for_each(|(path, body)| put(&nginx, path, body));
+        pair.before.iter().for_each(|(path, body)| put(&nginx, path, body, STAMP_S));
+        let turn = || pair.after.iter().for_each(|(path, body)| put(&nginx, path, body, STAMP_S + 600));
         found.push((what, link.far(|| read(door, &pair, turn))));
         nginx.clear();
     }
     let served = Served::start((link.server(), 0).into(), &link.through());
     let address = served.address;
-    let deliver = move |n: usize| {
+    let deliver = |served: &Served, n: usize| {
         served.deliver(n, &material.cortes[n]);
         served.line("differences from earlier cortes are ready", PATIENCE);
     };
-    deliver(n - 1);
-    found.push(("difusor", link.far(|| read(address, &pair, move || deliver(n)))));
+    deliver(&served, n - 1);
+    let turn = move || {
+        deliver(&served, n);
+        served
+    };
+    found.push(("difusor", link.far(|| read(address, &pair, turn))));
     let ours = found[2].1;
     let [coded, _, stock] = simulated(material, heads, n);
     println!("| server | readers | times as many, here | by the sizes |\n| --- | ---: | ---: | ---: |");
@@ -99,11 +105,11 @@ impl Pair {
     }
 }
 
-fn put(nginx: &Nginx, path: &str, body: &Bytes) {
+fn put(nginx: &Nginx, path: &str, body: &Bytes, stamp_s: u64) {
     let content = Content::new(body.clone(), Digest::of(body), media::of(path), Level::Best);
     let coded = [("br", Coding::Br), ("gz", Coding::Gzip)];
     let beside = coded.iter().filter_map(|(end, coding)| Some((*end, &content.get(*coding)?.body[..])));
-    nginx.put(path, body, &beside.collect::<Vec<_>>());
+    nginx.put(path, body, &beside.collect::<Vec<_>>(), stamp_s);
 }
 
 /// What a reader has of each file: its entity tag and its bytes.
@@ -188,8 +194,8 @@ fn whole(mut decoder: impl Read) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Reads the corte before, lets the next one come, and counts readers who are served whole.
-fn read(address: SocketAddr, pair: &Pair, turn: impl FnOnce()) -> u64 {
+/// Reads the corte before, lets the next one come, and counts readers who are served whole. What `turn` returns is kept meanwhile.
+fn read<T>(address: SocketAddr, pair: &Pair, turn: impl FnOnce() -> T) -> u64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let proof = |files| Proof { authority: format!("localhost:{}", address.port()), files, proven: Mutex::default() };
     let (before, after) = (proof(&pair.before), proof(&pair.after));
@@ -202,7 +208,7 @@ fn read(address: SocketAddr, pair: &Pair, turn: impl FnOnce()) -> u64 {
             sender
         };
         let kept = before.visit(&connect().await, None, true).await.expect("the corte before");
-        turn();
+        let _running = turn();
         let mut senders = Vec::new();
         for _ in 0..CONNECTIONS {
             let sender = connect().await;

@@ -1,10 +1,10 @@
 //! nginx from Debian with the files that it would be given: what its heads take, and what it sends.
 
-use std::fs;
+use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use difusor::base::clock::Monotonic;
 
@@ -98,15 +98,21 @@ impl Nginx {
     }
 
     /// A file, and what lies beside it: the ends of names with the bytes. What is there already with the same bytes stays as it is.
-    pub fn put(&self, path: &str, body: &[u8], beside: &[(&str, &[u8])]) {
+    /// `stamp_s`: seconds since 1970, of which nginx makes validators.
+    pub fn put(&self, path: &str, body: &[u8], beside: &[(&str, &[u8])], stamp_s: u64) {
         let file = self.dir.path().join("www").join(path);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         if fs::read(&file).is_ok_and(|there| there == body) {
             return;
         }
-        fs::write(&file, body).unwrap();
+        let write = |path: &Path, bytes: &[u8]| {
+            fs::write(path, bytes).unwrap();
+            let stamp = SystemTime::UNIX_EPOCH + Duration::from_secs(stamp_s);
+            File::options().write(true).open(path).unwrap().set_modified(stamp).unwrap();
+        };
+        write(&file, body);
         for (end, bytes) in beside {
-            fs::write(format!("{}.{end}", file.display()), bytes).unwrap();
+            write(format!("{}.{end}", file.display()).as_ref(), bytes);
         }
     }
 }
