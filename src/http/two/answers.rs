@@ -70,6 +70,13 @@ impl Answers for Counter<'_> {
         }
     }
 
+    fn begins(&mut self, has_begun: bool) {
+        match has_begun {
+            true => self.service.seat.asks(),
+            false => self.service.seat.asks_nothing(),
+        }
+    }
+
     fn too_large(&mut self, reply: &mut Reply) -> Bytes {
         self.service.seat.asked();
         let showing = self.service.site.public.load();

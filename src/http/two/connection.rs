@@ -31,6 +31,9 @@ pub trait Answers {
 
     /// Hears whether a body waits for its client to take more (RFC 9113, 5.2).
     fn waits(&mut self, _for_room: bool) {}
+
+    /// Hears whether something has begun of which the rest has to come soon: a head, or a frame of any kind but a body's.
+    fn begins(&mut self, _has_begun: bool) {}
 }
 
 /// Where a response's head goes.
@@ -136,18 +139,32 @@ impl<E: Exchange> Connection<E> {
         A: Answers<Exchange = E>,
     {
         self.guard.tick(now_s);
-        if self.inbox.is_empty() {
+        let done = if self.inbox.is_empty() {
             let done = self.frames(bytes, block, answers);
             self.inbox.extend_from_slice(&bytes[done..]);
-            return;
+            done
+        } else {
+            let mut inbox = std::mem::take(&mut self.inbox);
+            inbox.extend_from_slice(bytes);
+            let done = self.frames(&inbox, block, answers);
+            if done < inbox.len() {
+                inbox.drain(..done);
+                self.inbox = inbox;
+            }
+            done
+        };
+        if done > 0 && self.gathering.is_none() {
+            // Whatever has begun since is another.
+            answers.begins(false);
         }
-        let mut inbox = std::mem::take(&mut self.inbox);
-        inbox.extend_from_slice(bytes);
-        let done = self.frames(&inbox, block, answers);
-        if done < inbox.len() {
-            inbox.drain(..done);
-            self.inbox = inbox;
-        }
+        answers.begins(self.has_begun());
+    }
+
+    /// Something has begun, and the rest has not come. What comes of a body has a pace of its own.
+    fn has_begun(&self) -> bool {
+        let is_body = |head: Head| head.kind == frame::DATA && !self.streams.is_empty();
+        let is_half = !self.inbox.is_empty() && !self.has_more() && !Head::read(&self.inbox).is_some_and(is_body);
+        self.gathering.is_some() || is_half
     }
 
     /// True where bytes that have come wait for room.

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::connection::Connection;
+use super::connection::{Answers, Connection, Reply};
 use super::frame::*;
 use super::fuzz::{Echo, Echoes, LONG_BYTES, all_of};
 use super::hpack::encoder::field;
@@ -83,6 +83,49 @@ fn rst(stream: u32) -> Vec<u8> {
 
 fn priority(stream: u32, on: u32) -> Vec<u8> {
     frame(PRIORITY, 0, stream, &[&on.to_be_bytes()[..], &[9]].concat())
+}
+
+/// A counter that notes what has begun.
+struct Notes(Vec<bool>);
+
+impl Answers for Notes {
+    type Exchange = Echo;
+
+    fn answer(&mut self, head: &super::head::Head, reply: &mut Reply) -> super::connection::Answered<Echo> {
+        Echoes.answer(head, reply)
+    }
+
+    fn too_large(&mut self, reply: &mut Reply) -> bytes::Bytes {
+        Echoes.too_large(reply)
+    }
+
+    fn begins(&mut self, has_begun: bool) {
+        self.0.push(has_begun);
+    }
+}
+
+#[test]
+fn a_head_that_has_begun_is_told_until_it_is_whole() {
+    let (mut connection, mut block, mut notes) = (Connection::<Echo>::new(0), Block::default(), Notes(vec![]));
+    let mut hear = |bytes: &[u8]| {
+        connection.receive(bytes, 0, &mut block, &mut notes);
+        std::mem::take(&mut notes.0)
+    };
+    let (preface, request, next) = (PREFACE, get(1), get(3));
+    assert_eq!(hear(&preface[..9]), [true]);
+    assert_eq!(hear(&[&preface[9..], &set(3, 1)].concat()), [false, false]);
+    assert_eq!(hear(&request[..4]), [true]);
+    assert_eq!(hear(&request[4..12]), [true]);
+    assert_eq!(hear(&[&request[12..], &next[..1]].concat()), [false, true], "another");
+    assert_eq!(hear(&[&next[1..], &frame(HEADERS, 0, 5, b"")].concat()), [true], "a block without its end");
+    assert_eq!(hear(&frame(CONTINUATION, 0, 5, b"")), [true]);
+    let whole = frame(CONTINUATION, END_HEADERS, 5, &self::block(&GET));
+    assert_eq!(hear(&whole[..20]), [true]);
+    assert_eq!(hear(&whole[20..]), [false, false]);
+    // A body has a pace, where somebody waits for it.
+    let (body, ping) = (data(7, "cuerpo", true), frame(PING, 0, 0, b"12345678"));
+    assert_eq!(hear(&[&post(7, &[])[..], &body[..10]].concat()), [false, false]);
+    assert_eq!(hear(&[&body[10..], &ping[..3]].concat()), [false, true]);
 }
 
 type Row = (&'static str, Vec<Vec<u8>>, Told);

@@ -26,6 +26,8 @@ pub struct Seat {
     pub(super) room: Arc<Room>,
     /// Tick of the last byte in or out.
     moved: AtomicU32,
+    /// Tick of the last request, and of the last that was under way for one.
+    served: AtomicU32,
     /// Tick + 1 of the first byte that no answered request accounts for; 0 while there is none.
     asking: AtomicU32,
     /// What is under way and lasts: bytes that come meanwhile belong to it, or to a request that is not looked at yet.
@@ -47,7 +49,7 @@ pub struct Seat {
     has_asked: AtomicBool,
     /// An answer has said that it is the last.
     has_said_close: AtomicBool,
-    /// HTTP/2 frames come without being a request's head; there only the idle limit holds.
+    /// HTTP/2 frames come without being a request's head: who reads them says which are, once there was a request.
     is_multiplexed: AtomicBool,
     /// What still lies in the socket is for nobody.
     pub(super) is_cut: AtomicBool,
@@ -63,6 +65,7 @@ impl Seat {
         Seat {
             room: room.clone(),
             moved: AtomicU32::new(now),
+            served: AtomicU32::new(now),
             asking: AtomicU32::new(now + 1),
             held: AtomicU32::new(0),
             owed: AtomicU32::new(0),
@@ -97,8 +100,7 @@ impl Seat {
     /// Seconds since a head or a handshake began, where one is waited for.
     fn asking_for(&self, now: u32) -> Option<u32> {
         let asking = self.asking.load(Relaxed);
-        let is_awaited = asking != 0 && !self.is_multiplexed.load(Relaxed);
-        is_awaited.then(|| (now + 1).saturating_sub(asking))
+        (asking != 0).then(|| (now + 1).saturating_sub(asking))
     }
 
     /// Seconds for which its client has been idle; `None` while something is under way.
@@ -109,7 +111,7 @@ impl Seat {
         }
         match self.asking_for(now) {
             Some(waited) => Some(waited).filter(|waited| *waited > LATE_S),
-            None => Some(now.saturating_sub(self.moved.load(Relaxed))).filter(|silent| *silent > SILENT_S),
+            None => Some(now.saturating_sub(self.last())).filter(|silent| *silent > SILENT_S),
         }
     }
 
@@ -135,19 +137,36 @@ impl Seat {
         self.went.load(Relaxed)
     }
 
-    /// Tick of the last byte in or out.
-    pub(super) fn moved(&self) -> u32 {
-        self.moved.load(Relaxed)
+    /// Tick of the last sign of somebody who reads; frames alone are none.
+    pub(super) fn last(&self) -> u32 {
+        if self.is_by_frames() { self.served.load(Relaxed) } else { self.moved.load(Relaxed) }
     }
 
     /// So many bytes have come.
     pub fn came(&self, bytes: usize) {
-        let now = self.room.ticks.load(Relaxed);
-        self.moved.store(now, Relaxed);
+        self.moved.store(self.room.ticks.load(Relaxed), Relaxed);
         self.came.fetch_add(bytes as u64, Relaxed);
-        if self.asking.load(Relaxed) == 0 && self.held.load(Relaxed) == 0 {
-            self.asking.store(now + 1, Relaxed);
+        if self.held.load(Relaxed) == 0 && !self.is_by_frames() {
+            self.asks();
         }
+    }
+
+    /// A head has begun, if it had not before.
+    pub fn asks(&self) {
+        if self.asking.load(Relaxed) == 0 {
+            self.asking.store(self.room.ticks.load(Relaxed) + 1, Relaxed);
+        }
+    }
+
+    /// What had begun after the first request was none, or has come whole.
+    pub fn asks_nothing(&self) {
+        if self.has_asked() {
+            self.asking.store(0, Relaxed);
+        }
+    }
+
+    fn serves(&self) {
+        self.served.store(self.room.ticks.load(Relaxed), Relaxed);
     }
 
     /// So many bytes were written.
@@ -159,7 +178,10 @@ impl Seat {
 
     /// Whether what is to be written waits for room in the socket.
     pub fn is_blocked(&self, is_blocked: bool) {
-        self.is_blocked.store(is_blocked, Relaxed);
+        if self.is_blocked.load(Relaxed) != is_blocked {
+            self.is_blocked.store(is_blocked, Relaxed);
+            self.serves();
+        }
     }
 
     /// Something else than requests comes first.
@@ -177,6 +199,7 @@ impl Seat {
     pub fn asked(&self) {
         self.asking.store(0, Relaxed);
         self.has_asked.store(true, Relaxed);
+        self.serves();
     }
 
     /// From now on, until what is returned is dropped, no head is waited for; the idle limit holds.
@@ -260,6 +283,7 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
+        self.0.serves();
         self.0.held.fetch_sub(1, Relaxed);
     }
 }
@@ -269,6 +293,7 @@ pub struct Owed(Arc<Seat>);
 
 impl Drop for Owed {
     fn drop(&mut self) {
+        self.0.serves();
         self.0.owed.fetch_sub(1, Relaxed);
     }
 }

@@ -73,11 +73,47 @@ fn an_idle_connection_ends_whatever_its_protocol() {
     let seats = Seats::for_test();
     let seat = seats.take();
     seat.is_multiplexed();
+    seat.asked();
     seat.came(1);
     tick(&seats, IDLE_LIMIT_S);
     assert!(!is_over(&seats, &seat));
     tick(&seats, 1);
     assert!(is_over(&seats, &seat));
+}
+
+#[test]
+fn frames_are_no_request_and_heads_among_them_have_their_limit() {
+    let seats = Seats::for_test();
+    let (never, once) = (seats.take(), seats.take());
+    [&never, &once].into_iter().for_each(|seat| seat.is_multiplexed());
+    once.asked();
+    for _ in 0..HEAD_LIMIT_S {
+        // Pings, and their answers.
+        [&never, &once].into_iter().for_each(|seat| {
+            seat.came(17);
+            seat.went(17);
+        });
+        never.asks_nothing();
+        tick(&seats, 1);
+    }
+    assert!(!is_over(&seats, &never));
+    let now = seats.room.ticks.load(Relaxed);
+    assert_eq!([never.idle(now), once.idle(now)], [Some(now), Some(now)], "nobody is served");
+    tick(&seats, 1);
+    assert!(is_over(&seats, &never) && !is_over(&seats, &once));
+    once.asks();
+    tick(&seats, HEAD_LIMIT_S);
+    once.asks();
+    assert!(!is_over(&seats, &once));
+    tick(&seats, 1);
+    assert!(is_over(&seats, &once));
+    once.asks_nothing();
+    assert!(!is_over(&seats, &once));
+    let hold = once.hold();
+    let now = seats.room.ticks.load(Relaxed);
+    assert_eq!(once.idle(now), None);
+    drop(hold);
+    assert_eq!([once.idle(now), once.idle(now + 2)], [None, Some(2)], "it was served until now");
 }
 
 #[test]
