@@ -12,6 +12,8 @@ use crate::record::Metrics;
 pub enum Reason {
     /// No whole head in time.
     Head,
+    /// Nothing of a head, from the beginning: browsers open connections that they then do not need.
+    Unused,
     /// No handshake in time.
     Handshake,
     /// Takes what it asked for too slowly.
@@ -34,8 +36,9 @@ pub enum Reason {
 
 impl Reason {
     /// In the order of their declaration: that is how a counter is found.
-    const ALL: [Reason; 10] = [
+    const ALL: [Reason; 11] = [
         Reason::Head,
+        Reason::Unused,
         Reason::Handshake,
         Reason::SendRate,
         Reason::ReceiveRate,
@@ -61,6 +64,7 @@ impl Reason {
     pub fn name(self) -> &'static str {
         match self {
             Reason::Head => "head-timeout",
+            Reason::Unused => "unused",
             Reason::Handshake => "handshake-timeout",
             Reason::SendRate => "send-rate",
             Reason::ReceiveRate => "receive-rate",

@@ -90,8 +90,8 @@ pub static TABLE: [Row; 28] = [
         "difusor_turned_away",
         "counter",
         None,
-        "`reason`: client-connections, client-requests, head-timeout, handshake-timeout, send-rate, receive-rate, shed, \
-         descriptors, proxy-protocol, malformed, head-too-large, target-too-long",
+        "`reason`: client-connections, client-requests, head-timeout, unused, handshake-timeout, send-rate, receive-rate, \
+         shed, descriptors, proxy-protocol, malformed, head-too-large, target-too-long",
         "Connections and requests that were refused or ended: too many of one client, too slow, idle while others found no \
          room, no requests",
     ),

@@ -65,7 +65,9 @@ fn heads_handshakes_and_silence_have_their_limits() {
     half.say("GET / HTTP/1.1\r\nHo");
     let mut silent = Talk::with(site.http());
     assert!(half.is_ended() && silent.is_ended());
-    are_turned_away(&site, "head-timeout", 2);
+    are_turned_away(&site, "head-timeout", 1);
+    // As browsers do.
+    are_turned_away(&site, "unused", 1);
     let mut stranger = Talk::with(site.https());
     stranger.say(b"\x16\x03\x01\x02\x00\x01");
     assert!(stranger.is_ended());
@@ -81,6 +83,37 @@ fn heads_handshakes_and_silence_have_their_limits() {
     assert!(idle.is_ended());
     assert_eq!(turned_away(&site, "head-timeout"), heads + 1);
     assert_eq!(turned_away(&site, "handshake-timeout"), 1);
+}
+
+#[test]
+fn frames_that_ask_for_nothing_are_not_waited_for() {
+    let site = Setup::clear().with("limits", "head = \"1s\"\nidle = \"600s\"").start();
+    let fields = [(":method", "GET"), (":scheme", "http"), (":path", "/.prep/estado.json"), (":authority", "prep")];
+    let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let get = Asked { fields, ..Asked::default() }.frames(1);
+    let ping = frames::frame(frames::PING, 0, 0, b"todavia!");
+    let (begun, rest) = (frames::frame(frames::HEADERS, 0, 3, b""), vec![0; 4 << 10]);
+    let half = [begun, frames::frame(frames::CONTINUATION, 0, 3, &rest)].concat();
+    let opened = frames::open(65_535);
+    for (what, said, more, reason) in [
+        ("half a preface", opened[..6].to_vec(), &opened[6..20], "head-timeout"),
+        ("half a head", [&opened[..], &get, &half[..30]].concat(), &half[30..], "head-timeout"),
+        ("half a frame", [&opened[..], &get, &ping[..1]].concat(), &ping[1..16], "head-timeout"),
+        ("pings alone", opened.clone(), &ping.repeat(100)[..], "unused"),
+    ] {
+        let mut client = Client::clear(connect(site.http()));
+        client.say(&said);
+        let before = turned_away(&site, reason);
+        let mut pieces = more.chunks(if reason == "unused" { ping.len() } else { 1 });
+        let ended = until(|| {
+            if let Some(piece) = pieces.next() {
+                client.say(piece);
+            }
+            std::thread::sleep(Duration::from_millis(100));
+            (turned_away(&site, reason) > before).then_some(())
+        });
+        assert!(ended.is_some(), "{what}");
+    }
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub struct Seat {
     served: AtomicU32,
     /// Tick + 1 of the first byte that no answered request accounts for; 0 while there is none.
     asking: AtomicU32,
+    /// Something of a head has come since it is waited for.
+    has_begun: AtomicBool,
     /// What is under way and lasts: bytes that come meanwhile belong to it, or to a request that is not looked at yet.
     held: AtomicU32,
     /// Bodies that wait until their client has room for more of them (RFC 9113, 5.2).
@@ -67,6 +69,7 @@ impl Seat {
             moved: AtomicU32::new(now),
             served: AtomicU32::new(now),
             asking: AtomicU32::new(now + 1),
+            has_begun: AtomicBool::new(false),
             held: AtomicU32::new(0),
             owed: AtomicU32::new(0),
             expected: AtomicU32::new(0),
@@ -87,7 +90,10 @@ impl Seat {
         if let Some(waited) = self.asking_for(now) {
             match self.shakes_hands.load(Relaxed) {
                 true if waited > handshake_s => return Some(Some(Reason::Handshake)),
-                false if waited > head_s => return Some(Some(Reason::Head)),
+                false if waited > head_s => {
+                    let has_begun = self.has_begun.load(Relaxed);
+                    return Some(Some(if has_begun { Reason::Head } else { Reason::Unused }));
+                }
                 _ => {}
             }
         }
@@ -156,10 +162,12 @@ impl Seat {
         if self.asking.load(Relaxed) == 0 {
             self.asking.store(self.room.ticks.load(Relaxed) + 1, Relaxed);
         }
+        self.has_begun.store(true, Relaxed);
     }
 
-    /// What had begun after the first request was none, or has come whole.
+    /// What had begun was no request, or has come whole; the first one is still waited for.
     pub fn asks_nothing(&self) {
+        self.has_begun.store(false, Relaxed);
         if self.has_asked() {
             self.asking.store(0, Relaxed);
         }
@@ -192,6 +200,7 @@ impl Seat {
     /// From now on a head is waited for.
     pub fn has_shaken_hands(&self) {
         self.asking.store(self.room.ticks.load(Relaxed) + 1, Relaxed);
+        self.has_begun.store(false, Relaxed);
         self.shakes_hands.store(false, Relaxed);
     }
 

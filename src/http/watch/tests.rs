@@ -143,6 +143,8 @@ fn a_handshake_has_a_limit_of_its_own_and_a_head_after_it() {
     tick(&seats, HEAD_LIMIT_S - 1);
     assert!(!is_over(&seats, &done));
     tick(&seats, 1);
+    assert_eq!(done.over(14), Some(Some(Reason::Unused)));
+    done.came(1);
     assert_eq!(done.over(14), Some(Some(Reason::Head)));
 }
 
