@@ -167,6 +167,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
         }
         let (done, next) = answer_all(&inbox[..len], service, outbox);
+        if done < len && matches!(next, Next::Read) {
+            // Of the next head, the beginning has come with the one before.
+            service.seat.asks();
+        }
         // Whoever says nothing needs no room.
         self.rest = BytesMut::from(&inbox[done..len]);
         match outbox.poll_send(&mut self.stream, cx)? {

@@ -86,6 +86,20 @@ fn heads_handshakes_and_silence_have_their_limits() {
 }
 
 #[test]
+fn half_a_head_behind_a_whole_one_has_its_limit() {
+    let origin = Origin::start(|_, to| answer(to, "200 OK", "", Some(5), b"tarde"));
+    let setup = Setup::clear().origin(origin.address, "", "path = \"/o\"\ncache = false");
+    let site = setup.with("limits", "head = \"1s\"\nidle = \"600s\"").start();
+    for (n, path) in ["/.prep/estado.json", "/o"].iter().enumerate() {
+        let mut talk = Talk::with(site.http());
+        talk.say(format!("GET {path} HTTP/1.1\r\nHost: prep\r\n\r\nGET / HTTP/1.1\r\nHo"));
+        assert_eq!(talk.hear().unwrap().status, 200);
+        assert!(talk.is_ended());
+        are_turned_away(&site, "head-timeout", n as u64 + 1);
+    }
+}
+
+#[test]
 fn frames_that_ask_for_nothing_are_not_waited_for() {
     let site = Setup::clear().with("limits", "head = \"1s\"\nidle = \"600s\"").start();
     let fields = [(":method", "GET"), (":scheme", "http"), (":path", "/.prep/estado.json"), (":authority", "prep")];
