@@ -105,6 +105,10 @@ fn host_is_known<B>(request: &Request<B>) -> bool {
     !is_missing && second.is_none() && are_valid
 }
 
+fn too_many<'e>(asked: &answer::Request, showing: &'e Showing) -> Answer<'e> {
+    passage::refused(asked, showing, StatusCode::TOO_MANY_REQUESTS, Notice::TooMany)
+}
+
 fn https_location<B>(request: &Request<B>, port: u16) -> Option<String> {
     let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
     let named: Authority = match host {
@@ -201,6 +205,7 @@ impl Service {
         let location = self.https_port.and_then(|port| https_location(request, port));
         let asked = asked(request, self.is_tls, self.spread);
         let answer = match location {
+            Some(_) if !self.guest.may_ask() => too_many(&asked, &showing),
             Some(location) => elsewhere(&asked, &showing, location),
             None => match self.judge(&asked, host(request), answer(&asked, &showing)) {
                 Judged::Answered(answer) => answer,
@@ -219,8 +224,7 @@ impl Service {
     /// Who answers, by whichever parser the request was read.
     pub fn judge<'s, 'e>(&'s self, asked: &answer::Request, host: Option<&str>, answer: Answer<'e>) -> Judged<'s, 'e> {
         if !self.guest.may_ask() {
-            let (status, notice) = (StatusCode::TOO_MANY_REQUESTS, Notice::TooMany);
-            return Judged::Answered(passage::refused(asked, answer.showing, status, notice));
+            return Judged::Answered(too_many(asked, answer.showing));
         }
         let corridor = self.site.corridor.as_ref().filter(|_| self.https_port.is_none());
         let Some(corridor) = corridor else { return self.offered(asked, answer) };

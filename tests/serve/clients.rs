@@ -45,6 +45,19 @@ fn one_client_asks_at_a_pace_by_every_protocol() {
 }
 
 #[test]
+fn who_is_sent_on_asks_at_a_pace_too() {
+    let listen = "http = [\"127.0.0.1:0\"]\nhttps = [\"127.0.0.1:0\"]";
+    let setup = Setup::new().with("listen", listen).certificate("prep.example");
+    let site = setup.with("limits", &TIGHT.replace("= 3", "= 100")).start();
+    for way in ways(&site, "prep.example").into_iter().take(2) {
+        for status in [301, 429] {
+            let found = until(|| (way.get("/", &[]).status == status).then_some(()));
+            assert!(found.is_some(), "{way:?}: no {status}");
+        }
+    }
+}
+
+#[test]
 fn who_stands_for_many_is_not_counted() {
     let limits = TIGHT.replace("[]", "[\"127.0.0.1\"]");
     let site = Setup::clear().with("limits", &limits).start();

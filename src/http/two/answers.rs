@@ -80,8 +80,12 @@ impl Answers for Counter<'_> {
     fn too_large(&mut self, reply: &mut Reply) -> Bytes {
         self.service.seat.asked();
         let showing = self.service.site.public.load();
-        let what = What::Notice(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Notice::HeadTooLarge);
-        say(Answer::other(&showing, what), &Method::GET, self.service, reply)
+        // For whom it is was not read either.
+        let (status, notice) = match self.service.guest.may_ask() {
+            true => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Notice::HeadTooLarge),
+            false => (StatusCode::TOO_MANY_REQUESTS, Notice::TooMany),
+        };
+        say(Answer::other(&showing, What::Notice(status, notice)), &Method::GET, self.service, reply)
     }
 }
 

@@ -156,7 +156,7 @@ impl<E: Exchange> Connection<E> {
         if block.is_too_large && !block.is_malformed {
             let body = answers.too_large(&mut reply);
             self.give(id, begin, body, (state, None));
-            return Ok(());
+            return self.guard.spend(Cost::Fault);
         }
         let head = head::Head::of(block).ok().filter(|head| !is_end || head.content_length.unwrap_or(0) == 0);
         let answered = head.as_ref().map(|head| (answers.answer(head, &mut reply), head.content_length));

@@ -394,6 +394,11 @@ fn floods() -> Vec<Row> {
         ("CVE-2019-9513 PRIORITY", many(3000, set(3, 1), priority(7, 3)), calm),
         ("CVE-2019-9518 empty DATA", many(3000, [set(3, 1), post(1, &[])].concat(), data(1, "", false)), calm),
         ("CVE-2019-9517 WINDOW_UPDATE", many(3000, [set(4, 0), get(1)].concat(), update(0, 1)), calm),
+        (
+            "fields that are too large, again and again",
+            [vec![set(3, 1)], (0..300).map(|n| request(1 + 2 * n, &block_of(&[big; 5]))).collect()].concat(),
+            calm,
+        ),
         ("10.5.1 fields that are too large", vec![set(3, 1), request(1, &block_of(&[big; 5]))], Answered(1)),
     ]
 }
