@@ -10,6 +10,7 @@ use tokio::runtime::Runtime;
 use super::passing::site_before;
 use super::service::Site;
 use super::twins::{beyond_http1, by_http2, by_hyper, by_plain, normal};
+use crate::portal::Offer;
 use crate::proxy::route::{self, Route};
 
 const PATHS: [&str; 7] = ["/texto", "/codificado", "/secretos", "/foto", "/no-hay", "/movido", "/breve"];
@@ -98,6 +99,32 @@ fn requests() -> impl Strategy<Value = String> {
         let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
         format!("{method} {path}{query} HTTP/1.1\r\nHost: a\r\n{fields}\r\n")
     })
+}
+
+#[test]
+fn what_weighs_nothing_is_not_left_out() {
+    let runtime = runtime();
+    let site = site(&runtime, false);
+    for path in ["/texto", "/movido"] {
+        runtime.block_on(by_hyper(&site, get(path, "").as_bytes()));
+    }
+    site.ladder.set(Offer::Essentials);
+    for (request, status) in [
+        (get("/texto", "If-None-Match: \"a\"\r\n"), "304 Not Modified"),
+        (get("/movido", ""), "301 Moved Permanently"),
+        (get("/texto", ""), "503 Service Unavailable"),
+        (get("/a-solas", "If-None-Match: \"c\"\r\n"), "503 Service Unavailable"),
+        ("OPTIONS /texto HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), "200 OK"),
+    ] {
+        let hyper = normal(&runtime.block_on(by_hyper(&site, request.as_bytes())));
+        assert_eq!(hyper.0[0], format!("HTTP/1.1 {status}"), "{request}");
+        if let Some(plain) = runtime.block_on(by_plain(&site, request.as_bytes())) {
+            assert_eq!(normal(&plain), hyper, "{request}");
+        }
+        let (head, _) = runtime.block_on(by_http2(&site, &request)).unwrap();
+        assert_eq!(head[0], status[..3], "{request}");
+    }
+    assert!(site.ladder.refused() > 0);
 }
 
 fn runtime() -> Runtime {

@@ -50,6 +50,8 @@ pub struct Onward {
     pub corte: Option<CorteFields>,
     /// An error page is wanted in JSON.
     pub wants_json: bool,
+    /// Set while the origin is not asked, and what does not lie ready is left out: bytes of the head that says so.
+    pub scarce: Option<u64>,
 }
 
 /// A client's body on its way: whatever a protocol reads it from.
@@ -82,8 +84,23 @@ impl Onward {
         }
     }
 
-    /// What lies ready for a GET or HEAD that has been addressed, with all its fields but those of a connection.
+    /// What lies ready for a request that has been addressed, with all its fields but those of a connection. While the origin is not
+    /// asked, that is always something.
     pub fn ready(&self, request: &Request<()>) -> Option<Response<Bytes>> {
+        let ready = self.stored(request);
+        let Some(head_bytes) = self.scarce else { return ready };
+        let stored = ready.as_ref().map(|ready| ready.body().len());
+        if !self.site.ladder.leaves_out_of_corridor(&self.method, request.uri().path(), stored) {
+            return ready;
+        }
+        let page = self.page(StatusCode::SERVICE_UNAVAILABLE, Notice::LeftOut);
+        let page = page.map(|body| body.into_bytes().unwrap_or_default());
+        self.site.ladder.refuses(head_bytes + page.body().len() as u64);
+        Some(page)
+    }
+
+    /// What is stored, for GET and HEAD.
+    fn stored(&self, request: &Request<()>) -> Option<Response<Bytes>> {
         if !matches!(self.method, Method::GET | Method::HEAD) {
             return None;
         }

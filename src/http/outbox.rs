@@ -117,7 +117,11 @@ impl Outbox {
             Judged::Onward(way) => {
                 let Some(host) = host.filter(|host| is_usable(host)) else { return Pushed::Other };
                 let from = self.heads.len();
-                let glanced = self.glance(plain, host, &way, showing.corte());
+                let glanced = match way.is_scarce {
+                    // What it weighs has to be known first.
+                    true => None,
+                    false => self.glance(plain, host, &way, showing.corte()),
+                };
                 if glanced.is_none() {
                     self.heads.truncate(from);
                     let Some(authority) = usable(host) else { return Pushed::Other };

@@ -94,6 +94,14 @@ fn asked<B>(request: &Request<B>, is_tls: bool, spread: Spread) -> answer::Reque
     }
 }
 
+/// What can be answered before anything of a body has come.
+fn without_body<B>(request: &Request<B>) -> Request<()> {
+    let mut asked = Request::new(());
+    (*asked.method_mut(), *asked.uri_mut()) = (request.method().clone(), request.uri().clone());
+    *asked.headers_mut() = request.headers().clone();
+    asked
+}
+
 /// RFC 9112, 3.2: exactly one `Host` in HTTP/1.1, and a valid one; HTTP/2 has `:authority` instead. Of both, nobody's name is
 /// part (RFC 9110, 4.2.4).
 fn host_is_known<B>(request: &Request<B>) -> bool {
@@ -233,8 +241,7 @@ impl Service {
         };
         match passage(asked, &answer, route) {
             Passage::Package => self.offered(asked, answer),
-            Passage::Corridor if self.site.ladder.leaves_out(asked, None) => self.left_out(asked, &answer),
-            Passage::Corridor => Judged::Onward(Way { corridor, route }),
+            Passage::Corridor => Judged::Onward(Way { corridor, route, is_scarce: self.site.ladder.is_scarce(asked) }),
             Passage::Refused(status, notice) => {
                 Judged::Answered(passage::refused(asked, answer.showing, status, notice))
             }
@@ -243,7 +250,7 @@ impl Service {
 
     /// The package's answer, unless it is left out for now.
     fn offered<'e>(&self, asked: &answer::Request, answer: Answer<'e>) -> Judged<'_, 'e> {
-        match self.site.ladder.leaves_out(asked, Some(&answer.what)) {
+        match self.site.ladder.leaves_out(asked, &answer.what) {
             true => self.left_out(asked, &answer),
             false => Judged::Answered(answer),
         }
@@ -254,9 +261,13 @@ impl Service {
         let wants_json = wants_json(&asked.fields.accept, asked.path) || !wants_html(&asked.fields);
         let page = answer.showing.page(Notice::LeftOut);
         let body = if wants_json { &page.json } else { &page.html };
-        let head = if self.seat.is_by_frames() { REFUSED_FRAMES_BYTES } else { REFUSED_HEAD_BYTES };
-        self.site.ladder.refuses(head + body.len() as u64);
+        self.site.ladder.refuses(self.refusal_bytes() + body.len() as u64);
         Judged::Answered(Answer { wants_json, ..Answer::other(answer.showing, what) })
+    }
+
+    /// Of the head of a refusal.
+    fn refusal_bytes(&self) -> u64 {
+        if self.seat.is_by_frames() { REFUSED_FRAMES_BYTES } else { REFUSED_HEAD_BYTES }
     }
 
     /// All that the way needs, for as long as it takes.
@@ -270,7 +281,8 @@ impl Service {
             authority,
             method: asked.method.clone(),
             corte: showing.corte().cloned(),
-            wants_json: wants_json(&asked.fields.accept, asked.path),
+            wants_json: wants_json(&asked.fields.accept, asked.path) || way.is_scarce && !wants_html(&asked.fields),
+            scarce: way.is_scarce.then(|| self.refusal_bytes()),
         }
     }
 }
@@ -305,6 +317,8 @@ pub enum Judged<'s, 'e> {
 pub struct Way<'s> {
     pub corridor: &'s Arc<Corridor>,
     pub route: &'s Arc<Route>,
+    /// Its origin is not asked for now: what does not lie ready is left out.
+    pub is_scarce: bool,
 }
 
 /// A response that is there, or that has to be waited for.
@@ -367,6 +381,11 @@ impl<B: Coming> hyper::service::Service<Request<B>> for Service {
             return Answering::ready(onward.page(StatusCode::BAD_REQUEST, Notice::BadRequest), &self.seat);
         }
         *request.uri_mut() = target;
+        if onward.scarce.is_some()
+            && let Some(ready) = onward.ready(&without_body(&request))
+        {
+            return Answering::ready(ready.map(Body::of), &self.seat);
+        }
         // HTTP/1.0 has no interim responses (RFC 9110, 15.2).
         let words = self.words.clone().filter(|_| request.version() == Version::HTTP_11);
         let (hold, ends) = (self.seat.hold(), self.ends.clone());

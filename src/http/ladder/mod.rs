@@ -78,36 +78,57 @@ impl Ladder {
         self.refused.load(Relaxed)
     }
 
-    /// True where what is asked for has to wait for a calmer hour, which is counted. `what`: the package's answer; `None`
-    /// where an origin would have to give it.
-    pub fn leaves_out(&self, request: &Request, what: Option<&What>) -> bool {
-        let offer = self.offer();
-        if offer == Offer::Everything || *request.method == Method::HEAD {
-            return false;
-        }
+    /// True where the package's answer has to wait for a calmer hour, which is counted.
+    pub fn leaves_out(&self, request: &Request, what: &What) -> bool {
         let (whole, bytes) = match what {
-            Some(What::Whole(_, chosen)) => (Some(chosen.body.len() as u64), chosen.body.len() as u64),
-            Some(What::Part(_, chosen, part)) => (Some(chosen.body.len() as u64), part.len() as u64),
-            Some(_) => return false,
-            None => (None, UNKNOWN_BYTES),
+            What::Whole(_, chosen) => (chosen.body.len(), chosen.body.len()),
+            What::Part(_, chosen, part) => (chosen.body.len(), part.len()),
+            _ => return false,
         };
-        let class = self.classes.of(&as_it_is_found(request.path, whole.is_some()), whole);
-        if !class.is_left_out(offer) {
-            return false;
+        match self.scarce(request.method, || as_it_is_found(request.path), Some(whole as u64)) {
+            Some(class) => self.count(class, bytes as u64),
+            None => false,
         }
+    }
+
+    /// True where an origin's answer would have to wait, unless it is stored and turns out to weigh less than one thinks.
+    pub fn is_scarce(&self, request: &Request) -> bool {
+        self.scarce(request.method, || sought(request.path), None).is_some()
+    }
+
+    /// The same once it has been looked for, which is counted. `stored`: bytes of the body that lies ready, none for 304; `None` where
+    /// the origin would have to be asked.
+    pub fn leaves_out_of_corridor(&self, method: &Method, path: &str, stored: Option<usize>) -> bool {
+        let stored = stored.map(|bytes| bytes as u64);
+        match self.scarce(method, || sought(path), stored) {
+            Some(class) => self.count(class, stored.unwrap_or(UNKNOWN_BYTES)),
+            None => false,
+        }
+    }
+
+    /// The class of what is left out now.
+    fn scarce<'p>(&self, method: &Method, path: impl Fn() -> Cow<'p, str>, bytes: Option<u64>) -> Option<Class> {
+        let offer = self.offer();
+        // Neither has a body that would weigh anything.
+        if offer == Offer::Everything || matches!(*method, Method::HEAD | Method::OPTIONS) || bytes == Some(0) {
+            return None;
+        }
+        Some(self.classes.of(&path(), bytes)).filter(|class| class.is_left_out(offer))
+    }
+
+    fn count(&self, class: Class, bytes: u64) -> bool {
         self.left_out[class as usize].fetch_add(bytes, Relaxed);
         self.counters[class as usize].inc();
         true
     }
 }
 
-/// The path by which it is found, so that no other way of writing it is of another class: in the package it is decoded, and
-/// origins may read more into it.
-fn as_it_is_found(path: &str, in_package: bool) -> Cow<'_, str> {
+/// The path by which it is found in the package, so that no other way of writing it is of another class. Origins may read more into
+/// one: see `sought`.
+fn as_it_is_found(path: &str) -> Cow<'_, str> {
     match decode(path) {
-        Ok(Cow::Owned(decoded)) if in_package => Cow::Owned(format!("/{decoded}")),
-        _ if in_package => Cow::Borrowed(path),
-        _ => sought(path),
+        Ok(Cow::Owned(decoded)) => Cow::Owned(format!("/{decoded}")),
+        _ => Cow::Borrowed(path),
     }
 }
 
@@ -140,7 +161,7 @@ mod tests {
             is_secure: false,
         };
         let Answer { what, .. } = answer(&request, &showing);
-        ladder.leaves_out(&request, Some(&what))
+        ladder.leaves_out(&request, &what)
     }
 
     #[test]
@@ -180,11 +201,14 @@ mod tests {
 
     #[test]
     fn what_an_origin_would_give_is_judged_by_its_path() {
-        let ladder = Ladder::new(Classes { images: vec!["/actas/*".into()], ..Classes::default() }, &Metrics::new());
+        let ladder = Ladder::new(
+            Classes { images: vec!["/actas/*".into()], small_bytes: 2_000, ..Classes::default() },
+            &Metrics::new(),
+        );
         ladder.set(Offer::WithoutImages);
         let (none, get) = (HeaderMap::new(), Method::GET);
-        let asked = |path| Request {
-            method: &get,
+        let asked = |method, path| Request {
+            method,
             path,
             query: None,
             fields: Fields::of(&none),
@@ -193,9 +217,15 @@ mod tests {
             is_secure: false,
         };
         for path in ["/actas/1.jpg", "/act%61s/1.jpg", "//actas//1.jpg", "/actas;v=1/1.jpg"] {
-            assert!(ladder.leaves_out(&asked(path), None), "{path}");
+            assert!(ladder.is_scarce(&asked(&get, path)), "{path}");
+            assert!(ladder.leaves_out_of_corridor(&get, path, None), "{path}");
         }
-        assert!(!ladder.leaves_out(&asked("/buscar"), None));
-        assert_eq!(ladder.left_out()[Class::Image as usize], 4 * UNKNOWN_BYTES);
+        assert!(!ladder.is_scarce(&asked(&get, "/buscar")));
+        assert!(!ladder.is_scarce(&asked(&Method::OPTIONS, "/actas/1.jpg")), "what may be asked is no image");
+        // What lies ready is weighed.
+        for (bytes, is_left_out) in [(0, false), (2_000, false), (2_001, true)] {
+            assert_eq!(ladder.leaves_out_of_corridor(&get, "/actas/1.jpg", Some(bytes)), is_left_out, "{bytes}");
+        }
+        assert_eq!(ladder.left_out()[Class::Image as usize], 4 * UNKNOWN_BYTES + 2_001);
     }
 }

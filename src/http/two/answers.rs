@@ -118,7 +118,9 @@ fn onward(service: &Service, head: &Head, way: Way, showing: &Showing, reply: &m
         let answer = passage::refused(&asked, showing, StatusCode::BAD_REQUEST, Notice::BadRequest);
         return Answered::Now(say(answer, &head.method, service, reply));
     };
-    if let Some(body) = glance(head, host, &way, showing, reply) {
+    if !way.is_scarce
+        && let Some(body) = glance(head, host, &way, showing, reply)
+    {
         return Answered::Now(if *head.method == Method::HEAD { Bytes::new() } else { body });
     }
     let (Some(authority), Some(request)) = (usable(host), head.to_request()) else { return Answered::Malformed };
