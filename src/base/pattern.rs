@@ -3,6 +3,15 @@
 /// Whether `pattern` matches all of `text`; `*` is any number of bytes, `?` one. Backtracks to the last `*` only, which is
 /// enough and keeps it from exploding.
 pub fn matches(pattern: &str, text: &str) -> bool {
+    matches_by(pattern, text, |a, b| a == b)
+}
+
+/// The same whatever the case of ASCII letters.
+pub fn matches_any_case(pattern: &str, text: &str) -> bool {
+    matches_by(pattern, text, |a, b| a.eq_ignore_ascii_case(b))
+}
+
+fn matches_by(pattern: &str, text: &str, is_same: impl Fn(&u8, &u8) -> bool) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
     let mut retry = None;
@@ -12,7 +21,7 @@ pub fn matches(pattern: &str, text: &str) -> bool {
                 retry = Some((p, t));
                 p += 1;
             }
-            Some(c) if *c == b'?' || *c == text[t] => (p, t) = (p + 1, t + 1),
+            Some(c) if *c == b'?' || is_same(c, &text[t]) => (p, t) = (p + 1, t + 1),
             _ => match retry {
                 Some((star, from)) => {
                     retry = Some((star, from + 1));
@@ -43,6 +52,7 @@ mod tests {
         #[test]
         fn as_the_definition_says(pattern in "[ab*?]{0,8}", text in "[abc]{0,10}") {
             prop_assert_eq!(matches(&pattern, &text), oracle(pattern.as_bytes(), text.as_bytes()));
+            prop_assert_eq!(matches_any_case(&pattern.to_uppercase(), &text), matches(&pattern, &text));
         }
 
         #[test]

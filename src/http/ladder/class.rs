@@ -1,6 +1,6 @@
 //! How much a response matters on a night when not everything can be sent: by its path, and by what it weighs. Pure.
 
-use crate::base::pattern::matches;
+use crate::base::pattern::matches_any_case;
 use crate::portal::Offer;
 use crate::snapshot::OWN;
 
@@ -51,7 +51,7 @@ impl Class {
     }
 }
 
-/// What belongs where; patterns of `*` and `?` for whole paths.
+/// What belongs where; patterns of `*` and `?` for whole paths, whatever their case: scanners write `.JPG`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Classes {
     pub essential: Vec<String>,
@@ -74,7 +74,7 @@ impl Classes {
             },
             None => path,
         };
-        let is = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, path));
+        let is = |patterns: &[String]| patterns.iter().any(|pattern| matches_any_case(pattern, path));
         if bytes.is_some_and(|bytes| bytes <= self.small_bytes) {
             Class::Essential
         } else if is(&self.images) {
@@ -122,6 +122,8 @@ mod tests {
             ("/actas/1.jpg", None, Image),
             ("/actas/1.jpg", Some(120_000), Image),
             ("/logo.jpg", Some(9_000), Essential),
+            ("/actas/ACTA_001.JPG", Some(120_000), Image),
+            ("/INDEX.HTML", Some(50_000), Essential),
             ("/video.mp4", Some(5_000_000), Download),
             ("/.prep/embed", Some(30_000), Essential),
             ("/.prep/SHA256SUMS", Some(5_000_000), Essential),
