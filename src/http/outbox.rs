@@ -95,6 +95,9 @@ impl Outbox {
         if !matches!(pushed, Pushed::Answered) {
             self.says_close = before;
         }
+        if matches!(pushed, Pushed::Other) {
+            service.seat.hands_over_judged();
+        }
         pushed
     }
 

@@ -213,7 +213,7 @@ impl Service {
         let location = self.https_port.and_then(|port| https_location(request, port));
         let asked = asked(request, self.is_tls, self.spread);
         let answer = match location {
-            Some(_) if !self.guest.may_ask() => too_many(&asked, &showing),
+            Some(_) if !self.may_ask() => too_many(&asked, &showing),
             Some(location) => elsewhere(&asked, &showing, location),
             None => match self.judge(&asked, host(request), answer(&asked, &showing)) {
                 Judged::Answered(answer) => answer,
@@ -229,9 +229,14 @@ impl Service {
         Decided::Answered(response)
     }
 
+    /// Whether its client may ask one more request. What is handed over by the plain path has been asked already.
+    fn may_ask(&self) -> bool {
+        self.seat.takes_judged() || self.guest.may_ask()
+    }
+
     /// Who answers, by whichever parser the request was read.
     pub fn judge<'s, 'e>(&'s self, asked: &answer::Request, host: Option<&str>, answer: Answer<'e>) -> Judged<'s, 'e> {
-        if !self.guest.may_ask() {
+        if !self.may_ask() {
             return Judged::Answered(too_many(asked, answer.showing));
         }
         let corridor = self.site.corridor.as_ref().filter(|_| self.https_port.is_none());

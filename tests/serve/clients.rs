@@ -1,5 +1,6 @@
 //! What one client may have: connections at once, requests a second, and who is not counted.
 
+use crate::common::origin::{Origin, answer};
 use crate::common::server::{Setup, until};
 use crate::common::wire::{Talk, ways};
 
@@ -54,6 +55,20 @@ fn who_is_sent_on_asks_at_a_pace_too() {
             let found = until(|| (way.get("/", &[]).status == status).then_some(()));
             assert!(found.is_some(), "{way:?}: no {status}");
         }
+    }
+}
+
+#[test]
+fn one_request_counts_once_whoever_answers_it() {
+    let limits = "client_requests = 1\nclient_burst = 40\nclient_exempt = []";
+    let origin = Origin::start(|_, to| answer(to, "200 OK", "", Some(2), b"si"));
+    let route = "path = \"/o\"\ncache = false";
+    let site = Setup::clear().origin(origin.address, "", route).with("limits", limits).start();
+    // These begin on the plain path, which has to leave them to somebody else.
+    for n in 0..40 {
+        let mut talk = Talk::with(site.http());
+        talk.say("GET /o HTTP/1.1\r\nHost: prep\r\nConnection: close\r\n\r\n");
+        assert_eq!(talk.hear().unwrap().status, 200, "{n}");
     }
 }
 

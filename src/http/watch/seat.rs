@@ -49,6 +49,8 @@ pub struct Seat {
     shakes_hands: AtomicBool,
     /// A whole request has come.
     has_asked: AtomicBool,
+    /// What is asked next has been counted as a request of its client's.
+    is_judged: AtomicBool,
     /// An answer has said that it is the last.
     has_said_close: AtomicBool,
     /// HTTP/2 frames come without being a request's head: who reads them says which are, once there was a request.
@@ -79,6 +81,7 @@ impl Seat {
             is_blocked: AtomicBool::new(false),
             shakes_hands: AtomicBool::new(false),
             has_asked: AtomicBool::new(false),
+            is_judged: AtomicBool::new(false),
             has_said_close: AtomicBool::new(false),
             is_multiplexed: AtomicBool::new(false),
             is_cut: AtomicBool::new(false),
@@ -221,6 +224,16 @@ impl Seat {
     pub fn owe(self: &Arc<Self>) -> Owed {
         self.owed.fetch_add(1, Relaxed);
         Owed(self.clone())
+    }
+
+    /// Somebody else answers what was judged here.
+    pub fn hands_over_judged(&self) {
+        self.is_judged.store(true, Relaxed);
+    }
+
+    /// Whether what is asked now was judged before; once.
+    pub fn takes_judged(&self) -> bool {
+        self.is_judged.load(Relaxed) && self.is_judged.swap(false, Relaxed)
     }
 
     /// True once a whole request has come.
