@@ -192,6 +192,8 @@ impl Service {
         let mut own = self.clone();
         own.guest = Arc::new(trusting.asking(client));
         own.client = Caller::new(SocketAddr::new(client, 0), self.client.to);
+        // Else all whose requests share a connection would ask again at once.
+        own.spread = Spread::of(own.client.from);
         Some(own)
     }
 
@@ -400,5 +402,28 @@ impl<B: Coming> hyper::service::Service<Request<B>> for Service {
             words.before(coming, onward.answer(request, hold, ends, Some(early))).await
         };
         Answering::Waiting(Box::pin(answer), self.seat.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::clients::Rules;
+    use crate::http::forwarded::Forwarders;
+    use crate::http::passing::site_before;
+    use crate::record::Metrics;
+
+    #[tokio::test]
+    async fn who_is_asked_for_has_a_turn_of_his_own() {
+        let forwarders = Forwarders { from: vec!["127.0.0.1".parse().unwrap()], ..Forwarders::default() };
+        let clients = Arc::new(Clients::new(Rules { forwarders, ..Rules::default() }, &Metrics::new()));
+        let mut service = Service::for_test(&site_before(9, vec![]));
+        service.trusting = clients.trusting(service.client.from.ip());
+        let spread = |n: u8| {
+            let line = format!("192.0.2.{n}");
+            service.on_behalf(|_| [line.as_bytes()].into_iter()).unwrap().spread
+        };
+        assert_eq!(spread(7), Spread::of("192.0.2.7:0".parse().unwrap()));
+        assert!((8..60).any(|n| spread(n) != spread(7)));
     }
 }
