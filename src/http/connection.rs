@@ -24,10 +24,10 @@ use super::watch::Watched;
 /// A request head above this is answered 431. Browsers send 1 to 2 KB, and a target of 8 KiB has to fit.
 pub const HEAD_MAX_BYTES: usize = 16 << 10;
 
-/// Serves a connection in clear until it ends.
-pub fn clear(stream: TcpStream, service: Service) -> impl Future<Output = ()> + Send {
+/// Serves a connection in clear until it ends. `first` has been read already.
+pub fn clear(stream: TcpStream, first: BytesMut, service: Service) -> impl Future<Output = ()> + Send {
     let stream = Watched::new(stream, service.seat.clone());
-    http1(stream, BytesMut::new(), service)
+    http1(stream, first, service)
 }
 
 /// Shakes hands, then serves what ALPN has settled on.
@@ -134,7 +134,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let service = Service::for_test(&site_before(9, vec![]));
-        let task = clear(stream, service);
+        let task = clear(stream, BytesMut::new(), service);
         assert!(size_of_val(&task) <= 512, "{}", size_of_val(&task));
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use prometheus_client::metrics::gauge::Gauge;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
@@ -186,16 +187,18 @@ fn seat(
     // Each of its own size.
     let task = match (tls.cloned(), shared.clients.is_introduced(from.ip())) {
         (Some(tls), false) => tokio::spawn(connection::tls(stream, tls, service)),
-        (None, false) => tokio::spawn(connection::clear(stream, service)),
+        (None, false) => tokio::spawn(connection::clear(stream, BytesMut::new(), service)),
         (tls, true) => {
             let clients = shared.clients.clone();
             tokio::spawn(async move {
-                let Some((stream, service)) = introduced::hear(stream, service, &clients).await else { return };
+                let Some((stream, first, service)) = introduced::hear(stream, service, &clients).await else { return };
                 match tls {
+                    // No handshake begins with what was taken.
+                    Some(_) if !first.is_empty() => {}
                     Some(tls) => connection::tls(stream, tls, service).await,
                     None => {
                         service.seat.has_shaken_hands();
-                        connection::clear(stream, service).await;
+                        connection::clear(stream, first, service).await;
                     }
                 }
             })

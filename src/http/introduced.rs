@@ -4,6 +4,7 @@
 use std::io;
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
@@ -13,17 +14,20 @@ use super::service::Service;
 use super::turned_away::Reason;
 use crate::proxy::upstream::Caller;
 
+/// A connection whose client is known, and bytes of it that were taken though they say nothing of him.
+pub type Introduced = (TcpStream, BytesMut, Service);
+
 /// Hears what is said, and makes it the service's client. `None`: the connection ends here. The limit of a handshake's time
 /// holds.
-pub async fn hear(mut stream: TcpStream, mut service: Service, clients: &Arc<Clients>) -> Option<(TcpStream, Service)> {
+pub async fn hear(mut stream: TcpStream, mut service: Service, clients: &Arc<Clients>) -> Option<Introduced> {
     service.seat.shakes_hands();
     let caller = match said(&mut stream).await {
         Ok(Heard::Client(caller)) => caller,
-        Ok(Heard::Itself) => return Some((stream, service)),
-        Ok(Heard::Nothing) if clients.may_say_nothing() => return Some((stream, service)),
+        Ok(Heard::Itself) => return Some((stream, BytesMut::new(), service)),
+        Ok(Heard::Nothing(taken)) if clients.may_say_nothing() => return Some((stream, taken, service)),
         // The connection itself broke off.
         Err(_) => return None,
-        Ok(Heard::Nothing | Heard::Malformed) => {
+        Ok(Heard::Nothing(_) | Heard::Malformed) => {
             service.seat.turned_away(Reason::ProxyProtocol);
             clients.tell(service.client.from.ip(), "a trusted address does not speak the PROXY protocol as it has to");
             return None;
@@ -32,13 +36,14 @@ pub async fn hear(mut stream: TcpStream, mut service: Service, clients: &Arc<Cli
     service.guest = Arc::new(clients.admit(caller.from.ip())?);
     service.client = caller;
     service.trusting = clients.trusting(caller.from.ip());
-    Some((stream, service))
+    Some((stream, BytesMut::new(), service))
 }
 
 enum Heard {
     Client(Caller),
     Itself,
-    Nothing,
+    /// And these bytes of something else were taken.
+    Nothing(BytesMut),
     Malformed,
 }
 
@@ -55,8 +60,9 @@ async fn said(stream: &mut TcpStream) -> io::Result<Heard> {
             Said::Partial => (None, seen),
             Said::Client(caller, len) => (Some(Heard::Client(caller)), len),
             Said::Itself(len) => (Some(Heard::Itself), len),
-            Said::Nothing if taken == 0 => return Ok(Heard::Nothing),
-            Said::Nothing | Said::Malformed => return Ok(Heard::Malformed),
+            // A request may begin like it, and come in pieces: `P`, or CRLF (RFC 9112, 2.2).
+            Said::Nothing => return Ok(Heard::Nothing(BytesMut::from(&bytes[..taken]))),
+            Said::Malformed => return Ok(Heard::Malformed),
         };
         stream.read_exact(&mut bytes[taken..len]).await?;
         if let Some(heard) = heard {

@@ -143,6 +143,14 @@ fn who_may_say_it_need_not_and_who_may_not_is_not_believed() {
         assert_eq!(told(after(&may, b"", is_tls)).as_deref(), Some("127.0.0.1"));
         assert_eq!(told(after(&may, &said, is_tls)).as_deref(), Some("192.0.2.7"));
     }
+    // A request that begins like it, in two pieces.
+    for (first, rest) in [("P", "OST /o HTTP/1.1\r\nContent-Length: 0\r\n"), ("\r\n", "GET /o HTTP/1.1\r\n")] {
+        let mut talk = Talk::with(may.http());
+        talk.say(first);
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        talk.say(format!("{rest}Host: prep\r\nConnection: close\r\n\r\n"));
+        assert_eq!(talk.hear().expect("it is heard").body, b"127.0.0.1", "{first:?}");
+    }
     let must_not = site(&origin, "proxy_protocol_from = [\"192.0.2.0/24\"]", "");
     for said in [said, Preface::V1.bytes(Some(caller("192.0.2.7:4000")))] {
         let mut talk = Talk::with(must_not.http());
