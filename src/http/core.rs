@@ -134,7 +134,7 @@ async fn accept_until(port: Port, shared: Arc<Shared>, mut stop: watch::Receiver
                 Ok(came) => seat(came, place, port.tls.as_ref(), port.https_port, &shared),
                 Err(error) if is_the_clients(&error) => {}
                 Err(error) => {
-                    shared.budget.ran_out(&shared.seats, &error, shared.site.rhythm.clock.elapsed()).await;
+                    shared.budget.failed(&shared.seats, &error, shared.site.rhythm.clock.elapsed()).await;
                 }
             }
         }
