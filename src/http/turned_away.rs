@@ -26,7 +26,13 @@ pub enum Reason {
     Descriptors,
     /// A trusted address that does not say for whom it speaks, or not as it has to.
     ProxyProtocol,
-    /// No request (400).
+    /// More frames than any client needs (HTTP/2).
+    Flood,
+    /// Frames that break the protocol (HTTP/2).
+    Protocol,
+    /// More requests at once than there are streams (HTTP/2).
+    RefusedStream,
+    /// No request (400; in HTTP/2, or its stream is reset).
     Malformed,
     /// More or longer fields than anybody needs (431).
     HeadTooLarge,
@@ -36,7 +42,7 @@ pub enum Reason {
 
 impl Reason {
     /// In the order of their declaration: that is how a counter is found.
-    const ALL: [Reason; 11] = [
+    const ALL: [Reason; 14] = [
         Reason::Head,
         Reason::Unused,
         Reason::Handshake,
@@ -45,6 +51,9 @@ impl Reason {
         Reason::Shed,
         Reason::Descriptors,
         Reason::ProxyProtocol,
+        Reason::Flood,
+        Reason::Protocol,
+        Reason::RefusedStream,
         Reason::Malformed,
         Reason::HeadTooLarge,
         Reason::TargetTooLong,
@@ -71,6 +80,9 @@ impl Reason {
             Reason::Shed => "shed",
             Reason::Descriptors => "descriptors",
             Reason::ProxyProtocol => "proxy-protocol",
+            Reason::Flood => "flood",
+            Reason::Protocol => "protocol-error",
+            Reason::RefusedStream => "refused-stream",
             Reason::Malformed => "malformed",
             Reason::HeadTooLarge => "head-too-large",
             Reason::TargetTooLong => "target-too-long",

@@ -91,7 +91,7 @@ pub static TABLE: [Row; 28] = [
         "counter",
         None,
         "`reason`: client-connections, client-requests, head-timeout, unused, handshake-timeout, send-rate, receive-rate, \
-         shed, descriptors, proxy-protocol, malformed, head-too-large, target-too-long",
+         shed, descriptors, proxy-protocol, flood, protocol-error, refused-stream, malformed, head-too-large, target-too-long",
         "Connections and requests that were refused or ended: too many of one client, too slow, idle while others found no \
          room, no requests",
     ),

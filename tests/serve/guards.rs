@@ -86,6 +86,27 @@ fn heads_handshakes_and_silence_have_their_limits() {
 }
 
 #[test]
+fn what_is_refused_by_frames_is_counted_too() {
+    let site = Setup::clear().start();
+    let opened = frames::open(65_535);
+    let ping = frames::frame(frames::PING, 0, 0, b"todavia!");
+    let fields = vec![(":method".to_owned(), "GET".to_owned())];
+    let malformed = Asked { fields, ..Asked::default() };
+    for (reason, said) in [
+        ("flood", ping.repeat(1_000)),
+        ("protocol-error", frames::frame(frames::DATA, 0, 0, b"")),
+        ("protocol-error", vec![0xff; 9]),
+        ("malformed", malformed.frames(1)),
+    ] {
+        let before = turned_away(&site, reason);
+        let mut client = Client::clear(connect(site.http()));
+        client.say(&[&opened[..], &said].concat());
+        are_turned_away(&site, reason, before + 1);
+        assert_eq!(turned_away(&site, reason), before + 1, "{reason}");
+    }
+}
+
+#[test]
 fn half_a_head_behind_a_whole_one_has_its_limit() {
     let origin = Origin::start(|_, to| answer(to, "200 OK", "", Some(5), b"tarde"));
     let setup = Setup::clear().origin(origin.address, "", "path = \"/o\"\ncache = false");

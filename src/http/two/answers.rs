@@ -9,6 +9,7 @@ use http::{Method, Response, StatusCode};
 use super::book;
 use super::connection::{Answered, Answers, Reply};
 use super::exchange::Bridge;
+use super::frame::{Fault, Reason};
 use super::head::Head;
 use super::hpack::encoder;
 use super::packed;
@@ -20,6 +21,7 @@ use crate::http::onward::Onward;
 use crate::http::passage;
 use crate::http::respond::respond;
 use crate::http::service::{Decided, Judged, Service, Way, is_usable, usable};
+use crate::http::turned_away;
 use crate::http::watch::Owed;
 use crate::portal::Notice;
 use crate::proxy::instant::{Glance, is_brief};
@@ -64,6 +66,10 @@ impl Answers for Counter<'_> {
         }
     }
 
+    fn refuses(&mut self, fault: Fault) {
+        self.service.seat.turned_away(reason(fault));
+    }
+
     fn waits(&mut self, for_room: bool) {
         if self.owed.is_some() != for_room {
             self.owed = for_room.then(|| self.service.seat.owe());
@@ -86,6 +92,16 @@ impl Answers for Counter<'_> {
             false => (StatusCode::TOO_MANY_REQUESTS, Notice::TooMany),
         };
         say(Answer::other(&showing, What::Notice(status, notice)), &Method::GET, self.service, reply)
+    }
+}
+
+fn reason(fault: Fault) -> turned_away::Reason {
+    match fault {
+        Fault::Connection(Reason::EnhanceYourCalm) => turned_away::Reason::Flood,
+        Fault::Stream(_, Reason::RefusedStream) => turned_away::Reason::RefusedStream,
+        // A request or a body that is none (RFC 9113, 8.1.1).
+        Fault::Stream(_, Reason::Protocol) => turned_away::Reason::Malformed,
+        _ => turned_away::Reason::Protocol,
     }
 }
 

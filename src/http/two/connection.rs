@@ -29,6 +29,9 @@ pub trait Answers {
     /// Answers a request whose fields are more than are read.
     fn too_large(&mut self, reply: &mut Reply) -> Bytes;
 
+    /// Hears of what ends a stream or the connection.
+    fn refuses(&mut self, _fault: Fault) {}
+
     /// Hears whether a body waits for its client to take more (RFC 9113, 5.2).
     fn waits(&mut self, _for_room: bool) {}
 
@@ -205,7 +208,7 @@ impl<E: Exchange> Connection<E> {
         if self.phase == Phase::Preface {
             let seen = bytes.len().min(PREFACE.len());
             if bytes[..seen] != PREFACE[..seen] {
-                self.fail(Reason::Protocol);
+                self.end(Fault::Connection(Reason::Protocol), answers);
             } else if seen == PREFACE.len() {
                 (self.phase, done) = (Phase::Settings, seen);
             }
@@ -213,26 +216,30 @@ impl<E: Exchange> Connection<E> {
         while matches!(self.phase, Phase::Settings | Phase::Open) && !self.outbox.is_full() {
             let Some(head) = Head::read(&bytes[done..]) else { break };
             if head.len > PAYLOAD_MAX_BYTES {
-                self.fail(Reason::FrameSize);
+                self.end(Fault::Connection(Reason::FrameSize), answers);
                 break;
             }
             let Some(payload) = bytes[done + HEAD_BYTES..].get(..head.len) else { break };
             done += HEAD_BYTES + head.len;
-            let taken = self.frame(head, payload, block, answers);
-            self.end(taken);
+            if let Err(fault) = self.frame(head, payload, block, answers) {
+                self.end(fault, answers);
+            }
         }
         if self.phase == Phase::Over { bytes.len() } else { done }
     }
 
     /// Ends what a fault ends.
-    pub(super) fn end(&mut self, outcome: Result<(), Fault>) {
-        match outcome {
-            Ok(()) => {}
-            Err(Fault::Connection(reason)) => self.fail(reason),
-            Err(Fault::Stream(id, reason)) => {
+    fn end<A>(&mut self, fault: Fault, answers: &mut A)
+    where
+        A: Answers<Exchange = E>,
+    {
+        answers.refuses(fault);
+        match fault {
+            Fault::Connection(reason) => self.fail(reason),
+            Fault::Stream(id, reason) => {
                 self.reset(id, reason);
-                if let Err(Fault::Connection(reason)) = self.guard.spend(Cost::Fault) {
-                    self.fail(reason);
+                if let Err(flood) = self.guard.spend(Cost::Fault) {
+                    self.end(flood, answers);
                 }
             }
         }
