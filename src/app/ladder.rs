@@ -9,6 +9,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use crate::base::clock::Monotonic;
+use crate::base::quota;
 use crate::base::units::show_rate;
 use crate::http::Meter;
 use crate::http::ladder::{Bounds, Class, Climb, Ladder, Second, Turn, Why};
@@ -49,9 +50,12 @@ impl Watch {
 
 fn run(bounds: Bounds, meters: &[Arc<Meter>], told: &Told, stopped: &Receiver<()>) {
     let (mut climb, mut before) = (Climb::new(bounds), Reading::of(meters, &told.ladder));
+    // Where less is allotted than there are threads, they are at their end before each of them works all the time.
+    let threads = meters.len().max(1) as f64;
+    let most = quota::processors().map_or(threads, |allotted| allotted.min(threads));
     while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
         let now = Reading::of(meters, &told.ladder);
-        let second = now.since(&before, meters.len());
+        let second = now.since(&before, most);
         before = now;
         if let Some(turn) = climb.second(second) {
             tell(&turn, &bounds, told);
@@ -77,8 +81,8 @@ impl Reading {
         Reading { at: Monotonic::now(), sent, worked, left_out: ladder.left_out(), refused: ladder.refused() }
     }
 
-    /// By the second, whatever time has passed really.
-    fn since(&self, before: &Reading, threads: usize) -> Second {
+    /// By the second, whatever time has passed really; `most`: seconds that all threads together can work in one.
+    fn since(&self, before: &Reading, most: f64) -> Second {
         let seconds = self.at.since(before.at).as_secs_f64().max(f64::EPSILON);
         let a_second = |now: u64, before: u64| (now.saturating_sub(before) as f64 / seconds) as u64;
         let worked = self.worked.saturating_sub(before.worked).as_secs_f64();
@@ -87,7 +91,7 @@ impl Reading {
             refused: a_second(self.refused, before.refused),
             left_out: std::array::from_fn(|class| a_second(self.left_out[class], before.left_out[class])),
             // The cores note it by their own seconds: two of them may fall into one of ours.
-            busy: (worked / seconds / threads.max(1) as f64).min(1.0),
+            busy: (worked / seconds / most).min(1.0),
         }
     }
 }
@@ -129,7 +133,8 @@ mod tests {
             left_out: [0, 30, 0, 8],
             refused: 100,
         };
-        let second = after.since(&before, 2);
+        let second = after.since(&before, 2.0);
         assert_eq!(second, Second { sent: 2_000, refused: 50, left_out: [0, 10, 0, 4], busy: 0.75 });
+        assert_eq!(after.since(&before, 1.5).busy, 1.0, "all that is allotted");
     }
 }

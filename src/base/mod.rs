@@ -9,6 +9,7 @@ pub mod months;
 pub mod network;
 pub mod pattern;
 pub mod pool;
+pub mod quota;
 pub mod range;
 pub mod reckoning;
 pub mod rng;
