@@ -270,3 +270,23 @@ fn pass(onward: Onward, request: http::Request<()>, service: &Service, reply: &m
     let hold = service.seat.hold();
     Answered::Later(Bridge::new(coming, |body| onward.answer(request.map(|()| body), hold, None, Some(early))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fault_is_counted_by_what_it_is() {
+        use turned_away::Reason::{Flood, Malformed, Protocol, RefusedStream};
+        for (fault, expected) in [
+            (Fault::Connection(Reason::EnhanceYourCalm), Flood),
+            (Fault::Connection(Reason::Protocol), Protocol),
+            (Fault::Connection(Reason::Compression), Protocol),
+            (Fault::Stream(1, Reason::RefusedStream), RefusedStream),
+            (Fault::Stream(1, Reason::Protocol), Malformed),
+            (Fault::Stream(1, Reason::FlowControl), Protocol),
+        ] {
+            assert_eq!(reason(fault), expected, "{fault:?}");
+        }
+    }
+}

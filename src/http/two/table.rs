@@ -111,20 +111,20 @@ fn a_head_that_has_begun_is_told_until_it_is_whole() {
         connection.receive(bytes, 0, &mut block, &mut notes);
         std::mem::take(&mut notes.0)
     };
-    let (preface, request) = (PREFACE, get(1));
+    let (preface, request, next) = (PREFACE, get(1), get(3));
     assert_eq!(hear(&preface[..9]), [true]);
     assert_eq!(hear(&[&preface[9..], &set(3, 1)].concat()), [false, false]);
     assert_eq!(hear(&request[..4]), [true]);
     assert_eq!(hear(&request[4..12]), [true]);
-    assert_eq!(hear(&[&request[12..], &request[..1]].concat()), [false, true], "another");
-    assert_eq!(hear(&[&request[1..], &frame(HEADERS, 0, 3, b"")].concat()), [true], "a block without its end");
-    assert_eq!(hear(&frame(CONTINUATION, 0, 3, b"")), [true]);
-    let whole = frame(CONTINUATION, END_HEADERS, 3, &self::block(&GET));
+    assert_eq!(hear(&[&request[12..], &next[..1]].concat()), [false, true], "another");
+    assert_eq!(hear(&[&next[1..], &frame(HEADERS, 0, 5, b"")].concat()), [true], "a block without its end");
+    assert_eq!(hear(&frame(CONTINUATION, 0, 5, b"")), [true]);
+    let whole = frame(CONTINUATION, END_HEADERS, 5, &self::block(&GET));
     assert_eq!(hear(&whole[..20]), [true]);
     assert_eq!(hear(&whole[20..]), [false, false]);
     // A body has a pace, where somebody waits for it.
-    let (body, ping) = (data(5, "cuerpo", true), frame(PING, 0, 0, b"12345678"));
-    assert_eq!(hear(&[&post(5, &[])[..], &body[..10]].concat()), [false, false]);
+    let (body, ping) = (data(7, "cuerpo", true), frame(PING, 0, 0, b"12345678"));
+    assert_eq!(hear(&[&post(7, &[])[..], &body[..10]].concat()), [false, false]);
     assert_eq!(hear(&[&body[10..], &ping[..3]].concat()), [false, true]);
 }
 

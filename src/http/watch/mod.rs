@@ -185,7 +185,7 @@ impl Taken {
     fn is_leaving(&mut self, now: u32) -> bool {
         let Some(seat) = self.seat.upgrade() else { return false };
         let Leaving { pace, silent, seen } = &mut self.leaving;
-        let since = seat.moved();
+        let since = seat.last();
         if std::mem::replace(silent, since) != since {
             *pace = Pace::default();
         }

@@ -120,11 +120,7 @@ impl Seat {
         }
         match self.asking_for(now) {
             Some(waited) => Some(waited).filter(|waited| *waited > LATE_S),
-            None => {
-                // Frames alone are no sign of somebody who reads.
-                let last = if self.is_by_frames() { &self.served } else { &self.moved };
-                Some(now.saturating_sub(last.load(Relaxed))).filter(|silent| *silent > SILENT_S)
-            }
+            None => Some(now.saturating_sub(self.last())).filter(|silent| *silent > SILENT_S),
         }
     }
 
@@ -150,9 +146,9 @@ impl Seat {
         self.went.load(Relaxed)
     }
 
-    /// Tick of the last byte in or out.
-    pub(super) fn moved(&self) -> u32 {
-        self.moved.load(Relaxed)
+    /// Tick of the last sign of somebody who reads; frames alone are none.
+    pub(super) fn last(&self) -> u32 {
+        if self.is_by_frames() { self.served.load(Relaxed) } else { self.moved.load(Relaxed) }
     }
 
     /// So many bytes have come.
