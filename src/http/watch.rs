@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+use super::last::{Last, Part};
 use super::patience::{Pace, Patience};
 use super::turned_away::{Reason, TurnedAway};
 use crate::base::clock::thread_time;
@@ -479,6 +480,22 @@ impl<S: AsyncWrite + AsFd + Unpin> AsyncWrite for Watched<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl<S: Last + AsFd + Unpin> Last for Watched<S> {
+    const TAKES_FILES: bool = S::TAKES_FILES;
+
+    fn poll_last(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_last(cx, bufs);
+        self.wrote(&polled);
+        polled
+    }
+
+    fn poll_file(mut self: Pin<&mut Self>, cx: &mut Context<'_>, part: Part<'_>) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_file(cx, part);
+        self.wrote(&polled);
+        polled
     }
 }
 
