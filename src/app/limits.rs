@@ -2,9 +2,11 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::base::filed::FILED_MAX;
+
 /// Descriptors that are not connections: listeners, epoll, inotify, the files of a package that is being read, the
-/// operators' side (64 connections at most).
-const OTHER_DESCRIPTORS: u64 = 256;
+/// operators' side (64 connections at most); and large bodies.
+const OTHER_DESCRIPTORS: u64 = 256 + FILED_MAX as u64;
 
 /// Raises the soft limit of open files to the hard one, and returns how many connections that leaves room for.
 pub fn connections(wanted: usize) -> usize {

@@ -1,9 +1,13 @@
 //! Floor 0: clock, disk, digests, units, a pool of threads. No idea of elections, and nothing from the floors above.
 
 pub mod clock;
+#[expect(unsafe_code, reason = "one option of one socket, which no maintained crate sets")]
+pub mod deferred;
 pub mod digest;
 pub mod digests;
 pub mod disk;
+#[expect(unsafe_code, reason = "memory that is a file: mapping it cannot be proven safe by anybody but who seals it")]
+pub mod filed;
 pub mod link;
 pub mod months;
 pub mod network;

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 
 use super::gate::{self, Gate, Held};
 use super::interjected::{Interjected, Words};
+use super::last::Last;
 use super::plain::{self, End};
 use super::rewound::Rewound;
 use super::secure;
@@ -28,6 +29,12 @@ pub const HEAD_MAX_BYTES: usize = 16 << 10;
 pub fn clear(stream: TcpStream, first: BytesMut, service: Service) -> impl Future<Output = ()> + Send {
     let stream = Watched::new(stream, service.seat.clone());
     http1(stream, first, service)
+}
+
+/// The same where some has been done already.
+pub fn begun(stream: TcpStream, begun: plain::Connection<()>, service: Service) -> impl Future<Output = ()> + Send {
+    let stream = Watched::new(stream, service.seat.clone());
+    plain(begun.on(stream), service)
 }
 
 /// Shakes hands, then serves what ALPN has settled on.
@@ -48,10 +55,16 @@ pub fn tls(stream: TcpStream, config: Arc<ServerConfig>, service: Service) -> im
 /// The plain path as long as it lasts, then whoever has to take over. `first` has been read already.
 pub fn http1<S>(stream: S, first: BytesMut, service: Service) -> impl Future<Output = ()> + Send
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + Last + Unpin + Send + 'static,
 {
-    let mut plain = plain::Connection::new(stream, first);
-    // A block, not a function: what a block uses is kept once, the arguments of a function twice.
+    plain(plain::Connection::new(stream, first), service)
+}
+
+#[expect(clippy::manual_async_fn, reason = "what a block uses is kept once, the arguments of a function twice")]
+fn plain<S>(mut plain: plain::Connection<S>, service: Service) -> impl Future<Output = ()> + Send
+where
+    S: AsyncRead + Last + Unpin + Send + 'static,
+{
     async move {
         // How a connection ended is its client's affair; nothing of ours depends on it.
         let Ok(End::HandedOver(first)) = plain.serve(&service).await else { return };

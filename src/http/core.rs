@@ -1,16 +1,17 @@
 //! One thread a core: its own runtime, its own listeners, its own connections. Cores share the edition and nothing else.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use prometheus_client::metrics::gauge::Gauge;
 use rustls::ServerConfig;
-use tokio::net::{TcpListener, TcpStream};
+use socket2::SockRef;
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tracing::warn;
@@ -18,11 +19,12 @@ use tracing::warn;
 use super::budget::{Budget, Place};
 use super::clients::Clients;
 use super::freshness::Spread;
+use super::listen::{Came, Door};
 use super::patience::Patience;
 use super::service::{Service, Site};
 use super::turned_away::TurnedAway;
 use super::watch::{Meter, Seats};
-use super::{connection, introduced};
+use super::{connection, early, introduced};
 
 use crate::proxy::upstream::Caller;
 
@@ -31,9 +33,12 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// While connections are being ended, look more often, so that the end comes soon after the last of them.
 const DRAIN_EVERY: Duration = Duration::from_millis(20);
 
+/// Accepted one after the other before the first of them is looked at: meanwhile his request comes.
+const ARRIVED_MAX: usize = 16;
+
 /// A bound socket and what is spoken on it.
 pub struct Port {
-    pub listener: StdListener,
+    pub listener: TcpListener,
     pub tls: Option<Arc<ServerConfig>>,
     /// Clear ports that send everybody to this HTTPS port.
     pub https_port: Option<u16>,
@@ -122,20 +127,33 @@ async fn run(start: Start, seats: Seats, heartbeat: Arc<AtomicU64>) {
 
 /// Accepts until told to stop, then takes those who are in the queue already, as far as there is room.
 async fn accept_until(port: Port, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
-    let listener = match TcpListener::from_std(port.listener) {
-        Ok(listener) => listener,
+    let door = match Door::new(port.listener) {
+        Ok(door) => door,
         Err(error) => return warn!(%error, "a listening socket could not be used"),
     };
+    let desk = Desk { address: door.address(), tls: port.tls, https_port: port.https_port, shared: &shared };
     let accepting = async {
+        let mut arrived = Vec::with_capacity(ARRIVED_MAX);
         loop {
             // Room first: who is accepted is served.
             let place = shared.budget.place(&shared.seats).await;
-            match listener.accept().await {
-                Ok(came) => seat(came, place, port.tls.as_ref(), port.https_port, &shared),
-                Err(error) if is_the_clients(&error) => {}
+            match door.accept().await {
+                Ok(came) => arrived.push((came, place)),
+                Err(error) if is_the_clients(&error) => continue,
                 Err(error) => {
-                    shared.budget.failed(&shared.seats, &error, shared.site.rhythm.clock.elapsed()).await;
+                    desk.failed(&error).await;
+                    continue;
                 }
+            }
+            while arrived.len() < ARRIVED_MAX
+                && let Some(place) = shared.budget.place_now()
+                && let Some(came) = door.accept_now()
+            {
+                arrived.push((came, place));
+            }
+            let seated = arrived.drain(..).map(|(came, place)| desk.seat(came, place)).fold(Ok(()), io::Result::and);
+            if let Err(error) = seated {
+                desk.failed(&error).await;
             }
         }
     };
@@ -144,9 +162,10 @@ async fn accept_until(port: Port, shared: Arc<Shared>, mut stop: watch::Receiver
         _ = stop.wait_for(|stop| *stop) => {}
     }
     while let Some(place) = shared.budget.place_now()
-        && let Ok(Ok(came)) = tokio::time::timeout(Duration::ZERO, listener.accept()).await
+        && let Some(came) = door.accept_last()
     {
-        seat(came, place, port.tls.as_ref(), port.https_port, &shared);
+        // Nobody waits for those for whom nothing is left.
+        let _ = desk.seat(came, place);
     }
 }
 
@@ -155,54 +174,78 @@ fn is_the_clients(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
 }
 
-/// Where it has come is for origins alone: without them, nobody asks the kernel.
-fn caller(stream: &TcpStream, from: SocketAddr, site: &Site) -> Caller {
-    let to = site.corridor.as_ref().and_then(|_| stream.local_addr().ok());
-    to.map_or_else(|| Caller::of(from.ip()), |to| Caller::new(from, to))
+/// Whoever gives connections their seats.
+struct Desk<'s> {
+    /// Where they have come, if all have come to the same.
+    address: Option<SocketAddr>,
+    tls: Option<Arc<ServerConfig>>,
+    https_port: Option<u16>,
+    shared: &'s Shared,
 }
 
-/// Starts a connection's task. Its room is given back when it ends, however it ends.
-fn seat(
-    (stream, from): (TcpStream, SocketAddr),
-    place: Place,
-    tls: Option<&Arc<ServerConfig>>,
-    https_port: Option<u16>,
-    shared: &Shared,
-) {
-    let Some(guest) = shared.clients.admit(from.ip()) else { return };
-    let seat = shared.seats.take();
-    let service = Service {
-        site: shared.site.clone(),
-        seat: seat.clone(),
-        guest: Arc::new(guest),
-        https_port,
-        client: caller(&stream, from, &shared.site),
-        trusting: shared.clients.trusting(from.ip()),
-        is_tls: tls.is_some(),
-        spread: Spread::of(from),
-        place: Some(Arc::new(place)),
-        ends: None,
-        words: None,
-    };
-    // Each of its own size.
-    let task = match (tls.cloned(), shared.clients.is_introduced(from.ip())) {
-        (Some(tls), false) => tokio::spawn(connection::tls(stream, tls, service)),
-        (None, false) => tokio::spawn(connection::clear(stream, BytesMut::new(), service)),
-        (tls, true) => {
-            let clients = shared.clients.clone();
-            tokio::spawn(async move {
-                let Some((stream, first, service)) = introduced::hear(stream, service, &clients).await else { return };
-                match tls {
-                    // No handshake begins with what was taken.
-                    Some(_) if !first.is_empty() => {}
-                    Some(tls) => connection::tls(stream, tls, service).await,
-                    None => {
-                        service.seat.has_shaken_hands();
-                        connection::clear(stream, first, service).await;
+impl Desk<'_> {
+    /// Who was accepted is served, at once or by a task. His room is given back when it ends, however it ends.
+    fn seat(&self, (socket, from): Came, place: Place) -> io::Result<()> {
+        let shared = self.shared;
+        let Some(guest) = shared.clients.admit(from.ip()) else { return Ok(()) };
+        let seat = shared.seats.take();
+        let service = Service {
+            site: shared.site.clone(),
+            seat: seat.clone(),
+            guest: Arc::new(guest),
+            https_port: self.https_port,
+            client: self.caller(&socket, from),
+            trusting: shared.clients.trusting(from.ip()),
+            is_tls: self.tls.is_some(),
+            spread: Spread::of(from),
+            place: Some(Arc::new(place)),
+            ends: None,
+            words: None,
+        };
+        // Each of its own size.
+        let task = match (self.tls.clone(), shared.clients.is_introduced(from.ip())) {
+            (Some(tls), false) => tokio::spawn(connection::tls(stream(socket)?, tls, service)),
+            (None, false) => match early::greet(socket.as_fd(), &service) {
+                Some(begun) => tokio::spawn(connection::begun(stream(socket)?, begun, service)),
+                None => return Ok(()),
+            },
+            (tls, true) => {
+                let (stream, clients) = (stream(socket)?, shared.clients.clone());
+                tokio::spawn(async move {
+                    let Some((stream, first, service)) = introduced::hear(stream, service, &clients).await else {
+                        return;
+                    };
+                    match tls {
+                        // No handshake begins with what was taken.
+                        Some(_) if !first.is_empty() => {}
+                        Some(tls) => connection::tls(stream, tls, service).await,
+                        None => {
+                            service.seat.has_shaken_hands();
+                            connection::clear(stream, first, service).await;
+                        }
                     }
-                }
-            })
-        }
-    };
-    shared.seats.watch(&seat, task.abort_handle());
+                })
+            }
+        };
+        shared.seats.watch(&seat, task.abort_handle());
+        Ok(())
+    }
+
+    /// Where it has come is for origins alone: without them, nobody asks the kernel.
+    fn caller(&self, socket: &OwnedFd, from: SocketAddr) -> Caller {
+        let to = || self.address.or_else(|| SockRef::from(socket).local_addr().ok()?.as_socket());
+        let to = self.shared.site.corridor.as_ref().and_then(|_| to());
+        to.map_or_else(|| Caller::of(from.ip()), |to| Caller::new(from, to))
+    }
+
+    /// Nobody could be accepted, or not be served.
+    async fn failed(&self, error: &io::Error) {
+        let Shared { budget, seats, site, .. } = self.shared;
+        budget.failed(seats, error, site.rhythm.clock.elapsed()).await;
+    }
+}
+
+/// From here on the reactor knows it.
+fn stream(socket: OwnedFd) -> io::Result<TcpStream> {
+    TcpStream::from_std(socket.into())
 }

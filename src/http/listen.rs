@@ -2,11 +2,21 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, OwnedFd};
 
+use rustix::net::{SocketFlags, acceptfrom_with};
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+
+use crate::base::deferred;
 
 /// Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn.
 const BACKLOG: i32 = 4096;
+
+/// Who says nothing is accepted after so many seconds, and whoever speaks at once: then there is something to answer, and all
+/// limits of time begin. Until then he takes neither a descriptor nor anything else of ours.
+const SILENT_S: u32 = 1;
 
 /// An address to listen on, and what is spoken there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,11 +34,52 @@ pub fn bind(address: SocketAddr, cores: usize) -> io::Result<Vec<TcpListener>> {
     std::iter::once(Ok(first)).chain((1..cores).map(|_| bind_one(bound))).collect()
 }
 
+/// A connection that was accepted, and from where it has come. No reactor knows it.
+pub type Came = (OwnedFd, SocketAddr);
+
+/// A listening socket that can be waited for. To tokio it is a stream: its listener has a reactor know of whatever it accepts,
+/// and its `AsyncFd` is unsafe to make.
+pub struct Door(TcpStream);
+
+impl Door {
+    pub fn new(listener: TcpListener) -> io::Result<Door> {
+        Ok(Door(TcpStream::from_std(OwnedFd::from(listener).into())?))
+    }
+
+    /// One more connection, once there is one.
+    pub async fn accept(&self) -> io::Result<Came> {
+        self.0.async_io(Interest::READABLE, || accept(&self.0)).await
+    }
+
+    /// One more, if there is one; what else there is to be told comes with the next that is waited for.
+    pub fn accept_now(&self) -> Option<Came> {
+        self.0.try_io(Interest::READABLE, || accept(&self.0)).ok()
+    }
+
+    /// The same without trust in what the reactor knows.
+    pub fn accept_last(&self) -> Option<Came> {
+        accept(&self.0).ok()
+    }
+
+    /// Where it listens, if that is one address.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.0.local_addr().ok().filter(|address| !address.ip().is_unspecified())
+    }
+}
+
+fn accept(listener: impl AsFd) -> io::Result<Came> {
+    let (socket, from) = acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+    let from = from.and_then(|from| SocketAddr::try_from(from).ok());
+    // A TCP connection that is from nowhere has broken off.
+    Ok((socket, from.ok_or(io::ErrorKind::ConnectionAborted)?))
+}
+
 fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = bound(address, true)?;
     socket.set_nonblocking(true)?;
     // What is accepted has it too: small responses must not wait for an acknowledgement.
     socket.set_tcp_nodelay(true)?;
+    deferred::accept(socket.as_fd(), SILENT_S)?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }

@@ -3,22 +3,24 @@
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Uri};
-use tokio::io::AsyncWrite;
 
 use super::answer::{self, Answer, What, answer};
 use super::awaited::Awaited;
 use super::dictionary::is_local;
 use super::freshness::Freshness;
 use super::host;
+use super::last::{Last, Part};
 use super::onward::Onward;
 use super::plain::{write, write_fields};
 use super::recognise::{FIELDS_MAX, Plain};
 use super::service::{Judged, Service, Way, is_usable, usable};
+use crate::base::filed::Filed;
 use crate::proxy::instant::Glance;
 use crate::snapshot::{Content, CorteFields, Lineage};
 
@@ -59,13 +61,25 @@ pub enum Pushed {
     Other,
 }
 
+/// A body, and the file that it is too.
+struct Whole {
+    bytes: Bytes,
+    file: Option<Arc<Filed>>,
+}
+
+impl From<Bytes> for Whole {
+    fn from(bytes: Bytes) -> Whole {
+        Whole { bytes, file: None }
+    }
+}
+
 /// See above: heads one after the other, and the bodies between them.
 #[derive(Default)]
 pub struct Outbox {
     /// With the bodies that were copied.
     heads: Vec<u8>,
     /// Where in them the other bodies belong.
-    parts: Vec<(usize, Bytes)>,
+    parts: Vec<(usize, Whole)>,
     answers: usize,
     /// Bytes of it all that are written.
     sent: usize,
@@ -137,17 +151,17 @@ impl Outbox {
                         return Pushed::Awaited(Box::new(Awaited { onward, request }));
                     };
                     write_fields(ready.status(), ready.headers().iter(), self.says_close, &mut self.heads);
-                    Some(ready.into_body())
+                    Some(ready.into_body().into())
                 } else {
-                    glanced
+                    glanced.map(Whole::from)
                 }
             }
         };
         let Some(body) = body else { return Pushed::Other };
         self.answers += 1;
-        match body.len() {
+        match body.bytes.len() {
             _ if plain.is_head => {}
-            0..=COPIED_MAX_BYTES => self.heads.extend_from_slice(&body),
+            0..=COPIED_MAX_BYTES => self.heads.extend_from_slice(&body.bytes),
             _ => self.parts.push((self.heads.len(), body)),
         }
         Pushed::Answered
@@ -176,28 +190,28 @@ impl Outbox {
     }
 
     /// Writes the head, and returns the body.
-    fn head(&mut self, answer: Answer, service: &Service, is_head: bool) -> Option<Bytes> {
+    fn head(&mut self, answer: Answer, service: &Service, is_head: bool) -> Option<Whole> {
         let out = &mut self.heads;
         let body = match &answer.what {
             What::Whole(content, chosen) => {
                 out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
                 out.extend_from_slice(&chosen.head);
                 out.extend_from_slice(answer.lineage.map_or(vary(content), |lineage| &lineage.head));
-                chosen.body.clone()
+                Whole { bytes: chosen.body.clone(), file: chosen.file.clone() }
             }
             What::NotModified(content, etag) => {
                 out.extend_from_slice(b"HTTP/1.1 304 Not Modified\r\netag: ");
                 out.extend_from_slice(etag.as_bytes());
                 out.extend_from_slice(b"\r\n");
                 out.extend_from_slice(answer.lineage.map_or(vary(content), Lineage::vary));
-                Bytes::new()
+                Bytes::new().into()
             }
             // A crowd that waits for the opening asks for nothing else.
             What::Notice(status, _) => {
                 // As hyper's path does.
                 self.says_close |= *status == StatusCode::BAD_REQUEST;
                 service.seat.answered(*status);
-                return Some(write(answer, service, self.says_close, out));
+                return Some(write(answer, service, self.says_close, out).into());
             }
             _ => return None,
         };
@@ -223,7 +237,7 @@ impl Outbox {
     /// Writes everything, the large bodies from where they lie, and is as new when it is done.
     pub fn poll_send<S>(&mut self, stream: &mut S, cx: &mut Context<'_>) -> Poll<io::Result<()>>
     where
-        S: AsyncWrite + Unpin,
+        S: Last + Unpin,
     {
         while self.sent < self.len() {
             match ready!(self.poll_write(Pin::new(stream), cx))? {
@@ -243,23 +257,39 @@ impl Outbox {
     }
 
     fn len(&self) -> usize {
-        self.heads.len() + self.parts.iter().map(|(_, body)| body.len()).sum::<usize>()
+        self.heads.len() + self.parts.iter().map(|(_, body)| body.bytes.len()).sum::<usize>()
     }
 
-    fn poll_write<S: AsyncWrite>(&self, stream: Pin<&mut S>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    fn poll_write<S: Last>(&self, stream: Pin<&mut S>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.parts.is_empty() {
-            return stream.poll_write(cx, &self.heads[self.sent..]);
+            let left = &self.heads[self.sent..];
+            return match self.says_close {
+                true => stream.poll_last(cx, &[IoSlice::new(left)]),
+                false => stream.poll_write(cx, left),
+            };
         }
         let mut slices = [IoSlice::new(&[]); BATCH_MAX * 2 + 1];
-        let (mut begin, mut used) = (0, 0);
+        let (mut begin, mut used, mut before, mut is_last) = (0, 0, 0, self.says_close);
         for (end, body) in &self.parts {
             slices[used] = IoSlice::new(&self.heads[begin..*end]);
-            slices[used + 1] = IoSlice::new(body);
-            (begin, used) = (*end, used + 2);
+            (before, begin, used) = (before + end - begin, *end, used + 1);
+            let after = before + body.bytes.len();
+            if let Some(file) = body.file.as_ref().filter(|_| S::TAKES_FILES && self.sent < after) {
+                if let Some(at) = self.sent.checked_sub(before) {
+                    let part = Part { file: file.file(), at: at as u64, len: after - self.sent };
+                    return stream.poll_file(cx, part);
+                }
+                // What goes before it leaves with its beginning.
+                is_last = true;
+                begin = self.heads.len();
+                break;
+            }
+            slices[used] = IoSlice::new(&body.bytes);
+            (before, used) = (after, used + 1);
         }
         slices[used] = IoSlice::new(&self.heads[begin..]);
         let mut left = &mut slices[..used + usize::from(begin < self.heads.len())];
         IoSlice::advance_slices(&mut left, self.sent);
-        stream.poll_write_vectored(cx, left)
+        if is_last { stream.poll_last(cx, left) } else { stream.poll_write_vectored(cx, left) }
     }
 }

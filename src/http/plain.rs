@@ -19,6 +19,7 @@ use super::answer::{Answer, What};
 use super::awaited::{self, Awaited};
 use super::connection::HEAD_MAX_BYTES;
 use super::framing::too_large;
+use super::last::Last;
 use super::outbox::{Outbox, Pushed};
 use super::recognise::{Recognised, recognise};
 use super::respond::respond;
@@ -70,7 +71,15 @@ impl Desk {
 
 thread_local!(static DESK: Cell<Option<Box<Desk>>> = const { Cell::new(None) });
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+impl<S> Connection<S> {
+    /// The same on another stream.
+    pub fn on<T>(self, stream: T) -> Connection<T> {
+        let Connection { rest, is_new, unsent, .. } = self;
+        Connection { stream, rest, is_new, unsent }
+    }
+}
+
+impl<S: AsyncRead + Last + Unpin> Connection<S> {
     /// On `stream`, of which `first` has been read already.
     pub fn new(stream: S, first: BytesMut) -> Connection<S> {
         Connection { stream, is_new: !first.is_empty(), rest: first, unsent: None }
@@ -78,6 +87,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     pub fn into_stream(self) -> S {
         self.stream
+    }
+
+    /// What can be done without waiting for the stream. `None`: it is over; else what goes on, on whatever stream.
+    pub fn begin(mut self, service: &Service, cx: &mut Context<'_>) -> Option<Connection<()>> {
+        match self.poll(service, cx) {
+            Poll::Pending => {}
+            Poll::Ready(Err(_)) => return None,
+            Poll::Ready(Ok(Next::End)) if !service.is_tls => return None,
+            Poll::Ready(Ok(next)) => self.unsent = Some(Box::new((Outbox::default(), next))),
+        }
+        Some(self.on(()))
     }
 
     /// Serves plain requests as long as there are no others.

@@ -12,6 +12,7 @@ use rustls::unbuffered::{ConnectionState, EncodeError, InsufficientSizeError, Un
 use rustls::{ProtocolVersion, ServerConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use super::last::Last;
 use super::records::{Fault, RECORD_MAX};
 use super::session::{OUT_BYTES, Session};
 
@@ -26,6 +27,8 @@ const UNSENT_MAX_BYTES: usize = 4 << 10;
 pub struct Secure<S> {
     stream: S,
     session: Box<Session>,
+    /// The last word is said, or waits to be.
+    ends: bool,
 }
 
 /// Room that the connections of a thread use in turn.
@@ -82,7 +85,7 @@ where
     came.shrink_to_fit();
     let mut session = Session::new(tls, [came, opened, goes]).map_err(io::Error::other)?;
     session.is_over = is_over;
-    Ok((Secure { stream, session: Box::new(session) }, protocol))
+    Ok((Secure { stream, session: Box::new(session), ends: false }, protocol))
 }
 
 enum Step {
@@ -144,12 +147,17 @@ fn step(
     Ok(step)
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Secure<S> {
+impl<S: AsyncRead + Last + Unpin> Secure<S> {
     /// Sends what could not be sent before.
     fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let unsent = &mut self.session.unsent;
         while !unsent.is_empty() {
-            match ready!(Pin::new(&mut self.stream).poll_write(cx, unsent))? {
+            let stream = Pin::new(&mut self.stream);
+            let sent = match self.ends {
+                true => stream.poll_last(cx, &[IoSlice::new(unsent)]),
+                false => stream.poll_write(cx, unsent),
+            };
+            match ready!(sent)? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 sent if sent == unsent.len() => *unsent = Vec::new(),
                 sent => drop(unsent.drain(..sent)),
@@ -233,7 +241,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Secure<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Secure<S> {
+impl<S: AsyncRead + Last + Unpin> AsyncRead for Secure<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut desk = Desk::take();
         let polled = self.poll_read_at(&mut desk, cx, buf);
@@ -242,7 +250,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Secure<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Secure<S> {
+impl<S: AsyncRead + Last + Unpin> AsyncWrite for Secure<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.poll_write_vectored(cx, &[IoSlice::new(buf)])
     }
@@ -269,7 +277,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Secure<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.session.close();
+        self.ends = true;
         ready!(self.poll_unsent(cx))?;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+/// A record behind the last answer says that it was the last.
+impl<S: AsyncRead + Last + Unpin> Last for Secure<S> {}

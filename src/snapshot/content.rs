@@ -1,5 +1,7 @@
 //! One content in all its codings. Shared between snapshots, and between paths that hold the same bytes.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::HeaderValue;
 
@@ -8,6 +10,7 @@ use super::kind;
 use super::media::Media;
 use crate::base::digest::Digest;
 use crate::base::digests;
+use crate::base::filed::{self, Filed};
 use crate::store::{Coded, Codings};
 
 /// A content coding (RFC 9110, 8.4.1; br: RFC 7932; zstd: RFC 8878, 9659; dcb, dcz: RFC 9842).
@@ -75,6 +78,8 @@ const TAG_CODED_LEN: usize = 6;
 pub struct Representation {
     pub coding: Coding,
     pub body: Bytes,
+    /// The same as a file, where it is large.
+    pub file: Option<Arc<Filed>>,
     /// Strong (RFC 9110, 8.8.3): from content and coding, never from time or size.
     pub etag: HeaderValue,
     pub length: HeaderValue,
@@ -221,6 +226,7 @@ impl Representation {
         let kind = kind::lines(about.content_type, coding);
         let own = format!("etag: {tag}\r\nrepr-digest: {digest}\r\ncontent-length: {}\r\n", body.len());
         let head = Bytes::from([&kind, own.as_bytes()].concat());
+        let file = filed::of(&body);
         Representation {
             coding,
             etag: HeaderValue::try_from(tag).expect("base64url is a header value"),
@@ -229,7 +235,8 @@ impl Representation {
             own: head.slice(kind.len()..),
             head,
             kind,
-            body,
+            body: file.as_ref().map_or(body, Filed::bytes),
+            file,
         }
     }
 }

@@ -58,6 +58,32 @@ fn pipelined_requests_are_answered_in_order() {
     assert_eq!(talk.hear().unwrap().body, b"{\"a\":1}");
 }
 
+/// Large bodies leave as files, small ones beside their heads: whatever comes between them, and more than the sockets hold.
+#[test]
+fn large_bodies_among_small_ones_are_whole() {
+    let site = Setup::clear().start();
+    let large: Vec<u8> = (0..400_000u32).flat_map(u32::to_le_bytes).collect();
+    site.deliver("p", &Tree::of(&corte(ID), &[("index.html", b"<p>"), ("a.json", b"{\"a\":1}"), ("acta.mp4", &large)]));
+    site.live(ID);
+    let asked = |path: &str, more: &str| format!("GET /{path} HTTP/1.1\r\nHost: prep\r\n{more}\r\n");
+    let paths = ["a.json", "acta.mp4", "acta.mp4", "a.json", "a.json", "acta.mp4"];
+    let mut talk = Talk::with(site.http());
+    talk.say(paths.map(|path| asked(path, "")).concat());
+    talk.say(format!("HEAD /acta.mp4 HTTP/1.1\r\nHost: prep\r\n\r\n{}", asked("acta.mp4", "Connection: close\r\n")));
+    let is_large = |talk: &mut Talk| talk.hear().unwrap().body == large;
+    assert_eq!(paths.map(|_| is_large(&mut talk)), paths.map(|path| path == "acta.mp4"));
+    assert_eq!(talk.hear_head().unwrap().field("content-length"), Some("1600000"));
+    assert!(is_large(&mut talk), "its end comes with the end of the connection");
+    assert!(talk.hear().is_none());
+    // The same at once, and on a connection that was not accepted yet when it was asked.
+    for path in ["acta.mp4", "a.json"] {
+        let mut talk = Talk::with(site.http());
+        talk.say(asked(path, "Connection: close\r\n"));
+        assert_eq!(is_large(&mut talk), path == "acta.mp4");
+        assert!(talk.hear().is_none());
+    }
+}
+
 /// As `printf ... | nc -N` does it: the client has said all, and then reads, slowly.
 #[test]
 fn who_has_said_all_is_answered_all() {

@@ -12,6 +12,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::seat::{NONE, Seat};
+use crate::http::last::{Last, Part};
 
 /// A socket whose bytes are noted on its seat.
 pub struct Watched<S: AsFd> {
@@ -83,5 +84,21 @@ impl<S: AsyncWrite + AsFd + Unpin> AsyncWrite for Watched<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl<S: Last + AsFd + Unpin> Last for Watched<S> {
+    const TAKES_FILES: bool = S::TAKES_FILES;
+
+    fn poll_last(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_last(cx, bufs);
+        self.wrote(&polled);
+        polled
+    }
+
+    fn poll_file(mut self: Pin<&mut Self>, cx: &mut Context<'_>, part: Part<'_>) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_file(cx, part);
+        self.wrote(&polled);
+        polled
     }
 }
