@@ -23,7 +23,8 @@ pub fn run(args: &crate::Args, wanted: &Args) -> Result<(), Fault> {
     println!("| ---: | --- | --- | ---: | ---: |");
     let mut first: Vec<Option<(u32, u64)>> = vec![None; args.peers.len()];
     for assets in &wanted.assets {
-        let inputs = Inputs { assets: *assets, ..Inputs::make()? };
+        let mut inputs = Inputs::make()?;
+        inputs.assets = *assets;
         let script = inputs.folder("wrk")?.join("random.lua");
         fs::write(&script, paths(*assets))?;
         let mut peers = Vec::new();
