@@ -13,7 +13,7 @@ BENCH_ARGS ?=
 INNER_ARGS ?=
 BENCH_PROFILE ?= release
 
-.PHONY: help demo test lint bench bench-inner bench-intake bench-proxy bench-bytes bench-side fuzz fuzz-smoke image
+.PHONY: help demo test lint bench bench-inner bench-intake bench-proxy bench-bytes bench-side bench-attacks fuzz fuzz-smoke image
 
 help:
 	@echo 'make demo         an election night on this machine, from signed packages to a page in your browser'
@@ -25,6 +25,8 @@ help:
 	@echo 'make bench-proxy  what a stored answer takes, and how long hits wait while others are thrown out; some minutes'
 	@echo 'make bench-bytes  what a night costs in bytes, beside the files that nginx would send; what heads cost; some minutes'
 	@echo 'make bench-side   side by side with nginx and bare hyper'
+	@echo '                  BENCH_ARGS=growth, =swaps or =connections: with many files, with a corte every second, with many connections'
+	@echo 'make bench-attacks what others wait while the server is attacked; two cores, some minutes'
 	@echo 'make fuzz         fuzzes each target for 10 minutes; make fuzz-smoke for 20 s'
 	@echo 'make image        builds the image of the Dockerfile and tries it, without any engine; needs root and some minutes'
 	@sed -n 's/^#   /  /p; s/^#    /    /p' Makefile
@@ -64,6 +66,10 @@ bench-bytes:
 bench-side:
 	@scripts/setup.sh build bench
 	cargo bench --profile $(BENCH_PROFILE) --bench side_by_side -- $(BENCH_ARGS)
+
+bench-attacks:
+	@scripts/setup.sh build test
+	@BENCH_PROFILE=$(BENCH_PROFILE) scripts/attacks.sh
 
 fuzz:
 	@scripts/setup.sh build fuzz
