@@ -19,6 +19,10 @@ const LINE_BYTES: f64 = 100e6 / 8.0 * 600.0;
 /// Part of readers whose browsers know dictionaries.
 pub const WITH_DICTIONARIES: f64 = 0.7;
 
+const COLUMNS: &str = "\
+| what | gzip | nginx, brotli 11 | difusor, no dictionaries | dcz as it goes live | with dictionaries | nginx / dictionaries |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: |";
+
 pub fn print(material: &Material, heads: &Heads) {
     println!("\n## One reader's night\n");
     println!(
@@ -30,20 +34,17 @@ pub fn print(material: &Material, heads: &Heads) {
         "Bodies alone, in MB, but where heads are named. Each version comes as the best the reader's browser takes; the first"
     );
     println!("has nothing to differ from.\n");
-    println!(
-        "| what | gzip | nginx, brotli 11 | difusor, no dictionaries | dcz as it goes live | with dictionaries | nginx / dictionaries |"
-    );
-    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
+    println!("{COLUMNS}");
     if !material.diputados.is_empty() {
         let (diputados, _) = versions("Diputados_MR_NACIONAL.json", &material.diputados);
         row("`Diputados_MR_NACIONAL.json`", &diputados);
         mean("`Diputados_MR_NACIONAL.json`", &diputados[1..]);
     }
-    let takes = site(material, heads);
+    carried(&site(material, heads));
     // What takes longest comes last.
+    println!("\n## The acta CSV\n\n{COLUMNS}");
     let (actas, took) = versions("actas.csv", &material.actas);
     row("the acta CSV", &actas);
-    carried(&takes);
     println!(
         "\nBest codings and differences of the {} acta CSVs: {took:.0} s of threads' time by the clock.",
         actas.len()

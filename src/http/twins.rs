@@ -75,14 +75,18 @@ pub(super) async fn by_http2(site: &Arc<Site>, request: &str) -> Option<(Vec<Str
     let mut lines = request.lines();
     let mut first = lines.next()?.split(' ');
     let mut asked = http::Request::builder().method(first.next()?);
-    asked = asked.uri(format!("http://a{}", first.next().filter(|path| path.starts_with('/'))?));
+    let path = first.next().filter(|path| path.starts_with('/'))?;
     let fields: Vec<_> =
         lines.filter_map(|line| line.split_once(": ").or(line.strip_suffix(':').map(|n| (n, "")))).collect();
-    for (name, value) in fields.into_iter().filter(|field| *field != ("Host", "a")) {
-        if ["Host", "Connection"].contains(&name) {
+    let mut hosts = fields.iter().filter(|(name, _)| *name == "Host");
+    // By its name the machine itself is told from others: dictionaries hang on it.
+    let (Some((_, host)), None) = (hosts.next(), hosts.next()) else { return None };
+    asked = asked.uri(format!("http://{host}{path}"));
+    for (name, value) in fields.iter().filter(|(name, _)| *name != "Host") {
+        if *name == "Connection" {
             return None;
         }
-        asked = asked.header(name, value);
+        asked = asked.header(*name, *value);
     }
     let asked = asked.body(()).ok()?;
     let (client, server) = duplex(1 << 20);
