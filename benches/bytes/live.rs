@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use difusor::readers::keep::Mode;
 use difusor::readers::plan::Plan;
 use difusor::readers::{Door, Run};
+use difusor::rehearse::Night;
 
-use crate::material::Material;
 use crate::night::{TAKEN, WITH_DICTIONARIES};
 use crate::served::{Served, number};
 
@@ -19,13 +20,15 @@ const PATIENCE: Duration = Duration::from_secs(140);
 /// Who reads meanwhile.
 const READERS: u32 = 2_000;
 
-pub fn print(material: &Material) {
-    let first = material.cortes.len() / 2;
-    let cortes = &material.cortes[first..=first + BEFORE];
+pub fn print() {
+    let night = Night::synthetic(2026);
+    let first = night.cortes() / 2;
+    let of = |n| night.corte(n).files.into_iter().map(|(path, bytes)| (path, bytes.into())).collect();
+    let cortes: Vec<Vec<(String, Bytes)>> = (first..=first + BEFORE).map(of).collect();
     let bytes: usize = cortes[BEFORE].iter().map(|(_, bytes)| bytes.len()).sum();
     println!("\n## From verified to live, and to the smallest\n");
     println!(
-        "Corte {} of Quintana Roo 2019, {} files, {:.1} MB, after {BEFORE} others that differences are made from; {} cores, on which {READERS} readers of",
+        "Corte {} of the demo's invented night, {} files, {:.1} MB, after {BEFORE} others that differences are made from; {} cores, on which {READERS} readers of",
         first + BEFORE + 1,
         cortes[BEFORE].len(),
         bytes as f64 / 1e6,

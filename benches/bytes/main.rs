@@ -32,15 +32,15 @@ fn main() -> ExitCode {
             with_material(|material| {
                 night::print(material, &heads);
                 link::print(material, &heads);
-                live::print(material);
             });
+            live::print();
         }
         ["heads"] => drop(heads::print()),
         ["boundary"] => boundary::print(boundary::READERS),
         ["boundary", readers] => boundary::print(readers.parse().expect("a number of readers")),
         ["nights"] => with_material(|material| night::print(material, &heads::print())),
         ["link"] => with_material(|material| link::print(material, &heads::count())),
-        ["live"] => with_material(live::print),
+        ["live"] => live::print(),
 
         other => {
             eprintln!("unknown: {other:?}; expected nothing, or one of heads, boundary, nights, link, live");

@@ -19,6 +19,10 @@ const LINE_BYTES: f64 = 100e6 / 8.0 * 600.0;
 /// Part of readers whose browsers know dictionaries.
 pub const WITH_DICTIONARIES: f64 = 0.7;
 
+const COLUMNS: &str = "\
+| what | gzip | nginx, brotli 11 | difusor, no dictionaries | dcz as it goes live | with dictionaries | nginx / dictionaries |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: |";
+
 pub fn print(material: &Material, heads: &Heads) {
     println!("\n## One reader's night\n");
     println!(
@@ -30,18 +34,17 @@ pub fn print(material: &Material, heads: &Heads) {
         "Bodies alone, in MB, but where heads are named. Each version comes as the best the reader's browser takes; the first"
     );
     println!("has nothing to differ from.\n");
-    println!(
-        "| what | gzip | nginx, brotli 11 | difusor, no dictionaries | dcz as it goes live | with dictionaries | nginx / dictionaries |"
-    );
-    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
-    let (actas, took) = versions("actas.csv", &material.actas);
-    row("the acta CSV", &actas);
+    println!("{COLUMNS}");
     if !material.diputados.is_empty() {
         let (diputados, _) = versions("Diputados_MR_NACIONAL.json", &material.diputados);
         row("`Diputados_MR_NACIONAL.json`", &diputados);
         mean("`Diputados_MR_NACIONAL.json`", &diputados[1..]);
     }
-    site(material, heads);
+    carried(&site(material, heads));
+    // What takes longest comes last.
+    println!("\n## The acta CSV\n\n{COLUMNS}");
+    let (actas, took) = versions("actas.csv", &material.actas);
+    row("the acta CSV", &actas);
     println!(
         "\nBest codings and differences of the {} acta CSVs: {took:.0} s of threads' time by the clock.",
         actas.len()
@@ -126,8 +129,8 @@ impl Takes {
     }
 }
 
-/// The site's tables.
-fn site(material: &Material, heads: &Heads) {
+/// The site's rows; what a reader of it takes over HTTP/1.1 and HTTP/2.
+fn site(material: &Material, heads: &Heads) -> [Takes; 2] {
     let cortes = material.cortes.len();
     let mut takes = [Takes::new(cortes), Takes::new(cortes)];
     let mut all = Vec::new();
@@ -150,6 +153,12 @@ fn site(material: &Material, heads: &Heads) {
             nginx / with
         );
     }
+    takes
+}
+
+/// What a line carries of such.
+fn carried(takes: &[Takes; 2]) {
+    let cortes = takes[0].with.len();
     println!("\n## Readers that 100 Mbps carries in one corte\n");
     println!(
         "Each takes the five files of the site once, with heads; TCP's and IP's own bytes are not counted. {:.0} % of difusor's readers know",
@@ -163,7 +172,7 @@ fn site(material: &Material, heads: &Heads) {
     let times: Vec<String> = SETTINGS.iter().map(|what| format!("times {what}")).collect();
     println!("| cortes | over | {} | difusor | {} |", columns.join(" | "), times.join(" | "));
     println!("| --- | --- |{}", " ---: |".repeat(2 * SETTINGS.len() + 1));
-    for (protocol, takes) in PROTOCOLS.iter().zip(&takes) {
+    for (protocol, takes) in PROTOCOLS.iter().zip(takes) {
         let worst = (1..cortes).max_by(|a, b| takes.mixed(*a).total_cmp(&takes.mixed(*b))).unwrap();
         let rows = [
             ("mean of all but the first", 1..cortes),
