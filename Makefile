@@ -25,7 +25,7 @@ help:
 	@echo 'make bench-proxy  what a stored answer takes, and how long hits wait while others are thrown out; some minutes'
 	@echo 'make bench-bytes  what a night costs in bytes, beside the files that nginx would send; what heads cost; some minutes'
 	@echo 'make bench-side   side by side with nginx and bare hyper'
-	@echo '                  BENCH_ARGS=growth, =swaps or =connections: with many files, with a corte every second, with many connections'
+	@echo '                  BENCH_ARGS=growth or =connections: with many files, with many connections'
 	@echo 'make bench-attacks what others wait while the server is attacked; two cores, some minutes'
 	@echo 'make fuzz         fuzzes each target for 10 minutes; make fuzz-smoke for 20 s'
 	@echo 'make image        builds the image of the Dockerfile and tries it, without any engine; needs root and some minutes'

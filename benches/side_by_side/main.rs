@@ -18,10 +18,8 @@ mod inputs;
 mod load;
 mod machine;
 mod measure;
-mod open_loop;
 mod origin;
 mod peers;
-mod swaps;
 mod table;
 
 use std::path::PathBuf;
@@ -88,11 +86,6 @@ enum Child {
     Connections(idle::Args),
     /// How the cost of a request and memory grow with the files of a package
     Growth(growth::Args),
-    /// What readers wait while a corte goes live every second
-    Swaps(swaps::Args),
-    /// The client that asks at a steady rate, whatever comes back
-    #[command(hide = true)]
-    OpenLoop(open_loop::Args),
     /// The client that opens connections, asks once on each, and keeps them
     #[command(hide = true)]
     Holding(idle::Holding),
@@ -114,8 +107,6 @@ fn main() -> ExitCode {
         Some(Child::Holding(args)) => idle::hold(args),
         Some(Child::Connections(ref wanted)) => idle::run(&args, wanted),
         Some(Child::Growth(ref wanted)) => growth::run(&args, wanted),
-        Some(Child::Swaps(ref wanted)) => swaps::run(&args, wanted),
-        Some(Child::OpenLoop(args)) => open_loop::run(&args),
         None => run(args),
     };
     match outcome {
