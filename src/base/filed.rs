@@ -56,13 +56,19 @@ pub fn of(bytes: &Bytes) -> Option<Arc<Filed>> {
 
 impl Filed {
     fn new(bytes: &[u8]) -> std::io::Result<Filed> {
-        let file = memfd_create("difusor", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        // Where vm.memfd_noexec asks for it; kernels before 6.3 do not know it.
+        let file = match memfd_create("difusor", flags | MemfdFlags::NOEXEC_SEAL) {
+            Err(rustix::io::Errno::INVAL) => memfd_create("difusor", flags)?,
+            created => created?,
+        };
         let mut file = std::fs::File::from(file);
         file.write_all(bytes)?;
         let file = OwnedFd::from(file);
         fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
         // SAFETY: the kernel chooses where, so nothing of ours is mapped over. `bytes` is not empty, and so is the mapping.
-        let at = unsafe { mmap(std::ptr::null_mut(), bytes.len(), ProtFlags::READ, MapFlags::SHARED, &file, 0)? };
+        // Private: shared, kernels before 6.7 refuse what is sealed; as nobody writes, the pages are the file's own all the same.
+        let at = unsafe { mmap(std::ptr::null_mut(), bytes.len(), ProtFlags::READ, MapFlags::PRIVATE, &file, 0)? };
         let at = NonNull::new(at.cast()).ok_or(std::io::ErrorKind::OutOfMemory)?;
         Ok(Filed { file, at, len: bytes.len() })
     }

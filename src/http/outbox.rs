@@ -90,6 +90,12 @@ pub struct Outbox {
 }
 
 impl Outbox {
+    /// Nothing waits to be written.
+    pub fn is_empty(&self) -> bool {
+        let is_new = self.answers == 0 && self.sent == 0 && !self.says_close;
+        is_new && self.heads.is_empty() && self.parts.is_empty()
+    }
+
     pub fn is_full(&self) -> bool {
         self.answers == BATCH_MAX
     }

@@ -67,6 +67,14 @@ impl Desk {
         let new = || Box::new(Desk { inbox: [0; HEAD_MAX_BYTES + READ_BYTES], outbox: Outbox::default() });
         DESK.take().unwrap_or_else(new)
     }
+
+    /// For the next connection, which must not find anything of this one's: where writing failed, its answers are still there.
+    fn give_back(mut self: Box<Desk>) {
+        if !self.outbox.is_empty() {
+            self.outbox = Outbox::default();
+        }
+        DESK.set(Some(self));
+    }
 }
 
 thread_local!(static DESK: Cell<Option<Box<Desk>>> = const { Cell::new(None) });
@@ -150,7 +158,7 @@ impl<S: AsyncRead + Last + Unpin> Connection<S> {
     fn poll(&mut self, service: &Service, cx: &mut Context<'_>) -> Poll<io::Result<Next>> {
         let mut desk = Desk::take();
         let polled = self.poll_at(&mut desk, service, cx);
-        DESK.set(Some(desk));
+        desk.give_back();
         polled
     }
 
@@ -164,6 +172,8 @@ impl<S: AsyncRead + Last + Unpin> Connection<S> {
                 None => ready!(self.poll_turn(desk, service, cx))?,
             };
             match next {
+                // Of the next head, the beginning has come with the one before.
+                Next::Read if !self.rest.is_empty() => service.seat.asks(),
                 Next::Read => {}
                 Next::More => self.is_new = true,
                 next => return Poll::Ready(Ok(next)),
@@ -187,10 +197,6 @@ impl<S: AsyncRead + Last + Unpin> Connection<S> {
             }
         }
         let (done, next) = answer_all(&inbox[..len], service, outbox);
-        if done < len && matches!(next, Next::Read) {
-            // Of the next head, the beginning has come with the one before.
-            service.seat.asks();
-        }
         // Whoever says nothing needs no room.
         self.rest = BytesMut::from(&inbox[done..len]);
         match outbox.poll_send(&mut self.stream, cx)? {

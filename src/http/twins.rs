@@ -1,7 +1,9 @@
 //! The two HTTP/1.1 paths held against each other: for any request both must answer the same, byte for byte; and HTTP/2, by a
 //! client that is not ours, the same status, fields and body.
 
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::task::Poll;
 
 use base64ct::{Base64, Encoding};
 use bytes::{Bytes, BytesMut};
@@ -296,4 +298,31 @@ fn pipelined_requests_are_answered_in_order_across_both_paths() {
     let statuses: Vec<&str> = text.match_indices("HTTP/1.1 ").map(|(at, _)| &text[at + 9..at + 12]).collect();
     let expected: Vec<&str> = [vec!["200"; 20], vec!["404"], vec!["200"; 4]].concat();
     assert_eq!(statuses, expected);
+}
+
+#[test]
+fn nobody_is_sent_what_was_for_another() {
+    let site = site();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+    runtime.block_on(async {
+        let before = by_plain(&site, get("/foto.jpg").as_bytes()).await.unwrap();
+        // Who asks and is gone, in the midst of an answer and before it.
+        for room in [1 << 20, 100] {
+            let (mut client, server) = duplex(room);
+            client.write_all(get("/datos/total.json").as_bytes()).await.unwrap();
+            let mut plain = plain::Connection::new(server, BytesMut::new());
+            let service = service(&site);
+            let serving = plain.serve(&service);
+            let mut serving = std::pin::pin!(serving);
+            if room == 100 {
+                let polled = poll_fn(|cx| Poll::Ready(serving.as_mut().poll(cx).is_pending())).await;
+                assert!(polled, "there is no room for all of it");
+            }
+            drop(client);
+            assert!(serving.await.is_err());
+            let after = by_plain(&site, get("/foto.jpg").as_bytes()).await.unwrap();
+            assert!(normal(&after) == normal(&before), "{}", String::from_utf8_lossy(&after));
+        }
+    });
 }

@@ -263,6 +263,9 @@ fn who_sends_a_body_too_slowly_is_ended_and_who_sends_enough_is_not() {
     assert_eq!(turned_away(&site, "receive-rate"), 1);
 }
 
+/// The others take their time on a machine with other work.
+const PATIENT: &str = "first_byte = \"5m\"\ntotal = \"5m\"";
+
 #[test]
 fn the_idle_make_room_and_who_is_served_does_not() {
     let may_answer = Arc::new(AtomicBool::new(false));
@@ -272,8 +275,10 @@ fn the_idle_make_room_and_who_is_served_does_not() {
         answer(to, "200 OK", "", Some(5), b"tarde");
     });
     let route = "path = \"/o\"\ncache = false";
-    let site =
-        Setup::both(&["prep.example"]).origin(origin.address, "", route).with("limits", "connections = 16").start();
+    let site = Setup::both(&["prep.example"])
+        .origin(origin.address, PATIENT, route)
+        .with("limits", "connections = 16")
+        .start();
     let mut served: Vec<Talk> = (0..2).map(|_| Talk::with(site.http())).collect();
     served.iter_mut().for_each(|talk| talk.say("GET /o HTTP/1.1\r\nHost: prep\r\n\r\n"));
     // Three times as many as there is room for, none of which goes by itself; each is answered all the same.

@@ -93,7 +93,8 @@ impl Seat {
         if let Some(waited) = self.asking_for(now) {
             match self.shakes_hands.load(Relaxed) {
                 true if waited > handshake_s => return Some(Some(Reason::Handshake)),
-                false if waited > head_s => {
+                // While the answer before it has no room, nobody reads: it may have come whole. That has a pace.
+                false if waited > head_s && !self.is_blocked.load(Relaxed) => {
                     let has_begun = self.has_begun.load(Relaxed);
                     return Some(Some(if has_begun { Reason::Head } else { Reason::Unused }));
                 }
@@ -192,6 +193,10 @@ impl Seat {
         if self.is_blocked.load(Relaxed) != is_blocked {
             self.is_blocked.store(is_blocked, Relaxed);
             self.serves();
+            if !is_blocked && self.asking.load(Relaxed) != 0 && !self.shakes_hands.load(Relaxed) {
+                // From now on it can be read.
+                self.asking.store(self.room.ticks.load(Relaxed) + 1, Relaxed);
+            }
         }
     }
 

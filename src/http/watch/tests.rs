@@ -51,6 +51,21 @@ fn the_limit_of_a_head_starts_with_its_first_byte() {
 }
 
 #[test]
+fn half_a_head_behind_an_answer_that_has_no_room_is_waited_for_afterwards() {
+    let seats = Seats::for_test();
+    let seat = seats.take();
+    seat.asked();
+    seat.is_blocked(true);
+    seat.asks();
+    tick(&seats, HEAD_LIMIT_S + 1);
+    assert!(!is_over(&seats, &seat), "nobody reads meanwhile");
+    seat.is_blocked(false);
+    assert!(!is_over(&seats, &seat), "nor has anybody been able to");
+    tick(&seats, HEAD_LIMIT_S + 1);
+    assert!(is_over(&seats, &seat));
+}
+
+#[test]
 fn a_body_may_take_longer_than_a_head() {
     let seats = Seats::for_test();
     let seat = seats.take();
