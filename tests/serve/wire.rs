@@ -111,6 +111,22 @@ fn who_has_said_all_is_answered_all() {
 }
 
 #[test]
+fn who_is_gone_leaves_nothing_for_the_next() {
+    let site = site();
+    for n in 0..200 {
+        // Asks, and is gone with a reset before he is answered, or in the midst of it.
+        let mut gone = connect(site.http());
+        let method = if n % 2 == 0 { "HEAD" } else { "GET" };
+        gone.write_all(format!("{method} /b.json HTTP/1.1\r\nHost: prep\r\n\r\n").repeat(n % 7 + 1).as_bytes())
+            .unwrap();
+        SockRef::from(&gone).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        drop(gone);
+        let next = "GET /a.json HTTP/1.1\r\nHost: prep\r\nConnection: close\r\n\r\n";
+        assert_eq!(until_closed(site.http(), next), [(200, "{\"a\":1}".to_owned())]);
+    }
+}
+
+#[test]
 fn heads_that_come_byte_by_byte_are_read() {
     let site = site();
     let mut talk = Talk::with(site.http());
