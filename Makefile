@@ -13,7 +13,7 @@ BENCH_ARGS ?=
 INNER_ARGS ?=
 BENCH_PROFILE ?= release
 
-.PHONY: help demo test lint bench bench-inner bench-intake bench-proxy bench-bytes bench-side bench-attacks fuzz fuzz-smoke image
+.PHONY: help demo test lint bench bench-inner bench-intake bench-proxy bench-bytes bench-side bench-attacks bench-swaps fuzz fuzz-smoke image
 
 help:
 	@echo 'make demo         an election night on this machine, from signed packages to a page in your browser'
@@ -27,6 +27,7 @@ help:
 	@echo 'make bench-side   side by side with nginx and bare hyper'
 	@echo '                  BENCH_ARGS=growth or =connections: with many files, with many connections'
 	@echo 'make bench-attacks what others wait while the server is attacked; two cores, some minutes'
+	@echo 'make bench-swaps  what a corte every second costs those who are being served; two cores, some minutes'
 	@echo 'make fuzz         fuzzes each target for 10 minutes; make fuzz-smoke for 20 s'
 	@echo 'make image        builds the image of the Dockerfile and tries it, without any engine; needs root and some minutes'
 	@sed -n 's/^#   /  /p; s/^#    /    /p' Makefile
@@ -70,6 +71,10 @@ bench-side:
 bench-attacks:
 	@scripts/setup.sh build test
 	@BENCH_PROFILE=$(BENCH_PROFILE) scripts/attacks.sh
+
+bench-swaps:
+	@scripts/setup.sh build test
+	@BENCH_PROFILE=$(BENCH_PROFILE) scripts/swaps.sh
 
 fuzz:
 	@scripts/setup.sh build fuzz
