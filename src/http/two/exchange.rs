@@ -17,8 +17,7 @@ use crate::http::framing::NEVER_TRAILERS;
 use crate::proxy::interim;
 
 /// Beside [`NEVER_TRAILERS`].
-const NEVER_BEHIND_A_RESPONSE: [&str; 5] =
-    ["cache-control", "keep-alive", "max-forwards", "proxy-connection", "set-cookie"];
+const NEVER_BEHIND_A_RESPONSE: [&str; 3] = ["cache-control", "max-forwards", "set-cookie"];
 
 type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 

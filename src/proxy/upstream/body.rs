@@ -47,6 +47,13 @@ impl Outgoing {
         let stage = (!body.is_end_stream()).then_some(sender);
         (Outgoing { body, stage }, receiver)
     }
+
+    /// What came of the client cannot go on.
+    pub fn fail(&self, failure: Failure) {
+        if let Some(sender) = &self.stage {
+            sender.send_replace(Stage::Failed(failure));
+        }
+    }
 }
 
 impl Body for Outgoing {

@@ -69,8 +69,12 @@ async fn send(mut body: Outgoing, mut to: SendStream<Bytes>, idle: Duration) {
                     }
                 }
                 Err(frame) => {
-                    if let Ok(trailers) = frame.into_trailers() {
-                        let _ = to.send_trailers(trailers);
+                    if let Ok(trailers) = frame.into_trailers()
+                        && to.send_trailers(trailers).is_err()
+                    {
+                        // h2 takes none that HTTP/2 forbids (RFC 9113, 8.2.2): without an end, the origin would wait for one.
+                        body.fail(Failure::RequestMalformed);
+                        to.send_reset(Reason::CANCEL);
                     }
                     return;
                 }

@@ -101,6 +101,28 @@ fn silent(
     })
 }
 
+/// Has trailers that are of a connection.
+struct OfTheConnection;
+
+impl http_body::Body for OfTheConnection {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        let field = ("keep-alive".parse().unwrap(), "x".parse().unwrap());
+        Poll::Ready(Some(Ok(Frame::trailers(HeaderMap::from_iter([field])))))
+    }
+}
+
+#[tokio::test]
+async fn trailers_that_cannot_go_on_are_the_requests_fault() {
+    let (upstream, mut told) = start(silent).await;
+    let response = upstream.send(asking(Method::POST, OfTheConnection.boxed_unsync()), caller()).await;
+    assert_eq!(response.map(drop), Err(Failure::RequestMalformed));
+    assert_eq!(told.recv().await.unwrap(), "asked");
+    assert_eq!(told.recv().await.unwrap(), format!("{:?}", Reason::CANCEL));
+}
+
 /// Of many pieces, with trailers, of no told length; it may fail before the last.
 struct Long {
     left: usize,
