@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
-use http_body::{Body as _, Frame};
+use http_body::{Body as _, Frame, SizeHint};
 
 use super::streams::{Exchange, Step};
 use crate::http::body::Body;
@@ -76,6 +76,13 @@ impl http_body::Body for Upload {
     fn is_end_stream(&self) -> bool {
         let coming = lock(&self.0);
         coming.is_whole && coming.data.is_empty() && coming.trailers.is_none()
+    }
+
+    /// No less than what lies here.
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = SizeHint::new();
+        hint.set_lower(lock(&self.0).data.iter().map(|data| data.len() as u64).sum());
+        hint
     }
 }
 
