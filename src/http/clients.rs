@@ -24,7 +24,8 @@ const SHARDS: usize = 16;
 const CROWD: usize = 4_096;
 /// Clients that are remembered after they have gone, in each shard. An attacker with many addresses gains nothing but that.
 const REMEMBERED_MAX: usize = 4 * CROWD;
-/// Whose bucket lacks no more than this part of it has asked for hardly anything.
+/// Whose bucket lacks no more than this part of it, nor more than a second gives back, has asked for hardly anything: to be
+/// forgotten gives nobody more than twice his pace.
 const HARDLY_PART: u32 = 8;
 
 /// What one client may have.
@@ -223,7 +224,7 @@ impl Clients {
         for shard in &self.shards {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             let limits = self.rules.limits;
-            let hardly = if shard.len() > CROWD { limits.burst / HARDLY_PART } else { 0 };
+            let hardly = if shard.len() > CROWD { (limits.burst / HARDLY_PART).min(limits.requests) } else { 0 };
             shard.retain(|_, known| known.connections > 0 || !known.bucket.is_full(limits, now, hardly));
         }
     }
@@ -366,7 +367,7 @@ mod tests {
         let come = |n: u32| clients.admit(IpAddr::from(n.to_be_bytes())).unwrap();
         for n in 0..100_000 {
             let guest = come(n);
-            assert!((0..10).all(|_| guest.may_ask()));
+            assert!((0..2).all(|_| guest.may_ask()));
         }
         // In such a crowd, who has spent all he has gains nothing by coming again; nor does who asks once at a time.
         let asks = || (0..200).filter(|_| clients.asking(ip("192.0.2.1")).may_ask()).count();
@@ -376,6 +377,19 @@ mod tests {
         assert_eq!(asks(), 1);
         (0..400_000).for_each(|n| drop(come(n)));
         assert!(clients.len() <= SHARDS * (REMEMBERED_MAX + 1), "{}", clients.len());
+    }
+
+    #[test]
+    fn nobody_is_forgotten_for_less_than_he_takes() {
+        let clients = Arc::new(of(Limits { requests: 1, burst: 100, ..LIMITS }));
+        let crowd = SHARDS as u32 * (CROWD as u32 * 5 / 4);
+        let _crowd: Vec<Guest> = (0..crowd).map(|n| clients.admit(IpAddr::from(n.to_be_bytes())).unwrap()).collect();
+        let asks = |now: u32| {
+            clients.sweep(now);
+            (0..100 / HARDLY_PART).filter(|_| clients.asking(ip("192.0.2.1")).may_ask()).count()
+        };
+        let all: usize = (1..=40).map(asks).sum();
+        assert_eq!(all, 100 + 39, "what he has, and his pace");
     }
 
     proptest! {

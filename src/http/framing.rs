@@ -15,7 +15,7 @@ const CHUNK_LINE_MAX_BYTES: usize = 1 << 10;
 /// Hexadecimal digits of a chunk's size: 2^60 is more than anybody sends, and far from where numbers run over.
 const CHUNK_DIGITS_MAX: usize = 15;
 /// Fields that must not come behind a body: they say where it ends, whom it is for, who sends it and what it is (RFC 9110, 6.5.1).
-pub const NEVER_TRAILERS: [&str; 13] = [
+pub const NEVER_TRAILERS: [&str; 15] = [
     "authorization",
     "connection",
     "content-encoding",
@@ -25,6 +25,8 @@ pub const NEVER_TRAILERS: [&str; 13] = [
     "cookie",
     "expect",
     "host",
+    "keep-alive",
+    "proxy-connection",
     "te",
     "trailer",
     "transfer-encoding",
@@ -305,6 +307,8 @@ mod tests {
             ("Transfer-Encoding: chunked\r\n", "0\r\n\n"),
             ("Transfer-Encoding: chunked\r\n", "0\r\nX: a\n\r\n"),
             ("Transfer-Encoding: chunked\r\n", "0\r\nHost: b\r\n\r\n"),
+            ("Transfer-Encoding: chunked\r\n", "0\r\nKeep-Alive: x\r\n\r\n"),
+            ("Transfer-Encoding: chunked\r\n", "0\r\nProxy-Connection: x\r\n\r\n"),
         ] {
             assert_eq!(slowly(&post(fields, body)), Err(Refused::Malformed), "{fields} {body}");
         }

@@ -14,6 +14,7 @@ use http_body_util::BodyExt;
 
 use super::answer::{Answer, What, no_results};
 use super::body::Body;
+use super::ladder::Refusing;
 use super::respond::{CORTE, CORTE_FECHA_HORA, respond};
 use super::sent::Bounded;
 use super::service::Site;
@@ -50,8 +51,8 @@ pub struct Onward {
     pub corte: Option<CorteFields>,
     /// An error page is wanted in JSON.
     pub wants_json: bool,
-    /// Set while the origin is not asked, and what does not lie ready is left out: bytes of the head that says so.
-    pub scarce: Option<u64>,
+    /// Set while the origin is not asked, and what does not lie ready is left out: how that is said.
+    pub scarce: Option<Refusing>,
 }
 
 /// A client's body on its way: whatever a protocol reads it from.
@@ -88,14 +89,14 @@ impl Onward {
     /// asked, that is always something.
     pub fn ready(&self, request: &Request<()>) -> Option<Response<Bytes>> {
         let ready = self.stored(request);
-        let Some(head_bytes) = self.scarce else { return ready };
+        let Some(refusing) = self.scarce else { return ready };
         let stored = ready.as_ref().map(|ready| ready.body().len());
         if !self.site.ladder.leaves_out_of_corridor(&self.method, request.uri().path(), stored) {
             return ready;
         }
         let page = self.page(StatusCode::SERVICE_UNAVAILABLE, Notice::LeftOut);
         let page = page.map(|body| body.into_bytes().unwrap_or_default());
-        self.site.ladder.refuses(head_bytes + page.body().len() as u64);
+        self.site.ladder.refuses(refusing, self.wants_json, page.body().len());
         Some(page)
     }
 

@@ -22,7 +22,7 @@ use super::fields::Fields;
 use super::freshness::{Rhythm, Spread};
 use super::host;
 use super::interjected::Words;
-use super::ladder::Ladder;
+use super::ladder::{Ladder, Refusing};
 use super::onward::{Broken, Coming, Onward};
 use super::passage::{self, Passage, passage};
 use super::preferred::{wants_html, wants_json};
@@ -36,10 +36,6 @@ use crate::proxy::interim::Early;
 use crate::proxy::route::Route;
 use crate::proxy::upstream::Caller;
 use crate::snapshot::{Public, Showing};
-
-/// What the head of a refusal takes of a link, about: in HTTP/1.1, and in HTTP/2, where most of its fields are an index.
-const REFUSED_HEAD_BYTES: u64 = 800;
-const REFUSED_FRAMES_BYTES: u64 = 120;
 
 /// Everything that answering needs; one for all threads.
 pub struct Site {
@@ -280,13 +276,12 @@ impl Service {
         let wants_json = wants_json(&asked.fields.accept, asked.path) || !wants_html(&asked.fields);
         let page = answer.showing.page(Notice::LeftOut);
         let body = if wants_json { &page.json } else { &page.html };
-        self.site.ladder.refuses(self.refusal_bytes() + body.len() as u64);
+        self.site.ladder.refuses(self.refusing(), wants_json, body.len());
         Judged::Answered(Answer { wants_json, ..Answer::other(answer.showing, what) })
     }
 
-    /// Of the head of a refusal.
-    fn refusal_bytes(&self) -> u64 {
-        if self.seat.is_by_frames() { REFUSED_FRAMES_BYTES } else { REFUSED_HEAD_BYTES }
+    fn refusing(&self) -> Refusing {
+        if self.seat.is_by_frames() { Refusing::ByFrames } else { Refusing::AtOnce }
     }
 
     /// All that the way needs, for as long as it takes.
@@ -301,7 +296,7 @@ impl Service {
             method: asked.method.clone(),
             corte: showing.corte().cloned(),
             wants_json: wants_json(&asked.fields.accept, asked.path) || way.is_scarce && !wants_html(&asked.fields),
-            scarce: way.is_scarce.then(|| self.refusal_bytes()),
+            scarce: way.is_scarce.then(|| self.refusing()),
         }
     }
 }

@@ -317,7 +317,8 @@ impl Stage {
         let Some(published) = edition.same_as(&better.snapshot) else { return };
         let before = published.weight();
         let mut improved = published.with(&Known::of(better.contents));
-        if !better.differences.is_empty() {
+        // One that is live no longer has let go of its differences: whoever asks for it by its name is sent none.
+        if !better.differences.is_empty() && Arc::ptr_eq(published, edition.live()) {
             let mut all = improved.differences();
             better.differences.into_iter().for_each(|one| all.add(one));
             let descent = Descent::of_next(intake, Some(edition), improved.corte().id);

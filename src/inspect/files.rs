@@ -1,8 +1,9 @@
 //! Every file of the list, in every coding, over every protocol: several at once, each judged as it comes.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use http::header::RETRY_AFTER;
 use tokio::task::JoinSet;
@@ -13,6 +14,7 @@ use super::judge::{self, Answer, Expected, Tags, Way};
 use super::report::Findings;
 use super::target::encoded;
 use super::told::{ESTADO_BYTES, Estado};
+use crate::base::clock::Monotonic;
 use crate::base::digest::Digest;
 use crate::corte::limits::TOTAL_BYTES;
 use crate::schedule::State;
@@ -22,6 +24,8 @@ use crate::snapshot::{CODINGS, Coding};
 /// and no burden for a difusor.
 const AT_ONCE_11: usize = 4;
 const AT_ONCE_2: usize = 8;
+/// How long its word that it leaves things out explains refusals: each that comes later is a reason to ask again.
+const WORD_FOR: Duration = Duration::from_secs(3);
 /// Faults after which nobody needs to hear of more.
 const FAULTS_MAX: usize = 40;
 /// Bytes of all bodies: a package of the largest size in four codings, twice.
@@ -37,12 +41,48 @@ pub struct Files {
 }
 
 /// Whether the difusor says that it leaves things out for now, asked anew where that would explain a refusal.
-#[derive(Debug, Default)]
-pub struct LeftOut(AtomicBool);
+#[derive(Debug)]
+pub struct LeftOut(Mutex<Word>);
+
+/// What it has said.
+#[derive(Clone, Copy, Debug)]
+struct Word {
+    offers_less: bool,
+    /// When it said so last; where it does no longer, when that was heard.
+    at: Option<Monotonic>,
+}
+
+impl Word {
+    fn is_within(&self, so_long: Duration) -> bool {
+        self.at.is_some_and(|at| at.elapsed() < so_long)
+    }
+}
 
 impl LeftOut {
     pub fn of(estado: &Estado) -> LeftOut {
-        LeftOut(AtomicBool::new(estado.offers_less))
+        let offers_less = estado.offers_less;
+        LeftOut(Mutex::new(Word { offers_less, at: offers_less.then(Monotonic::now) }))
+    }
+
+    fn word(&self) -> MutexGuard<'_, Word> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it has said so within so long.
+    fn explains(&self, so_long: Duration) -> bool {
+        let word = self.word();
+        word.offers_less && word.is_within(so_long)
+    }
+
+    /// It says this now. Whether that explains a refusal, or what it said before does: several are under way at once, and one
+    /// may have come before it said otherwise.
+    fn hear(&self, offers_less: bool, so_long: Duration) -> bool {
+        let mut word = self.word();
+        if !word.offers_less && !offers_less {
+            return word.is_within(so_long);
+        }
+        *word = Word { offers_less, at: Some(Monotonic::now()) };
+        true
     }
 
     /// Whether `answer` is such a refusal.
@@ -50,13 +90,15 @@ impl LeftOut {
         if answer.status != 503 || !answer.fields.contains_key(RETRY_AFTER) {
             return false;
         }
-        if !self.0.load(Relaxed)
-            && let Ok(told) = line.ask(&Wanted::small("/.prep/estado.json", ESTADO_BYTES)).await
-            && Estado::parse(&told.body.bytes).is_ok_and(|estado| estado.offers_less)
-        {
-            self.0.store(true, Relaxed);
+        if self.explains(WORD_FOR) {
+            return true;
         }
-        self.0.load(Relaxed)
+        let told = line.ask(&Wanted::small("/.prep/estado.json", ESTADO_BYTES)).await;
+        match told.ok().and_then(|told| Estado::parse(&told.body.bytes).ok()) {
+            Some(estado) => self.hear(estado.offers_less, WORD_FOR),
+            // Which is found elsewhere.
+            None => self.word().offers_less,
+        }
     }
 }
 
@@ -157,5 +199,28 @@ async fn work(mut line: Line, shared: Arc<Shared>, next: Arc<AtomicUsize>) -> Ca
             came.found.merge(found);
             shared.asked.progress.did();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_explains_refusals_for_a_while() {
+        let estado = |said: &str| {
+            let text = format!(r#"{{"estado":"previo","corte":null,"servicio":"{said}"}}"#);
+            LeftOut::of(&Estado::parse(text.as_bytes()).unwrap())
+        };
+        let less = estado(crate::portal::Offer::WithoutImages.token());
+        assert!(less.explains(Duration::MAX));
+        assert!(!less.explains(Duration::ZERO), "by then it is asked again");
+        assert!(less.hear(false, Duration::ZERO), "it was refused before it said so");
+        assert!(!less.explains(Duration::MAX), "each is asked about");
+        assert!(less.hear(false, Duration::MAX), "so was one that was under way");
+        assert!(!less.hear(false, Duration::ZERO), "but nothing afterwards");
+        assert!(less.hear(true, Duration::ZERO) && less.explains(Duration::MAX));
+        let all = estado(crate::portal::Offer::Everything.token());
+        assert!(!all.explains(Duration::MAX) && !all.hear(false, Duration::MAX));
     }
 }

@@ -240,6 +240,8 @@ impl Store {
                 known.variants_mut().for_each(outdate);
             });
         }
+        // What is held no longer may still be somebody's, and found by that.
+        self.recent.changed(&plain);
         if has_more {
             self.written.note(address);
             self.recent.all_changed();
@@ -287,6 +289,8 @@ impl Store {
                 }
             });
         }
+        // Nobody knows which keys are held no longer, but still found by what somebody has of them.
+        self.recent.all_changed();
         count
     }
 
@@ -394,6 +398,33 @@ mod tests {
         assert!(store.find(&a, &head(&[])).0.unwrap().outdated, "asked for before the purge");
         store.put(&a, stored(&[], &head(&[]), "x"), store.purges());
         assert!(!store.find(&a, &head(&[])).0.unwrap().outdated);
+    }
+
+    #[test]
+    fn what_was_seen_in_this_second_is_purged_and_outdated_too() {
+        let (store, key) = (Store::new(1 << 20), Key::from("http://a/b"));
+        let purge = |soft| store.purge(&Purge { which: Which::Prefix("/b".into()), soft });
+        let see = || {
+            store.put(&key, stored(&[], &head(&[]), "x"), store.purges());
+            store.only(&key, 7).unwrap()
+        };
+        let _reader = see();
+        assert_eq!(purge(false), 1);
+        assert!(store.only(&key, 7).is_none());
+        let _reader = see();
+        assert_eq!(purge(true), 1);
+        assert!(store.only(&key, 7).unwrap().outdated);
+        // Let go of for want of room, while somebody reads it.
+        let nothing_held = |soft| assert_eq!(purge(soft), 0);
+        let change: [&dyn Fn(); 3] =
+            [&|| nothing_held(false), &|| nothing_held(true), &|| store.outdate("http://a/b", false)];
+        for change in change {
+            let reader = see();
+            store.held.invalidate(&key);
+            assert!(Arc::ptr_eq(&store.only(&key, 7).unwrap(), &reader));
+            change();
+            assert!(store.only(&key, 7).is_none());
+        }
     }
 
     #[test]

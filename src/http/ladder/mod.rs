@@ -21,6 +21,9 @@ use crate::record::Metrics;
 
 /// What an answer of an origin is taken to weigh where it is left out, so that nobody knows: a scanned acta.
 const UNKNOWN_BYTES: u64 = 128 << 10;
+/// What the head of a refusal takes of a link, about: in HTTP/1.1, and in HTTP/2, where most of its fields are an index.
+const REFUSED_HEAD_BYTES: u64 = 800;
+const REFUSED_FRAMES_BYTES: u64 = 120;
 
 /// What the settings say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +50,28 @@ pub struct Ladder {
     counters: [Counter; Class::COUNT],
 }
 
+/// How a connection says that something is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusing {
+    /// HTTP/1.1: a head and its body leave together.
+    AtOnce,
+    /// HTTP/2: the head does, the body as the client gives room.
+    ByFrames,
+}
+
+impl Refusing {
+    /// Bytes that surely leave, and are taken off what left: who gives no room must not have pages counted that stay here, or a full
+    /// link would be thought idle. What is short counts all the same: so few streams are open at once that little of it stays.
+    fn bytes(self, is_json: bool, body_bytes: usize) -> u64 {
+        let body = body_bytes as u64;
+        match self {
+            Refusing::AtOnce => REFUSED_HEAD_BYTES + body,
+            Refusing::ByFrames if is_json => REFUSED_FRAMES_BYTES + body,
+            Refusing::ByFrames => REFUSED_FRAMES_BYTES,
+        }
+    }
+}
+
 impl Ladder {
     pub fn new(classes: Classes, metrics: &Metrics) -> Ladder {
         let of = |class: Class| metrics.left_out(class.name());
@@ -68,9 +93,9 @@ impl Ladder {
         self.left_out.each_ref().map(|bytes| bytes.load(Relaxed))
     }
 
-    /// Somebody is told, in so many bytes.
-    pub fn refuses(&self, bytes: u64) {
-        self.refused.fetch_add(bytes, Relaxed);
+    /// Somebody is told, with a body of so many bytes.
+    pub fn refuses(&self, how: Refusing, is_json: bool, body_bytes: usize) {
+        self.refused.fetch_add(how.bytes(is_json, body_bytes), Relaxed);
     }
 
     /// Bytes of refusals so far.
@@ -162,6 +187,19 @@ mod tests {
         };
         let Answer { what, .. } = answer(&request, &showing);
         ladder.leaves_out(&request, &what)
+    }
+
+    #[test]
+    fn of_a_refusal_counts_what_surely_leaves() {
+        let ladder = Ladder::new(Classes::default(), &Metrics::new());
+        let counted = |how, is_json| {
+            let before = ladder.refused();
+            ladder.refuses(how, is_json, 4_000);
+            ladder.refused() - before
+        };
+        assert_eq!(counted(Refusing::AtOnce, false), REFUSED_HEAD_BYTES + 4_000);
+        assert_eq!(counted(Refusing::ByFrames, true), REFUSED_FRAMES_BYTES + 4_000);
+        assert_eq!(counted(Refusing::ByFrames, false), REFUSED_FRAMES_BYTES, "a page waits for the client's window");
     }
 
     #[test]

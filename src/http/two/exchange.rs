@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
-use http_body::{Body as _, Frame};
+use http_body::{Body as _, Frame, SizeHint};
 
 use super::streams::{Exchange, Step};
 use crate::http::body::Body;
@@ -17,8 +17,7 @@ use crate::http::framing::NEVER_TRAILERS;
 use crate::proxy::interim;
 
 /// Beside [`NEVER_TRAILERS`].
-const NEVER_BEHIND_A_RESPONSE: [&str; 5] =
-    ["cache-control", "keep-alive", "max-forwards", "proxy-connection", "set-cookie"];
+const NEVER_BEHIND_A_RESPONSE: [&str; 3] = ["cache-control", "max-forwards", "set-cookie"];
 
 type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
@@ -77,6 +76,13 @@ impl http_body::Body for Upload {
     fn is_end_stream(&self) -> bool {
         let coming = lock(&self.0);
         coming.is_whole && coming.data.is_empty() && coming.trailers.is_none()
+    }
+
+    /// No less than what lies here.
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = SizeHint::new();
+        hint.set_lower(lock(&self.0).data.iter().map(|data| data.len() as u64).sum());
+        hint
     }
 }
 

@@ -47,6 +47,26 @@ impl Outgoing {
         let stage = (!body.is_end_stream()).then_some(sender);
         (Outgoing { body, stage }, receiver)
     }
+
+    /// There is more of it, but the origin has to take something first.
+    pub fn is_held_up(&self) {
+        if let Some(sender) = &self.stage {
+            sender.send_if_modified(|stage| {
+                let is_new = *stage == Stage::Client;
+                if is_new {
+                    *stage = Stage::Origin(Instant::now());
+                }
+                is_new
+            });
+        }
+    }
+
+    /// What came of the client cannot go on.
+    pub fn fail(&self, failure: Failure) {
+        if let Some(sender) = &self.stage {
+            sender.send_replace(Stage::Failed(failure));
+        }
+    }
 }
 
 impl Body for Outgoing {

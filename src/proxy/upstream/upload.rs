@@ -45,6 +45,8 @@ impl Drop for Upload {
 /// What the body or the origin does next.
 enum Next {
     Frame(Frame<Bytes>),
+    /// The origin has to take what was sent before there is more.
+    Full,
     End,
     /// The client has failed: by [`Stage`](super::body::Stage) it is known why.
     Failed,
@@ -59,8 +61,7 @@ async fn send(mut body: Outgoing, mut to: SendStream<Bytes>, idle: Duration) {
                 Ok(piece) if piece.is_empty() && !body.is_end_stream() => {}
                 Ok(piece) => {
                     let is_last = body.is_end_stream();
-                    let has_room = piece.is_empty() || matches!(timeout(idle, room(&mut to)).await, Ok(true));
-                    if !has_room {
+                    if !piece.is_empty() && !has_room(&mut to, idle).await {
                         return to.send_reset(Reason::CANCEL);
                     }
                     // One piece at most lies with h2.
@@ -69,12 +70,22 @@ async fn send(mut body: Outgoing, mut to: SendStream<Bytes>, idle: Duration) {
                     }
                 }
                 Err(frame) => {
-                    if let Ok(trailers) = frame.into_trailers() {
-                        let _ = to.send_trailers(trailers);
+                    if let Ok(trailers) = frame.into_trailers()
+                        && to.send_trailers(trailers).is_err()
+                    {
+                        // h2 takes none that HTTP/2 forbids (RFC 9113, 8.2.2): without an end, the origin would wait for one.
+                        body.fail(Failure::RequestMalformed);
+                        to.send_reset(Reason::CANCEL);
                     }
                     return;
                 }
             },
+            Next::Full => {
+                body.is_held_up();
+                if !has_room(&mut to, idle).await {
+                    return to.send_reset(Reason::CANCEL);
+                }
+            }
             Next::End => {
                 let _ = to.send_data(Bytes::new(), true);
                 return;
@@ -86,9 +97,14 @@ async fn send(mut body: Outgoing, mut to: SendStream<Bytes>, idle: Duration) {
 }
 
 fn next<'a>(body: &'a mut Outgoing, to: &'a mut SendStream<Bytes>) -> impl Future<Output = Next> + 'a {
-    poll_fn(|cx| {
+    poll_fn(move |cx| {
         if to.poll_reset(cx).is_ready() {
             return Poll::Ready(Next::Unwanted);
+        }
+        // What is sure to come is taken only once what came before has gone: with the last piece the wait for the answer begins.
+        // What may be an end needs no room.
+        if body.size_hint().lower() > 0 && to.capacity() == 0 {
+            return Poll::Ready(Next::Full);
         }
         Pin::new(&mut *body).poll_frame(cx).map(|frame: Option<Result<_, Failure>>| match frame {
             Some(Ok(frame)) => Next::Frame(frame),
@@ -98,12 +114,21 @@ fn next<'a>(body: &'a mut Outgoing, to: &'a mut SendStream<Bytes>) -> impl Futur
     })
 }
 
+/// False where the origin takes nothing more, or nothing for too long.
+async fn has_room(to: &mut SendStream<Bytes>, idle: Duration) -> bool {
+    matches!(timeout(idle, room(to)).await, Ok(true))
+}
+
 /// Waits until the origin takes something; false where it takes nothing more. What is asked for is no more than a byte: h2 asks for the
 /// rest once it has it, and what is set aside for one stream is nobody else's.
 async fn room(to: &mut SendStream<Bytes>) -> bool {
     to.reserve_capacity(1);
     while to.capacity() == 0 {
-        if !matches!(poll_fn(|cx| to.poll_capacity(cx)).await, Some(Ok(_))) {
+        let more = poll_fn(|cx| match to.poll_reset(cx) {
+            Poll::Ready(_) => Poll::Ready(None),
+            Poll::Pending => to.poll_capacity(cx),
+        });
+        if !matches!(more.await, Some(Ok(_))) {
             return false;
         }
     }

@@ -127,6 +127,22 @@ impl Machine {
         }
     }
 
+    /// What is made for the corte that is live, to the last of it, before anybody hears of it.
+    pub fn made(&self, events: &Receiver<Event>) -> Vec<Event> {
+        let snapshot = self.live.load().as_deref().unwrap().live().clone();
+        let mut made = Vec::new();
+        loop {
+            let Event::Better(better) = events.recv_timeout(DEADLINE).unwrap() else { continue };
+            // Of one before it there may be some left.
+            let is_its = better.snapshot.sums() == snapshot.sums();
+            let is_last = is_its && better.finished.is_some();
+            made.extend(is_its.then_some(Event::Better(better)));
+            if is_last {
+                return made;
+            }
+        }
+    }
+
     fn is_improved(&self) -> bool {
         let edition = self.live.load();
         let Some(snapshot) = edition.as_deref().map(|edition| edition.live()) else { return true };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 
 use difusor::base::disk::At;
-use difusor::ingest::Wish;
+use difusor::ingest::{Event, Wish};
 
 use super::machine::{Machine, PATIENCE, Time, one_processor};
 use super::night::{AGAIN, Night, Package, SPOILT};
@@ -243,6 +243,29 @@ fn what_was_compressed_goes_with_its_corte() {
     }
     // Five files, of which two are the same, and four that we add; of two cortes some more for what was decided.
     assert!(coded.len() <= kept.len() * 9, "{}", coded.len());
+}
+
+#[test]
+fn what_is_live_no_longer_gets_no_differences_back() {
+    one_processor();
+    let night = Night::new();
+    let (events, inbox) = sync_channel(64);
+    let mut machine = Machine::start(&Machine::empty_disk(), &Time::at(now()), Some(events)).unwrap();
+    machine.step(&night, 0);
+    machine.improve(&inbox);
+    machine.step(&night, 1);
+    // What was made for it is heard once it is live no longer.
+    let late = machine.made(&inbox);
+    let has_any = |event: &Event| matches!(event, Event::Better(better) if !better.differences.is_empty());
+    assert!(late.iter().any(has_any));
+    machine.put(&night.packages[3], true);
+    machine.work();
+    assert_eq!(shown(&machine, &night), "1850");
+    late.into_iter().for_each(|event| machine.desk.hear(event));
+    let edition = machine.live.load();
+    let earlier: Vec<_> = edition.as_deref().unwrap().all().skip(1).collect();
+    assert!(earlier.iter().any(|one| one.corte().id == night.packages[1].id));
+    assert!(earlier.iter().all(|one| one.differences().is_empty()));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::*;
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
@@ -99,6 +99,115 @@ fn silent(
         let reason = poll_fn(|cx| reply.poll_reset(cx)).await.unwrap();
         tell.send(format!("{reason:?}")).await.unwrap();
     })
+}
+
+/// What has come of a body so far, as a client's HTTP/2 gives it on; it is whole with the third piece.
+#[derive(Clone, Default)]
+struct Queue(Arc<Mutex<Queued>>);
+
+#[derive(Default)]
+struct Queued {
+    came: usize,
+    taken: usize,
+    reader: Option<Waker>,
+}
+
+impl Queue {
+    fn come(&self, pieces: usize) {
+        let mut queued = self.0.lock().unwrap();
+        queued.came += pieces;
+        queued.reader.take().inspect(Waker::wake_by_ref);
+    }
+
+    fn taken(&self) -> usize {
+        self.0.lock().unwrap().taken
+    }
+}
+
+impl http_body::Body for Queue {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        let mut queued = self.0.lock().unwrap();
+        if queued.taken < queued.came {
+            queued.taken += 1;
+            return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[7; PIECE_BYTES])))));
+        }
+        queued.reader = Some(cx.waker().clone());
+        if queued.taken == 3 { Poll::Ready(None) } else { Poll::Pending }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.taken() == 3
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        let queued = self.0.lock().unwrap();
+        let mut hint = http_body::SizeHint::new();
+        hint.set_lower(((queued.came - queued.taken) * PIECE_BYTES) as u64);
+        hint
+    }
+}
+
+#[tokio::test]
+async fn the_last_piece_is_taken_once_those_before_have_gone() {
+    // The first window of RFC 9113, 6.9.2, by one byte less than two pieces.
+    const WINDOW_BYTES: usize = (64 << 10) - 1;
+    for at_first in [3, 2] {
+        let (upstream, mut told) = start(|request, mut reply, tell| {
+            Box::pin(async move {
+                let (mut body, mut came) = (request.into_body(), 0);
+                while came < WINDOW_BYTES {
+                    came += body.data().await.unwrap().unwrap().len();
+                }
+                tell.send("full".to_owned()).await.unwrap();
+                tell.closed().await;
+                body.flow_control().release_capacity(came).unwrap();
+                while let Some(Ok(piece)) = body.data().await {
+                    body.flow_control().release_capacity(piece.len()).unwrap();
+                }
+                reply.send_response(Response::new(()), true).unwrap();
+            })
+        })
+        .await;
+        let queue = Queue::default();
+        queue.come(at_first);
+        let mut asked = Box::pin(upstream.send(asking(Method::POST, queue.clone().boxed_unsync()), caller()));
+        tokio::select! {
+            _ = &mut asked => unreachable!("it has not got all of it"),
+            told = told.recv() => assert_eq!(told.unwrap(), "full"),
+        }
+        // Or the last one comes only now: who waits for it sees it within a turn.
+        queue.come(3 - at_first);
+        tokio::task::yield_now().await;
+        assert_eq!(queue.taken(), 2);
+        drop(told);
+        assert_eq!(asked.await.unwrap().status(), 200);
+        assert_eq!(queue.taken(), 3);
+    }
+}
+
+/// Has trailers that are of a connection.
+struct OfTheConnection;
+
+impl http_body::Body for OfTheConnection {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        let field = ("keep-alive".parse().unwrap(), "x".parse().unwrap());
+        Poll::Ready(Some(Ok(Frame::trailers(HeaderMap::from_iter([field])))))
+    }
+}
+
+#[tokio::test]
+async fn trailers_that_cannot_go_on_are_the_requests_fault() {
+    let (upstream, mut told) = start(silent).await;
+    let response = upstream.send(asking(Method::POST, OfTheConnection.boxed_unsync()), caller()).await;
+    assert_eq!(response.map(drop), Err(Failure::RequestMalformed));
+    assert_eq!(told.recv().await.unwrap(), "asked");
+    assert_eq!(told.recv().await.unwrap(), format!("{:?}", Reason::CANCEL));
 }
 
 /// Of many pieces, with trailers, of no told length; it may fail before the last.
