@@ -21,6 +21,8 @@ pub mod rng;
 pub mod shown;
 #[expect(unsafe_code, reason = "one call of the kernel, which no maintained crate wraps")]
 mod timex;
+#[expect(unsafe_code, reason = "two calls of the kernel, which no maintained crate wraps")]
+pub mod turns;
 #[expect(unsafe_code, reason = "the same: one number of one socket")]
 pub mod unacknowledged;
 pub mod units;

@@ -12,7 +12,7 @@ use super::operator::Event;
 use super::plan::{self, Budget, Differing, Job};
 use crate::base::clock::{self, Monotonic};
 use crate::base::digest::Digest;
-use crate::base::pool;
+use crate::base::{pool, turns};
 use crate::snapshot::{Content, Difference, Level, Snapshot};
 use crate::store::Shelf;
 
@@ -86,6 +86,8 @@ fn run(
 ) {
     // On Linux this is the thread's own niceness, which those it starts inherit.
     let _ = rustix::process::setpriority_process(None, NICENESS);
+    // Where the kernel does not know them, turns are as long as everybody's.
+    let _ = turns::short();
     let started = Monotonic::now();
     let made = snapshot.differences();
     let jobs = plan::jobs(snapshot, past, &made);

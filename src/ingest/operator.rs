@@ -13,6 +13,7 @@ use super::improve::Better;
 use super::report::Reporter;
 use super::watch::Watching;
 use crate::base::clock::Clock;
+use crate::base::turns;
 use crate::snapshot::Live;
 use crate::store::OpenFault;
 
@@ -59,7 +60,11 @@ impl Operator {
         desk.watching = Some(watching);
         let (heartbeat, notice) = (Arc::new(AtomicU64::new(0)), Notice::default());
         let (beat, given) = (heartbeat.clone(), notice.clone());
-        let thread = thread::Builder::new().name("operator".into()).spawn(move || desk.run(&inbox, &given, &beat))?;
+        let thread = thread::Builder::new().name("operator".into()).spawn(move || {
+            // What a corte costs at its coming is not to hold up who is being served. Not every kernel can.
+            let _ = turns::short();
+            desk.run(&inbox, &given, &beat)
+        })?;
         Ok(Operator { thread, events, notice, heartbeat })
     }
 

@@ -95,7 +95,13 @@ pub static TABLE: [Row; 28] = [
         "Connections and requests that were refused or ended: too many of one client, too slow, idle while others found no \
          room, no requests",
     ),
-    row("difusor_connections", "gauge", None, "", "Connections of readers that are open"),
+    row(
+        "difusor_connections",
+        "gauge",
+        None,
+        "",
+        "Connections of readers that are open; one whose client says nothing is counted after its first second",
+    ),
     row(
         "difusor_left_out",
         "counter",
