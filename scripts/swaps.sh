@@ -62,10 +62,22 @@ deliver() {
     mv "packages/$(printf %04d "$1").tar" incoming/
     "$difusor" notify --config difusor.toml >/dev/null
 }
-until grep -q ready log; do kill -0 "$server"; sleep 0.1; done
+# told WORDS: waits until the log says so, a minute at most.
+told() {
+    local last=$((SECONDS + 60))
+    until grep -q "$1" log; do
+        if ! kill -0 "$server" 2>/dev/null || [ "$SECONDS" -ge "$last" ]; then
+            cat log >&2
+            echo "swaps.sh: the server does not say: $1" >&2
+            exit 1
+        fi
+        sleep 0.1
+    done
+}
+told ready
 deliver 0
 next=1
-until grep -q 'compressed best' log; do kill -0 "$server"; sleep 0.1; done
+told 'compressed best'
 
 # turn NAME: what the readers see, as JSON.
 turn() {
