@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::load::address;
+use super::counter::address;
 use super::typed::{Given, Section};
 use crate::admin::{Https, tokens};
 use crate::base::disk::Disk;

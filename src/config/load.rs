@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+#[cfg(test)]
 use std::sync::Arc;
 
 use toml::Spanned;
@@ -12,35 +12,9 @@ use toml::de::DeTable;
 use super::faults::{Fault, Faults, Notes};
 use super::settings::Settings;
 use super::source::sources;
-use super::transport::transport;
-use super::typed::{Given, Section};
-use crate::admin::socket_path;
-use crate::base::disk::Disk;
-use crate::base::network::Network;
-use crate::base::{pool, units};
-use crate::corte::{Limits, Signers, Trust};
-use crate::http::clients::{self, Rules};
-use crate::http::forwarded::{Field, Forwarders};
-use crate::http::patience::Patience;
-use crate::http::tickets::Tickets;
-use crate::http::{self, Listen, tls};
-use crate::ingest::{ContentCheck, Differing, Intake};
+use super::typed::Section;
 #[cfg(test)]
 use crate::schedule::Calendar;
-use crate::store::Policy;
-
-/// Most serving threads; more than any machine that this runs on has cores.
-const THREADS_MAX: u64 = 512;
-/// Requests a second, and at once: more than one machine answers.
-const REQUESTS_MAX: u64 = 1_000_000;
-/// Most connections; each takes a descriptor, of which Linux gives a process at most about a million.
-const CONNECTIONS_MAX: u64 = 1_000_000;
-/// Most cortes that stay reachable: a whole night and the day after.
-const KEEP_MAX: u64 = 300;
-/// Most cortes that are dictionaries: half a day. Each costs what the first one does, and fewer readers have it.
-const DICTIONARIES_MAX: u64 = 72;
-/// Most cortes in the vault: ten weeks of one every 10 minutes.
-const CORTES_MAX: u64 = 10_000;
 
 /// Reads the file at `path`; relative paths in it start at its folder.
 pub fn load(path: &Path) -> Result<Settings, Faults> {
@@ -99,9 +73,9 @@ fn needed(top: &Section, folder: &Path) -> Option<Settings> {
     let sources = sources(top, folder);
     // A source that is faulty is one that is meant.
     let is_fed = sources.as_ref().is_none_or(|sources| !sources.is_empty());
-    let intake = intake(top, folder, is_fed);
+    let intake = super::intake::intake(top, folder, is_fed);
     let looks = super::looks::looks(&top.section("difusor"), folder);
-    let http = http(top, folder);
+    let http = super::counter::http(top, folder);
     let ladder = super::ladder::read(&top.section("ladder"));
     let admin = super::admin::https(&top.section("admin"), folder);
     let rsync = super::rsync::rsync(&top.section("rsync"), folder);
@@ -118,276 +92,18 @@ fn needed(top: &Section, folder: &Path) -> Option<Settings> {
     })
 }
 
-/// `is_fed`: packages come from elsewhere too.
-fn intake(top: &Section, folder: &Path, is_fed: bool) -> Option<Intake> {
-    let path = |text: &str| Ok(folder.join(text));
-    let election = top.text("election", election);
-    let calendar = super::schedule::calendar(top);
-    let trust = top.text("trust", trust);
-    let signers = top.text("signers", path);
-    let signers = match (signers, &trust) {
-        (Some(given), _) => read_signers(top, given),
-        (None, Some(Given { value: Trust::Signed, .. })) => {
-            top.missing("`signers` is missing: who may sign packages; add `signers = \"allowed_signers\"`");
-            None
-        }
-        (None, _) => Some(Signers::default()),
-    };
-    let section = top.section("transport");
-    let transport = match &trust {
-        Some(Given { value: Trust::Transport, .. }) => Some(transport(&section)),
-        _ if section.is_given() => {
-            top.missing("`[transport]` is for `trust = \"transport\"` only: set that, or remove the section");
-            None
-        }
-        _ => None,
-    };
-    let identity = top.text("identity", |text| Ok(text.to_owned()));
-    let incoming = top.text("incoming", path).and_then(|given| existing_folder(top, given));
-    if !is_fed && !top.has("incoming") {
-        top.missing(
-            "`incoming` is missing: the folder that is watched for packages; add `incoming = \"incoming\"`, or a \
-             `[[source]]` with a `url`",
-        );
-    }
-    let state = top.text("state", path).and_then(|given| folder_to_be(top, given));
-    let content_check = top.text("content_check", content_check);
-    let cortes = top.section("cortes");
-    let keep = cortes.number("keep", 0..KEEP_MAX + 1);
-    let settle = cortes.text("settle", units::duration);
-    let differing = differing(&top.section("differences"));
-    let limits = limits(&top.section("limits"));
-    let vault = top.section("vault");
-    let (reserve, policy) = (vault.text("reserve", units::size), policy(&vault));
-    let refused = top.section("refused").text("bytes", units::size);
-    Some(Intake {
-        disk: Disk::machine(),
-        state: state?,
-        incoming,
-        election: election?.value,
-        calendar: calendar?,
-        trust: trust?.value,
-        transport: match transport {
-            Some(transport) => Some(transport?),
-            None => None,
-        },
-        signers: signers?,
-        identity: identity.map(|given| given.value),
-        limits: limits?,
-        content_check: content_check?.value,
-        keep: usize::try_from(keep?).ok()?,
-        differing: differing?,
-        settle: settle?.value,
-        policy: policy?,
-        reserve: reserve?.value,
-        refused_bytes: refused?.value,
-    })
-}
-
-fn differing(section: &Section) -> Option<Differing> {
-    let (cortes, memory) = (section.number("cortes", 0..DICTIONARIES_MAX + 1), section.text("memory", units::size));
-    let time = section.text("time", units::duration);
-    Some(Differing { cortes: usize::try_from(cortes?).ok()?, memory: memory?.value, time: time?.value })
-}
-
-fn policy(section: &Section) -> Option<Policy> {
-    let bytes = section.text("bytes", units::size);
-    let cortes = section.number("cortes", 0..CORTES_MAX + 1);
-    let at_least = section.number("at_least", 1..CORTES_MAX + 1);
-    let cortes = usize::try_from(cortes?).ok()?;
-    Some(Policy {
-        bytes: bytes?.value,
-        cortes: (cortes > 0).then_some(cortes),
-        at_least: usize::try_from(at_least?).ok()?,
-    })
-}
-
-fn limits(section: &Section) -> Option<Limits> {
-    let (total, file) = (section.text("package_bytes", units::size), section.text("file_bytes", units::size));
-    Some(Limits { total_bytes: total?.value, file_bytes: file?.value, ..Limits::default() })
-}
-
-fn http(top: &Section, folder: &Path) -> Option<http::Settings> {
-    let threads = top.number("threads", 0..THREADS_MAX + 1);
-    let section = top.section("listen");
-    let clear = section.list("http", address);
-    let secure = section.list("https", address);
-    let redirect = section.truth("redirect");
-    let limits = top.section("limits");
-    let connections = limits.number("connections", 1..CONNECTIONS_MAX + 1);
-    let (clients, patience) = (clients(&limits, &section), patience(&limits));
-    let grace = top.section("stop").text("grace", units::duration);
-    let certificates = certificates(top, folder);
-    let (clear, secure) = (clear?, secure?);
-    match (secure.first(), certificates.is_empty()) {
-        (Some(https), true) => {
-            let remedy = "add a `[[certificate]]` with `chain` and `key`";
-            section.note(https.span.clone(), format!("`listen.https` needs a certificate: {remedy}"));
-        }
-        (None, false) => top.missing("a certificate is given, but no address for it: add `https` to `[listen]`"),
-        _ => {}
-    }
-    if clear.is_empty() && secure.is_empty() {
-        top.missing("nowhere to listen: add `http` or `https` to `[listen]`, such as `https = [\"[::]:443\"]`");
-    }
-    let listen = |is_tls| move |given: Given<SocketAddr>| Listen { address: given.value, is_tls };
-    Some(http::Settings {
-        listen: clear.into_iter().map(listen(false)).chain(secure.into_iter().map(listen(true))).collect(),
-        certificates,
-        redirect: redirect?,
-        threads: match threads? {
-            0 => pool::cores(),
-            n => usize::try_from(n).ok()?,
-        },
-        connections_max: usize::try_from(connections?).ok()?,
-        grace: grace?.value,
-        clients: clients?,
-        patience: patience?,
-    })
-}
-
-fn patience(section: &Section) -> Option<Patience> {
-    let seconds = |key| {
-        let given = section.text(key, units::duration)?.value;
-        u32::try_from(given.as_millis().div_ceil(1_000)).ok()
-    };
-    let (head, handshake, idle) = (seconds("head"), seconds("handshake"), seconds("idle"));
-    let window = seconds("rate_window");
-    let (send, receive) = (section.text("send_rate", units::size), section.text("receive_rate", units::size));
-    let (send_rate, receive_rate) = (send?.value, receive?.value);
-    let (head_s, handshake_s, idle_s, window_s) = (head?, handshake?, idle?, window?);
-    Some(Patience { head_s, handshake_s, idle_s, send_rate, receive_rate, window_s })
-}
-
-/// Who is believed when he says for whom he speaks.
-fn forwarders(listen: &Section) -> Option<Forwarders> {
-    let from = listen.list("forwarded_from", Network::read);
-    let field = listen.text("forwarded_field", |text| match text {
-        "x-forwarded-for" => Ok(Field::XForwardedFor),
-        "forwarded" => Ok(Field::Forwarded),
-        _ => Err(String::new()),
-    });
-    Some(Forwarders { from: networks(from)?, field: field?.value })
-}
-
-fn networks(given: Option<Vec<Given<Network>>>) -> Option<Vec<Network>> {
-    Some(given?.into_iter().map(|given| given.value).collect())
-}
-
-fn clients(section: &Section, listen: &Section) -> Option<Rules> {
-    let proxy_protocol_from = networks(listen.list("proxy_protocol_from", Network::read));
-    let proxy_protocol = listen.text("proxy_protocol", |text| match text {
-        "required" => Ok(false),
-        "optional" => Ok(true),
-        _ => Err(String::new()),
-    });
-    let forwarders = forwarders(listen);
-    let connections = section.number("client_connections", 1..CONNECTIONS_MAX + 1);
-    let requests = section.number("client_requests", 0..REQUESTS_MAX + 1);
-    let burst = section.number("client_burst", 1..REQUESTS_MAX + 1);
-    let number = |n: Option<u64>| u32::try_from(n?).ok();
-    let exempt = section.list("client_exempt", Network::read);
-    let (connections, requests, burst) = (number(connections)?, number(requests)?, number(burst)?);
-    Some(Rules {
-        limits: clients::Limits { connections, requests, burst },
-        exempt: networks(exempt)?,
-        proxy_protocol_from: proxy_protocol_from?,
-        proxy_protocol_is_optional: proxy_protocol?.value,
-        forwarders: forwarders?,
-    })
-}
-
-fn certificates(top: &Section, folder: &Path) -> Vec<tls::CertificateFiles> {
-    let path = |text: &str| Ok(folder.join(text));
-    let mut all = Vec::new();
-    for section in top.sections("certificate") {
-        let (chain, key) = (section.text("chain", path), section.text("key", path));
-        let (Some(chain), Some(key)) = (chain, key) else { continue };
-        let files = tls::CertificateFiles { chain: chain.value, key: key.value };
-        if let Err(fault) = tls::public(std::slice::from_ref(&files), Arc::new(Tickets::of(b"", 0))) {
-            section.note(chain.span, format!("`certificate`: {fault}"));
-        }
-        all.push(files);
-    }
-    all
-}
-
-fn election(text: &str) -> Result<String, String> {
-    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    let is_name = (1..=64).contains(&text.len()) && text.bytes().all(fits);
-    is_name.then(|| text.to_owned()).ok_or_else(String::new)
-}
-
-fn trust(text: &str) -> Result<Trust, String> {
-    match text {
-        "signed" => Ok(Trust::Signed),
-        "checksums" => Ok(Trust::Checksums),
-        "transport" => Ok(Trust::Transport),
-        _ => Err(String::new()),
-    }
-}
-
-fn content_check(text: &str) -> Result<ContentCheck, String> {
-    match text {
-        "refuse" => Ok(ContentCheck::Refuse),
-        "warn" => Ok(ContentCheck::Warn),
-        "off" => Ok(ContentCheck::Off),
-        _ => Err(String::new()),
-    }
-}
-
-pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| format!("`{text}` is not \"ADDRESS:PORT\""))
-}
-
-fn read_signers(top: &Section, given: Given<PathBuf>) -> Option<Signers> {
-    let shown = given.value.display();
-    let text = match fs::read_to_string(&given.value) {
-        Ok(text) => text,
-        Err(error) => {
-            top.note(given.span, format!("`signers`: {shown}: {error}; ask the authority for its public key"));
-            return None;
-        }
-    };
-    let faults = match Signers::parse(&text) {
-        Ok(signers) => return Some(signers),
-        Err(faults) => faults,
-    };
-    for (line, why) in faults.lines() {
-        top.note(given.span.clone(), format!("`signers`: {shown}:{line}: {why}"));
-    }
-    None
-}
-
-fn existing_folder(top: &Section, given: Given<PathBuf>) -> Option<PathBuf> {
-    if given.value.is_dir() {
-        return Some(given.value);
-    }
-    top.note(given.span, format!("`incoming`: {} is no folder; make it, or name another", given.value.display()));
-    None
-}
-
-/// A folder that is there, or can be made where it is wanted.
-fn folder_to_be(top: &Section, given: Given<PathBuf>) -> Option<PathBuf> {
-    let parent = given.value.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let message = match socket_path(&given.value) {
-        Err(fault) => format!("`state`: {fault}"),
-        Ok(_) if given.value.is_dir() || (parent.is_dir() && !given.value.exists()) => return Some(given.value),
-        Ok(_) => format!("`state`: {} is no folder and cannot be made; name another", given.value.display()),
-    };
-    if given.span.is_empty() {
-        top.missing(&message)
-    } else {
-        top.note(given.span, message)
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::config::{Rsync, table};
     use proptest::prelude::*;
+
+    use super::*;
+    use crate::base::pool;
+    use crate::config::{Rsync, table};
+    use crate::corte::Limits;
+    use crate::http::Listen;
+    use crate::http::clients::Rules;
+    use crate::http::forwarded::Field;
+    use crate::http::patience::Patience;
 
     /// A folder with everything that the example names, but certificates.
     fn folder() -> tempfile::TempDir {

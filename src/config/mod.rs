@@ -2,7 +2,9 @@
 //! with its line, column and remedy. `table` is the one list of settings: code, manual and example come from it.
 
 mod admin;
+mod counter;
 mod faults;
+mod intake;
 mod ladder;
 mod load;
 mod looks;

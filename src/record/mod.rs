@@ -5,9 +5,11 @@ pub mod incidents;
 mod kinds;
 mod lanes;
 pub mod metrics;
+mod metrics_table;
 mod rate;
 
 pub use incidents::{Incident, Journal};
 pub use kinds::{Kind, Severity, TABLE, kind};
-pub use metrics::{Fetched, Metrics, Package, Step, TABLE as METRICS};
+pub use metrics::{Fetched, Metrics, Package, Step};
+pub use metrics_table::TABLE as METRICS;
 pub use rate::Rate;
