@@ -271,6 +271,7 @@ fn hit(c: &mut Criterion) {
         query: None,
         accept_encoding: Some(b"gzip, deflate, br, zstd"),
         if_none_match: None,
+        is_secure: false,
         corte: None,
     };
     let (mut room, mut out) = (String::new(), Vec::new());

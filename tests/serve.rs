@@ -51,6 +51,8 @@ mod own_files;
 mod pages;
 #[path = "serve/partial.rs"]
 mod partial;
+#[path = "serve/poisoning.rs"]
+mod poisoning;
 #[path = "serve/proxied.rs"]
 mod proxied;
 #[path = "serve/publication.rs"]

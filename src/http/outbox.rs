@@ -143,7 +143,7 @@ impl Outbox {
                 let glanced = match way.is_scarce {
                     // What it weighs has to be known first.
                     true => None,
-                    false => self.glance(plain, host, &way, showing.corte()),
+                    false => self.glance(plain, host, &way, service.is_tls, showing.corte()),
                 };
                 if glanced.is_none() {
                     self.heads.truncate(from);
@@ -174,7 +174,14 @@ impl Outbox {
     }
 
     /// Writes the head of what lies ready in the corridor, if that can be told at a glance, and returns the body.
-    fn glance(&mut self, plain: &Plain, host: &str, way: &Way, corte: Option<&CorteFields>) -> Option<Bytes> {
+    fn glance(
+        &mut self,
+        plain: &Plain,
+        host: &str,
+        way: &Way,
+        is_secure: bool,
+        corte: Option<&CorteFields>,
+    ) -> Option<Bytes> {
         let fields = &plain.fields;
         if !plain.is_bare || !fields.if_modified_since.is_none() {
             return None;
@@ -185,6 +192,7 @@ impl Outbox {
             query: plain.query,
             accept_encoding: fields.accept_encoding.single(),
             if_none_match: fields.if_none_match.single(),
+            is_secure,
             corte: corte.and_then(|corte| corte.id.to_str().ok()),
         };
         let body = way.corridor.glance(way.route, &glance, &mut self.key, &mut self.heads)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{Method, Request, Response, Uri};
+use http::{HeaderMap, Method, Request, Response, Uri};
 use tokio::sync::oneshot;
 
 use super::corridor::{Asked, Corridor, Failed, Passing};
@@ -33,6 +33,8 @@ pub(super) struct Asking {
     pub(super) corridor: Arc<Corridor>,
     pub(super) route: Arc<Route>,
     pub(super) head: Parts,
+    /// As the origin hears it: by this it is told from others.
+    heard: HeaderMap,
     client: Caller,
     address: Uri,
     key: Key,
@@ -44,12 +46,15 @@ pub(super) struct Asking {
 pub async fn answer(corridor: Arc<Corridor>, route: Arc<Route>, asked: Asked) -> Result<Response<Passing>, Failed> {
     let Asked { request, client, corte, early } = asked;
     let (head, body) = request.into_parts();
+    let failed = |failure| corridor.failed(&route, failure, Forward::Bypass, head.uri.path());
     let plan = corridor.upstream(&route).plan();
+    // What is wrong with this one is told to nobody else.
+    let heard = forward::for_all(&head, &route, plan, client.from.ip(), corridor.name()).map_err(failed)?;
     let address = forward::address(&route, plan.tls.is_some(), &plan.host, &head.uri, &head.headers)
-        .ok_or_else(|| corridor.failed(&route, Failure::RequestMalformed, Forward::Bypass, head.uri.path()))?;
-    let key = corridor.key(&route, &address, &head.headers, corte.as_deref());
+        .ok_or_else(|| failed(Failure::RequestMalformed))?;
+    let key = corridor.key(&route, &address, &heard, &head.uri, corte.as_deref());
     let said = request::Directives::read(&head.headers);
-    let asking = Asking { corridor, route, head, client, address, key, said, early };
+    let asking = Asking { corridor, route, head, heard, client, address, key, said, early };
     match asking.go().await {
         Some(answer) => answer,
         None => {
@@ -68,7 +73,7 @@ impl Asking {
     /// `None`: nobody's answer but its own will do.
     async fn go(&self) -> Option<Result<Response<Passing>, Failed>> {
         let corridor = &self.corridor;
-        let (found, is_known) = corridor.store().find(&self.key, &self.head.headers);
+        let (found, is_known) = corridor.store().find(&self.key, &self.heard);
         let now = corridor.now();
         let contract = corridor.contract(&self.route);
         let why = match (&found, is_known) {
@@ -86,7 +91,7 @@ impl Asking {
                 Reuse::Validate(Why::Stale | Why::NoCache) => Forward::Stale,
             },
         };
-        let part = corridor.store().part(&self.key, &self.head.headers);
+        let part = corridor.store().part(&self.key, &self.heard);
         if let Some(part) = &part
             && let Some(answer) = self.within(part, contract, now)
         {
@@ -119,7 +124,7 @@ impl Asking {
         stale: Option<Arc<Stored>>,
         why: Forward,
     ) -> Option<Result<Response<Passing>, Failed>> {
-        let mut selecting = self.corridor.store().selecting(&self.key, &self.head.headers);
+        let mut selecting = self.corridor.store().selecting(&self.key, &self.heard);
         for _ in 0..BOARDS_MAX {
             let (flight, own) = self.board(&selecting, found.clone());
             let leads = own.is_some();
@@ -129,14 +134,14 @@ impl Asking {
             };
             match (landed, own) {
                 (Landed::Shared(shared), _) => {
-                    if let Some(key) = shared.vary.key(&self.head.headers).filter(|key| *key != shared.selects) {
+                    if let Some(key) = shared.vary.key(&self.heard).filter(|key| *key != shared.selects) {
                         selecting = key;
                         continue;
                     }
                     return Some(Ok(self.shared(&shared, why, !leads)));
                 }
                 (Landed::Stored(stored, how), None) if !self.may_have(&stored, how) => {
-                    selecting = stored.key_of(&self.head.headers)?;
+                    selecting = stored.key_of(&self.heard)?;
                 }
                 (Landed::Stored(stored, how), _) => return Some(Ok(self.landed(&stored, how, why, !leads))),
                 (Landed::Alone(_), None) => return None,
@@ -160,7 +165,7 @@ impl Asking {
                 reuse::on_error(&stored.kept(), &self.said, corridor.contract(route), corridor.now())
             }
         };
-        stored.is_for(&self.head.headers) && is_good()
+        stored.is_for(&self.heard) && is_good()
     }
 
     /// The flight, and where the answer comes that only we may have, if it is we who ask.
@@ -182,7 +187,7 @@ impl Asking {
                     corridor: self.corridor.clone(),
                     route: self.route.clone(),
                     key: self.key.clone(),
-                    asked: self.head(),
+                    asked: self.heard.clone(),
                     address: self.address.clone(),
                     client: self.client,
                     stored: found,
@@ -200,22 +205,12 @@ impl Asking {
     /// What another flight has come to between our look at the store and our boarding: whoever leads by then need not ask.
     fn meanwhile(&self, finds_nothing: bool) -> Option<Landed> {
         let (store, now) = (self.corridor.store(), self.corridor.now());
-        let fresh = store.find(&self.key, &self.head.headers).0.filter(|stored| {
+        let fresh = store.find(&self.key, &self.heard).0.filter(|stored| {
             let decided = reuse::decide(&stored.kept(), &self.said, self.corridor.contract(&self.route), now);
             !stored.outdated && decided == Reuse::Fresh
         });
         let failed = || store.failed(&self.key, now).filter(|_| finds_nothing).map(Landed::Failed);
         fresh.map(|stored| Landed::Stored(stored, How::Found)).or_else(failed)
-    }
-
-    /// A copy of the head, without extensions.
-    fn head(&self) -> Parts {
-        let (mut head, ()) = Request::new(()).into_parts();
-        head.method.clone_from(&self.head.method);
-        head.uri.clone_from(&self.head.uri);
-        head.version = self.head.version;
-        head.headers.clone_from(&self.head.headers);
-        head
     }
 
     /// What the flight comes to; who may have something stale does not wait long for it.
@@ -227,14 +222,15 @@ impl Asking {
     ) -> Result<Landed, Result<Response<Passing>, Failed>> {
         // The upstream's own limits end the errand: who has asked hears their names.
         let total = self.corridor.times(&self.route).total;
+        let era = self.corridor.store().era(&self.key);
         let most = if leads { self.route.wait.max(total.saturating_mul(2)) } else { self.route.wait };
         let most = stale.map_or(most, |_| STALE_AFTER.min(self.route.wait));
         match (self.corridor.flights.wait(flight, most).await, stale) {
             (Ok(landed), _) => Ok(landed),
-            (Err(_), Some(stale)) => {
+            (Err(_), Some(stale)) if self.corridor.store().holds(&self.key, &self.heard, era) => {
                 Err(Ok(self.stored(stale, Outcome::HitStale, Some("origin-slow"), self.corridor.now())))
             }
-            (Err(failure), None) => Err(Err(self.failed(failure, Forward::Miss))),
+            (Err(failure), _) => Err(Err(self.failed(failure, Forward::Miss))),
         }
     }
 
@@ -247,7 +243,7 @@ impl Asking {
             corridor: self.corridor.clone(),
             route: self.route.clone(),
             key: self.key.clone(),
-            asked: self.head(),
+            asked: self.heard.clone(),
             address: self.address.clone(),
             client: self.client,
             stored: Some(stored.clone()),

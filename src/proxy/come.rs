@@ -86,7 +86,7 @@ impl Errand {
 
     /// Whether all may have it, or why not.
     fn judge(&self, status: StatusCode, mut fields: HeaderMap, begun: Begun) -> Result<Head, &'static str> {
-        let (now, negative, asked) = (self.corridor.now(), self.negative(status), &self.asked.headers);
+        let (now, negative, asked) = (self.corridor.now(), self.negative(status), &self.asked);
         freshness::date(&mut fields, now);
         vary::complete(&mut fields);
         let kept = Kept::of(status, &fields, begun.at, now, negative);
@@ -194,7 +194,7 @@ impl Errand {
         self.corridor.press(&self.route, &self.key, &stored);
         // Once more: whoever writes later finds it stored.
         if self.lead.is_old() {
-            self.corridor.store().told(&self.key, &self.asked.headers, Stored::old);
+            self.corridor.store().told(&self.key, &self.asked, Stored::old);
         }
     }
 

@@ -123,9 +123,12 @@ impl Corridor {
         if self.beginning(route).write_of(route, request, corte, &mut room).is_none() {
             let plan = self.upstream(route).plan();
             let address = forward::address(route, plan.tls.is_some(), &plan.host, request.uri(), request.headers())?;
-            room.push_str(&self.key(route, &address, request.headers(), corte));
+            room.push_str(&self.key(route, &address, request.headers(), request.uri(), corte));
         }
         let found = self.store.find(&room, request.headers()).0.filter(|stored| !stored.outdated)?;
+        if (found.is_for_some() || !route.headers.is_empty()) && !forward::is_plain(request.headers()) {
+            return None;
+        }
         let now = self.now();
         let is_ready = said == request::Directives::default() && found.is_ready(now);
         if !is_ready && reuse::decide(&found.kept(), &said, self.contract(route), now) != Reuse::Fresh {

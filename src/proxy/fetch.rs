@@ -4,9 +4,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::request::Parts;
 use http::uri::Uri;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use tokio::sync::oneshot;
 
@@ -19,9 +18,9 @@ use super::partial::Partial;
 use super::renew::Said;
 use super::reuse;
 use super::route::Route;
-use super::store::Stored;
+use super::store::{Era, Stored};
 use super::upstream::{Arriving, Caller, Sent};
-use super::{forward, request, validate};
+use super::{request, validate};
 
 /// Seconds that an origin which has failed is left in peace where something stale may be sent, and up to as many more, so
 /// that not all keys ask again in the same second.
@@ -34,8 +33,8 @@ pub struct Errand {
     pub corridor: Arc<Corridor>,
     pub route: Arc<Route>,
     pub key: Key,
-    /// The head of the request that leads.
-    pub asked: Parts,
+    /// The fields of the request that leads, as the origin hears them of it and of all who ask alike.
+    pub asked: HeaderMap,
     pub address: Uri,
     pub client: Caller,
     /// What is stored and has to be validated, or may be sent where that fails.
@@ -52,6 +51,7 @@ pub struct Errand {
 pub(super) struct Begun {
     pub(super) at: u64,
     pub(super) purges: u64,
+    era: Era,
 }
 
 /// What the origin is asked about.
@@ -66,10 +66,11 @@ pub(super) enum About {
 impl Errand {
     /// Goes, and tells everybody what came of it.
     pub async fn run(mut self) {
-        let begun = Begun { at: self.corridor.now(), purges: self.corridor.store().purges() };
+        let (store, at) = (self.corridor.store(), self.corridor.now());
+        let begun = Begun { at, purges: store.purges(), era: store.era(&self.key) };
         // It may have been purged, or renewed, since it was found.
         if self.stored.is_some() {
-            self.stored = self.corridor.store().find(&self.key, &self.asked.headers).0;
+            self.stored = self.corridor.store().find(&self.key, &self.asked).0;
         }
         let mut asking = self.asking();
         let answered = loop {
@@ -106,11 +107,11 @@ impl Errand {
             self.corridor.tally(&self.route).failed(upstream, *failure);
         }
         match answered {
-            Ok(response) if is_failure(response.status()) && self.may_be_stale() => {
+            Ok(response) if is_failure(response.status()) && self.may_be_stale(begun) => {
                 self.stale(How::DespiteFailure(None, Some(response.status())));
             }
             Ok(response) => self.came(response, begun).await,
-            Err(failure) if self.may_be_stale() => self.stale(How::DespiteFailure(Some(failure), None)),
+            Err(failure) if self.may_be_stale(begun) => self.stale(How::DespiteFailure(Some(failure), None)),
             Err(failure) => {
                 // Else the next of a crowd would ask at once, and the one after.
                 self.corridor.store().fail(&self.key, failure, self.corridor.now() + FAILED_S);
@@ -121,7 +122,7 @@ impl Errand {
 
     /// What is not whole is newer than anything that is.
     fn asking(&self) -> About {
-        match (self.corridor.store().part(&self.key, &self.asked.headers), &self.stored) {
+        match (self.corridor.store().part(&self.key, &self.asked), &self.stored) {
             (Some(part), _) => About::Rest(part),
             (None, Some(stored)) => About::Stored(stored.clone()),
             (None, None) => About::Anything,
@@ -130,16 +131,7 @@ impl Errand {
 
     pub(super) async fn send(&self, asking: &About) -> Result<Response<Arriving>, Failure> {
         let upstream = self.corridor.upstream(&self.route);
-        let client = self.client.from.ip();
-        let mut fields = forward::fields(
-            &self.asked,
-            self.asked.headers.clone(),
-            &self.route,
-            upstream.plan(),
-            client,
-            self.corridor.name(),
-        )?;
-        forward::ask_for_all(&mut fields, &self.route);
+        let mut fields = self.asked.clone();
         match asking {
             About::Anything => {}
             About::Stored(stored) => drop(validate::ask(&mut fields, &stored.fields())),
@@ -158,7 +150,7 @@ impl Errand {
     /// makes of it what is not for all.
     fn renewed(&self, stored: &Stored, answered: &Response<Arriving>, begun: Begun) -> Option<Arc<Stored>> {
         let said = Said {
-            asked: &self.asked.headers,
+            asked: &self.asked,
             fields: answered.headers(),
             version: answered.version(),
             begun: begun.at,
@@ -176,9 +168,11 @@ impl Errand {
         Some(renewed)
     }
 
-    fn may_be_stale(&self) -> bool {
-        let said = request::Directives::read(&self.asked.headers);
-        self.stored.as_ref().filter(|stored| !stored.outdated).is_some_and(|stored| {
+    /// What was purged or written to since it was found is for nobody any more.
+    fn may_be_stale(&self, begun: Begun) -> bool {
+        let said = request::Directives::read(&self.asked);
+        let holds = || !self.lead.is_old() && self.corridor.store().holds(&self.key, &self.asked, begun.era);
+        self.stored.as_ref().filter(|stored| !stored.outdated && holds()).is_some_and(|stored| {
             reuse::on_error(&stored.kept(), &said, self.corridor.contract(&self.route), self.corridor.now())
         })
     }

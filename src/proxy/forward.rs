@@ -12,9 +12,9 @@ use http::uri::{Authority, Scheme, Uri};
 
 use super::failure::Failure;
 use super::hops::{self, Forwards};
-use super::key;
 use super::route::Route;
 use super::upstream::{HostOut, Plan};
+use super::{key, list};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -112,13 +112,31 @@ pub fn fields(
     Ok(fields)
 }
 
+/// What of a request goes upstream that everybody who asks alike shares the answer to: the whole, whatever its client holds, and
+/// asked for as everybody would. By these fields alone, as the origin hears them, answers are told apart: what goes no further
+/// selects nothing, and what we say of the client selects as well (RFC 9111, 4.1).
+pub fn for_all(asked: &Parts, route: &Route, plan: &Plan, client: IpAddr, own: &str) -> Result<HeaderMap, Failure> {
+    let mut heard = fields(asked, asked.headers.clone(), route, plan, client, own)?;
+    ask_for_all(&mut heard, route);
+    Ok(heard)
+}
+
+/// True where `fields` select as what the origin would hear of them does: none is the connection's, and none is of those that
+/// only we may say.
+pub fn is_plain(fields: &HeaderMap) -> bool {
+    let is_of_all =
+        |option: &&[u8]| option.eq_ignore_ascii_case(b"close") || option.eq_ignore_ascii_case(b"keep-alive");
+    list::of(fields, CONNECTION).members.iter().all(is_of_all)
+        && !fields.keys().any(|name| is_foreign(name) || OURS.contains(name))
+}
+
 /// What no client may say to an origin. Gateways by the rules of CGI take `_` and `-` for the same, so that a name with the one
 /// would pass for a name with the other that has been judged here.
 fn is_foreign(name: &HeaderName) -> bool {
     name.as_str().starts_with(OURS_BEGIN) || name.as_str().contains('_')
 }
 
-/// Makes a request ask for the whole response, whatever its client holds, and as everybody would ask.
+/// See [`for_all`].
 pub fn ask_for_all(fields: &mut HeaderMap, route: &Route) {
     for name in &NOT_FOR_ALL {
         fields.remove(name);

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use http::header::{ETAG, HeaderMap};
+use http::uri::Scheme;
 use http::{Request, StatusCode, Uri};
 
 use super::coded;
@@ -26,6 +27,8 @@ pub struct Glance<'r> {
     pub query: Option<&'r str>,
     pub accept_encoding: Option<&'r [u8]>,
     pub if_none_match: Option<&'r [u8]>,
+    /// Asked over TLS.
+    pub is_secure: bool,
     /// The ID of the corte that is shown.
     pub corte: Option<&'r str>,
 }
@@ -35,41 +38,51 @@ pub struct Beginning {
     scheme: &'static str,
     /// `None`: the host that was asked for.
     host: Option<String>,
-    /// What it ends with, where another upstream has the same scheme and host.
-    end: String,
+    /// What it ends with over TLS and in clear: that it is in clear, where the origin is told, and the upstream, where another
+    /// has the same scheme and host.
+    ends: [String; 2],
+    is_apart: bool,
 }
 
 impl Beginning {
-    pub fn of(is_secure: bool, host: &HostOut) -> Beginning {
+    fn of(is_secure: bool, host: &HostOut, tells_scheme: bool) -> Beginning {
         let host = match host {
             HostOut::Named(name) => Some(name.to_ascii_lowercase()),
             HostOut::Client => None,
         };
-        Beginning { scheme: if is_secure { "https://" } else { "http://" }, host, end: String::new() }
+        let in_clear = if tells_scheme { key::IN_CLEAR } else { "" };
+        let scheme = if is_secure { "https://" } else { "http://" };
+        Beginning { scheme, host, ends: ["".into(), in_clear.into()], is_apart: false }
     }
 
     /// Of all upstreams, in their order. Two may be told the same host: their answers are none of each other's.
     pub fn of_all(plans: &[Plan]) -> Vec<Beginning> {
         let mut all: Vec<Beginning> = Vec::with_capacity(plans.len());
         for (number, plan) in plans.iter().enumerate() {
-            let mut one = Beginning::of(plan.tls.is_some(), &plan.host);
+            let mut one = Beginning::of(plan.tls.is_some(), &plan.host, plan.tells_scheme());
             if all.iter().any(|other| (other.scheme, &other.host) == (one.scheme, &one.host)) {
-                one.end = format!("{OF_UPSTREAM}{number}");
+                one.is_apart = true;
+                one.ends.iter_mut().for_each(|end| *end += &format!("{OF_UPSTREAM}{number}"));
             }
             all.push(one);
         }
         all
     }
 
-    /// True where its keys are more than addresses.
+    /// True where its keys are more than addresses and how they were asked for.
     pub fn is_apart(&self) -> bool {
-        !self.end.is_empty()
+        self.is_apart
+    }
+
+    fn end(&self, is_secure: bool) -> &str {
+        &self.ends[usize::from(!is_secure)]
     }
 
     /// The key of an addressed request, see below.
     pub fn write_of(&self, route: &Route, request: &Request<()>, corte: Option<&str>, key: &mut String) -> Option<()> {
         let (host, path, query) = (request.uri().authority()?.as_str(), request.uri().path(), request.uri().query());
-        let glance = Glance { host, path, query, accept_encoding: None, if_none_match: None, corte };
+        let is_secure = is_secure(request.uri());
+        let glance = Glance { host, path, query, accept_encoding: None, if_none_match: None, is_secure, corte };
         self.write(route, &glance, key)
     }
 
@@ -94,15 +107,22 @@ impl Beginning {
             key.push_str(key::BY_CORTE);
             key.push_str(asked.corte.unwrap_or_default());
         }
-        key.push_str(&self.end);
+        key.push_str(self.end(asked.is_secure));
         Some(())
     }
 }
 
 impl Corridor {
-    /// The key of a request of `route` that goes to `address`.
-    pub(super) fn key(&self, route: &Route, address: &Uri, fields: &HeaderMap, corte: Option<&str>) -> Key {
-        let (key, end) = (key::key(route, address, fields, corte), &self.beginning(route).end);
+    /// The key of a request of `route` for `asked` that goes to `address`, where it is heard with these fields.
+    pub(super) fn key(
+        &self,
+        route: &Route,
+        address: &Uri,
+        fields: &HeaderMap,
+        asked: &Uri,
+        corte: Option<&str>,
+    ) -> Key {
+        let (key, end) = (key::key(route, address, fields, corte), self.beginning(route).end(is_secure(asked)));
         if end.is_empty() { key } else { [&*key, end].concat().into() }
     }
 
@@ -165,6 +185,10 @@ impl Corridor {
     pub fn hit(&self) -> &[u8] {
         self.signature().get(BEFORE_VALUE..).unwrap_or_default()
     }
+}
+
+fn is_secure(asked: &Uri) -> bool {
+    asked.scheme() == Some(&Scheme::HTTPS)
 }
 
 /// What is found at a glance.
@@ -280,11 +304,11 @@ mod tests {
             let host_out = if named { HostOut::Named("Origen.Example:80".into()) } else { HostOut::Client };
             let asked = Glance {
                 host: &host, path: &path, query: query.as_deref(),
-                accept_encoding: None, if_none_match: None, corte: Some("20260607_2010"),
+                accept_encoding: None, if_none_match: None, is_secure: true, corte: Some("20260607_2010"),
             };
             let mut glanced = String::new();
             let target = format!("http://{host}{path}{}", query.as_ref().map(|q| format!("?{q}")).unwrap_or_default());
-            let told = Beginning::of(secure, &host_out).write(&route, &asked, &mut glanced);
+            let told = Beginning::of(secure, &host_out, true).write(&route, &asked, &mut glanced);
             let address = target.parse::<Uri>().ok().and_then(|uri| {
                 forward::address(&route, secure, &host_out, &uri, &HeaderMap::new())
             });

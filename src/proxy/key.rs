@@ -8,12 +8,15 @@ use http::uri::{PathAndQuery, Uri};
 use super::list;
 use super::route::{Query, Route};
 
-/// Scheme, host, path, query; then fields and corte, where the route asks for them, and the upstream, where another goes by the
+/// Scheme, host, path, query; then fields and corte, where the route asks for them, that it was asked for in clear, and the upstream, where another goes by the
 /// same name. Each on a line of its own: none of them can hold one.
 pub type Key = Arc<str>;
 
 /// Before the corte's ID.
 pub const BY_CORTE: &str = "\ncorte ";
+
+/// Where it was asked for in clear and the origin hears of that: it may send to HTTPS whoever asks so.
+pub const IN_CLEAR: &str = "\nclear";
 
 /// Before the upstream's place in the list of all.
 pub const OF_UPSTREAM: &str = "\nupstream ";
@@ -44,7 +47,7 @@ fn sorted(query: &str, keeps: impl Fn(&str) -> bool) -> String {
     parts.join("&")
 }
 
-/// `address`: where the request goes, its path and query by [`target`].
+/// `address`: where the request goes, its path and query by [`target`]. `fields`: as the origin hears them.
 pub fn key(route: &Route, address: &Uri, fields: &HeaderMap, corte: Option<&str>) -> Key {
     let mut text = address.to_string();
     for name in &route.headers {

@@ -57,10 +57,15 @@ pub async fn pass(
     let address = forward::address(route, plan.tls.is_some(), &plan.host, &head.uri, &head.headers)
         .ok_or_else(|| failed(Failure::RequestMalformed))?;
     // Most are looked at no more.
-    let is_over = key.is_none() && use_of(&head.method) == Use::Answer;
+    let is_over = use_of(&head.method) == Use::Answer;
     let fields = if is_over { std::mem::take(&mut head.headers) } else { head.headers.clone() };
     let fields =
         forward::fields(&head, fields, route, plan, asked.client.from.ip(), corridor.name()).map_err(failed)?;
+    let stored_by = key.filter(|_| head.method == Method::HEAD).map(|key| {
+        let mut heard = fields.clone();
+        forward::ask_for_all(&mut heard, route);
+        (key, heard)
+    });
     let mut request = Request::new(body);
     *request.method_mut() = head.method.clone();
     *request.uri_mut() = address.clone();
@@ -73,9 +78,9 @@ pub async fn pass(
             failed(failure)
         })?;
     outdate(corridor, route, &head, &address, &response);
-    if let Some(key) = key.filter(|_| head.method == Method::HEAD && response.status() == StatusCode::OK) {
+    if let Some((key, heard)) = stored_by.as_ref().filter(|_| response.status() == StatusCode::OK) {
         let said = Said {
-            asked: &head.headers,
+            asked: heard,
             fields: response.headers(),
             version: response.version(),
             begun,
@@ -83,7 +88,7 @@ pub async fn pass(
             negative: None,
             name: corridor.name(),
         };
-        corridor.store().told(key, &head.headers, |stored| said.by_head(stored));
+        corridor.store().told(key, heard, |stored| said.by_head(stored));
     }
     let told = Told { why, answered: response.status(), detail };
     passed(corridor, route, response, told, head.uri.path()).map_err(failed)

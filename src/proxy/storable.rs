@@ -13,6 +13,8 @@ pub enum Refused {
     Method,
     /// Interim, 206, 304, or one that `must-understand` keeps from us.
     Status,
+    /// The origin finds fault with how this one asked (400, 431): others, of whom it may be told otherwise, ask for themselves.
+    Blamed,
     RequestNoStore,
     NoStore,
     Private,
@@ -31,6 +33,7 @@ impl Refused {
         match self {
             Refused::Method => "method",
             Refused::Status => "status",
+            Refused::Blamed => "blamed",
             Refused::RequestNoStore => "request-no-store",
             Refused::NoStore => "no-store",
             Refused::Private => "private",
@@ -45,7 +48,7 @@ impl Refused {
 /// Final status codes whose meaning for a cache this one conforms to; 206 and 304 are answers about other responses.
 fn understood(status: StatusCode) -> bool {
     freshness::is_heuristic(status) && status != StatusCode::PARTIAL_CONTENT
-        || matches!(status.as_u16(), 302 | 303 | 307 | 400 | 403 | 500 | 502 | 503 | 504)
+        || matches!(status.as_u16(), 302 | 303 | 307 | 403 | 500 | 502 | 503 | 504)
 }
 
 /// `negative`: true where the operator gives this status a lifetime though the origin says nothing.
@@ -66,6 +69,7 @@ pub fn judge(
     let refusals = [
         (*method != Method::GET, Refused::Method),
         (status.is_informational() || partial || (says.must_understand && !knows), Refused::Status),
+        (matches!(status.as_u16(), 400 | 431), Refused::Blamed),
         (request::Directives::read(asked).no_store, Refused::RequestNoStore),
         (no_store, Refused::NoStore),
         (says.private.is_whole(), Refused::Private),

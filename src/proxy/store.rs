@@ -11,7 +11,7 @@ use moka::ops::compute::Op;
 use moka::sync::Cache;
 
 use super::failure::Failure;
-use super::key::Key;
+use super::key::{self, Key};
 use super::partial::Partial;
 use super::purge::Purge;
 use super::recent::Recent;
@@ -102,6 +102,13 @@ impl Known {
     }
 }
 
+/// Purges so far, and writes to what shares a key's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Era {
+    purges: u64,
+    written: u64,
+}
+
 /// See above.
 pub struct Store {
     held: Cache<Key, Known>,
@@ -186,6 +193,17 @@ impl Store {
         });
     }
 
+    /// Noted before something is sent that was found earlier, see [`Store::holds`].
+    pub fn era(&self, key: &str) -> Era {
+        Era { purges: self.purges(), written: self.written.since(key) }
+    }
+
+    /// Whether what the request selected in that era was neither purged nor written to since. It may have been let go of for
+    /// want of room.
+    pub fn holds(&self, key: &str, request: &HeaderMap, era: Era) -> bool {
+        self.find(key, request).0.map_or_else(|| self.era(key) == era, |now| !now.outdated)
+    }
+
     fn rest_of(&self, key: &Key, says: impl Fn(&Rest) -> bool) -> bool {
         self.known(key).is_some_and(|known| known.rest.as_ref().is_some_and(|rest| says(rest)))
     }
@@ -231,17 +249,18 @@ impl Store {
     }
 
     /// What is stored under the address, whatever else its keys have, counts no longer without the origin's word (RFC 9111,
-    /// 4.4). `has_more`: its route's keys are more than addresses; what they hold is forgotten before anybody finds it again.
+    /// 4.4). `has_more`: its route's keys are more than addresses and how they were asked for; what they hold is forgotten before anybody finds it again.
     pub fn outdate(&self, address: &str, has_more: bool) {
-        let plain: Key = address.into();
-        if self.held.contains_key(&plain) {
-            self.change(&plain, |known| {
-                known.forget_part(|_| true);
-                known.variants_mut().for_each(outdate);
-            });
+        for key in [address.into(), [address, key::IN_CLEAR].concat().into()] {
+            if self.held.contains_key(&key) {
+                self.change(&key, |known| {
+                    known.forget_part(|_| true);
+                    known.variants_mut().for_each(outdate);
+                });
+            }
+            // What is held no longer may still be somebody's, and found by that.
+            self.recent.changed(&key);
         }
-        // What is held no longer may still be somebody's, and found by that.
-        self.recent.changed(&plain);
         if has_more {
             self.written.note(address);
             self.recent.all_changed();
@@ -269,7 +288,7 @@ impl Store {
         self.purges.fetch_add(1, SeqCst);
         let mut count = 0;
         for (key, known) in &self.held {
-            let by_address = purge.which.has(super::key::address(&key));
+            let by_address = purge.which.has(key::address(&key));
             let is_meant = |one: &Stored| by_address.unwrap_or_else(|| purge.which.tags(&one.fields()));
             let part = known.rest.as_ref().and_then(|rest| rest.part.as_ref());
             let is_part_meant = part.is_some_and(|part| is_meant(&part.stored));

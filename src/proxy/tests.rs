@@ -217,7 +217,8 @@ async fn origins_of_one_name_are_kept_apart() {
     let (mut room, mut out) = (String::new(), Vec::new());
     let mut glance = |scene: &Scene, host: &str| {
         let (path, query, accept_encoding, if_none_match, corte) = ("/x", None, None, None, None);
-        let glance = Glance { host, path, query, accept_encoding, if_none_match, corte };
+        let is_secure = false;
+        let glance = Glance { host, path, query, accept_encoding, if_none_match, is_secure, corte };
         corridor.glance(&scene.route, &glance, &mut room, &mut out)
     };
     for (host, scene) in &scenes {

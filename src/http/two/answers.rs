@@ -135,7 +135,7 @@ fn onward(service: &Service, head: &Head, way: Way, showing: &Showing, reply: &m
         return Answered::Now(say(answer, &head.method, service, reply));
     };
     if !way.is_scarce
-        && let Some(body) = glance(head, host, &way, showing, reply)
+        && let Some(body) = glance(head, host, &way, service.is_tls, showing, reply)
     {
         return Answered::Now(if *head.method == Method::HEAD { Bytes::new() } else { body });
     }
@@ -144,7 +144,7 @@ fn onward(service: &Service, head: &Head, way: Way, showing: &Showing, reply: &m
 }
 
 /// What lies ready in the corridor, if that can be told at a glance.
-fn glance(head: &Head, host: &str, way: &Way, showing: &Showing, reply: &mut Reply) -> Option<Bytes> {
+fn glance(head: &Head, host: &str, way: &Way, is_secure: bool, showing: &Showing, reply: &mut Reply) -> Option<Bytes> {
     let fields = &head.fields;
     let is_plain =
         [&fields.if_match, &fields.if_modified_since, &fields.if_range, &fields.if_unmodified_since, &fields.range]
@@ -167,6 +167,7 @@ fn glance(head: &Head, host: &str, way: &Way, showing: &Showing, reply: &mut Rep
         query: head.query,
         accept_encoding: fields.accept_encoding.single(),
         if_none_match: fields.if_none_match.single(),
+        is_secure,
         corte: corte.and_then(|corte| corte.id.to_str().ok()),
     };
     let found = KEY.with_borrow_mut(|key| way.corridor.glanced(way.route, &glance, key))?;

@@ -79,6 +79,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The origin hears whether a client has asked in clear or over TLS.
+    pub fn tells_scheme(&self) -> bool {
+        self.forwarded || self.x_forwarded
+    }
+
     /// Those of whoever asks for nothing else.
     pub fn times(&self) -> Times {
         Times { first_byte: self.first_byte, idle: self.idle, total: self.total }
