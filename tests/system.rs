@@ -333,13 +333,16 @@ fn the_unit_of_rsyncd_allows_every_system_call_that_is_made() {
         output(Command::new("chown").args(["-R", "65534:65534"]).arg(dir.path()));
         daemon.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
     }
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // An address that no other test listens at: a port that is free now may be taken by one when the daemon comes to it.
+    let [_, a, b, c] = std::process::id().to_be_bytes();
+    let own = std::net::Ipv4Addr::new(127, 64 | a, b, c.max(1));
+    let free = std::net::TcpListener::bind((own, 0)).unwrap().local_addr().unwrap().port();
     let option = |name: &str, value: &Path| format!("--{name}={}", value.display());
     daemon.args(["strace", "-D", "-f", "-qq", "-o"]).arg(at("trace")).args(["rsync", "--daemon", "--no-detach"]);
-    daemon.arg(format!("--port={free}")).arg(option("config", &at("rsyncd.conf")));
+    daemon.args([format!("--address={own}"), format!("--port={free}")]).arg(option("config", &at("rsyncd.conf")));
     daemon.args([option("dparam=lockfile", &at("lock")), option("log-file", &at("log"))]);
     let mut daemon = daemon.stdin(Stdio::null()).spawn().unwrap();
-    let to = format!("rsync://127.0.0.1:{free}/cortes/");
+    let to = format!("rsync://{own}:{free}/cortes/");
     // It listens at some moment or other; each try is a connection of its own.
     let pushed = (0..500).any(|_| {
         let done = Command::new("rsync").arg("-a").arg(at("out")).arg(&to).output().unwrap();
