@@ -263,8 +263,9 @@ fn hit(c: &mut Criterion) {
     }
     runtime.block_on(corridor::fetch(&corridor, &request));
     let route = corridor.route(Some(corridor::HOST), request.uri().path()).expect("a route that has all");
-    assert_eq!(corridor.ready(route, &request, None).expect("it is stored").body().len(), 8192);
-    c.bench_function("hit", |b| b.iter(|| corridor.ready(route, black_box(&request), None)));
+    let client = [127, 0, 0, 1].into();
+    assert_eq!(corridor.ready(route, &request, client, None).expect("it is stored").body().len(), 8192);
+    c.bench_function("hit", |b| b.iter(|| corridor.ready(route, black_box(&request), client, None)));
     let glance = Glance {
         host: corridor::HOST,
         path: request.uri().path(),

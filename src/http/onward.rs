@@ -106,7 +106,7 @@ impl Onward {
             return None;
         }
         let corte = self.corte.as_ref().and_then(|corte| corte.id.to_str().ok());
-        let mut response = self.corridor.ready(&self.route, request, corte)?;
+        let mut response = self.corridor.ready(&self.route, request, self.client.from.ip(), corte)?;
         let fields = response.headers_mut();
         // What would be read otherwise than it is written goes by somebody who finds that out.
         let is_framed = [TRANSFER_ENCODING, CONNECTION, UPGRADE].iter().any(|name| fields.contains_key(name));

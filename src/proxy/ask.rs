@@ -17,6 +17,7 @@ use super::pass::pass;
 use super::reuse::{self, Reuse, Why};
 use super::route::Route;
 use super::status::{Forward, Outcome};
+use super::storable::Refused;
 use super::store::Stored;
 use super::upstream::{Arriving, Caller};
 use super::{forward, request};
@@ -45,11 +46,12 @@ pub(super) struct Asking {
 /// See above.
 pub async fn answer(corridor: Arc<Corridor>, route: Arc<Route>, asked: Asked) -> Result<Response<Passing>, Failed> {
     let Asked { request, client, corte, early } = asked;
-    let (head, body) = request.into_parts();
-    let failed = |failure| corridor.failed(&route, failure, Forward::Bypass, head.uri.path());
+    let uri = request.uri().clone();
+    let failed = |failure| corridor.failed(&route, failure, Forward::Bypass, uri.path());
     let plan = corridor.upstream(&route).plan();
     // What is wrong with this one is told to nobody else.
-    let heard = forward::for_all(&head, &route, plan, client.from.ip(), corridor.name()).map_err(failed)?;
+    let heard = forward::for_all(&request, &route, plan, client.from.ip(), corridor.name()).map_err(failed)?;
+    let (head, body) = request.into_parts();
     let address = forward::address(&route, plan.tls.is_some(), &plan.host, &head.uri, &head.headers)
         .ok_or_else(|| failed(Failure::RequestMalformed))?;
     let key = corridor.key(&route, &address, &heard, &head.uri, corte.as_deref());
@@ -128,7 +130,7 @@ impl Asking {
         for _ in 0..BOARDS_MAX {
             let (flight, own) = self.board(&selecting, found.clone());
             let leads = own.is_some();
-            let landed = match self.wait(flight, stale.as_deref(), leads).await {
+            let landed = match self.wait(flight, stale.as_ref(), leads).await {
                 Ok(landed) => landed,
                 Err(answer) => return Some(answer),
             };
@@ -145,6 +147,8 @@ impl Asking {
                 }
                 (Landed::Stored(stored, how), _) => return Some(Ok(self.landed(&stored, how, why, !leads))),
                 (Landed::Alone(_), None) => return None,
+                (Landed::Blamed, None) => {}
+                (Landed::Blamed, Some(own)) => return self.own(own, why, Refused::Blamed.name()).await,
                 (Landed::Alone(detail), Some(own)) => return self.own(own, why, detail).await,
                 (Landed::Failed(failure), _) => return Some(Err(self.failed(failure, why))),
             }
@@ -217,21 +221,24 @@ impl Asking {
     async fn wait(
         &self,
         flight: Flight,
-        stale: Option<&Stored>,
+        stale: Option<&Arc<Stored>>,
         leads: bool,
     ) -> Result<Landed, Result<Response<Passing>, Failed>> {
         // The upstream's own limits end the errand: who has asked hears their names.
         let total = self.corridor.times(&self.route).total;
         let era = self.corridor.store().era(&self.key);
         let most = if leads { self.route.wait.max(total.saturating_mul(2)) } else { self.route.wait };
-        let most = stale.map_or(most, |_| STALE_AFTER.min(self.route.wait));
-        match (self.corridor.flights.wait(flight, most).await, stale) {
-            (Ok(landed), _) => Ok(landed),
-            (Err(_), Some(stale)) if self.corridor.store().holds(&self.key, &self.heard, era) => {
-                Err(Ok(self.stored(stale, Outcome::HitStale, Some("origin-slow"), self.corridor.now())))
+        let first = stale.map_or(most, |_| STALE_AFTER.min(self.route.wait));
+        let mut landed = self.corridor.flights.wait(flight.clone(), first).await;
+        if let (Err(_), Some(stale)) = (&landed, stale) {
+            if let Some(stale) = self.corridor.store().still(&self.key, &self.heard, stale, era) {
+                let stored = self.stored(&stale, Outcome::HitStale, Some("origin-slow"), self.corridor.now());
+                return Err(Ok(stored));
             }
-            (Err(failure), _) => Err(Err(self.failed(failure, Forward::Miss))),
+            // It was purged or written to: there is nothing but what comes.
+            landed = self.corridor.flights.wait(flight, most.saturating_sub(first)).await;
         }
+        landed.map_err(|failure| Err(self.failed(failure, Forward::Miss)))
     }
 
     /// Validates behind the clients' backs, once for all.

@@ -47,7 +47,8 @@ impl Head {
 
 impl Errand {
     pub(super) async fn came(self, response: Response<Arriving>, begun: Begun) {
-        if !is_failure(response.status()) {
+        let is_blamed = storable::is_blamed(response.status());
+        if !is_failure(response.status()) && !is_blamed {
             // If anything was, this is newer.
             self.corridor.store().forget_part(&self.key);
         }
@@ -62,6 +63,11 @@ impl Errand {
             Ok(head) => {
                 let head = Head { private: update::private(response.headers()), ..head };
                 self.share(head, Bytes::new(), response.into_body(), begun).await;
+            }
+            Err(_) if is_blamed => {
+                self.lead.close();
+                self.lead.tell(Landed::Blamed);
+                let _ = self.own.send(response);
             }
             Err(why) => {
                 self.corridor.store().leave_alone(&self.key, self.corridor.now() + ALONE_S);

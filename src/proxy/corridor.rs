@@ -1,6 +1,7 @@
 //! What the counter asks for everything that is not in the package. One for all threads.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -114,21 +115,25 @@ impl Corridor {
 
     /// An answer that lies ready and may be sent as it is, without a word to anybody; `None` where [`Corridor::answer`] has
     /// to be asked. For GET and HEAD; HEAD has the head of GET and no body.
-    pub fn ready(&self, route: &Route, request: &Request<()>, corte: Option<&str>) -> Option<Response<Bytes>> {
+    pub fn ready(
+        &self,
+        route: &Route,
+        request: &Request<()>,
+        client: IpAddr,
+        corte: Option<&str>,
+    ) -> Option<Response<Bytes>> {
         let said = request::Directives::read(request.headers());
         if use_of(request.method()) != Use::Answer || pass::alone(route, request, &said).is_some() {
             return None;
         }
+        let plan = self.upstream(route).plan();
+        let heard = forward::for_all(request, route, plan, client, &self.name).ok()?;
         let mut room = String::new();
         if self.beginning(route).write_of(route, request, corte, &mut room).is_none() {
-            let plan = self.upstream(route).plan();
             let address = forward::address(route, plan.tls.is_some(), &plan.host, request.uri(), request.headers())?;
-            room.push_str(&self.key(route, &address, request.headers(), request.uri(), corte));
+            room.push_str(&self.key(route, &address, &heard, request.uri(), corte));
         }
-        let found = self.store.find(&room, request.headers()).0.filter(|stored| !stored.outdated)?;
-        if (found.is_for_some() || !route.headers.is_empty()) && !forward::is_plain(request.headers()) {
-            return None;
-        }
+        let found = self.store.find(&room, &heard).0.filter(|stored| !stored.outdated)?;
         let now = self.now();
         let is_ready = said == request::Directives::default() && found.is_ready(now);
         if !is_ready && reuse::decide(&found.kept(), &said, self.contract(route), now) != Reuse::Fresh {

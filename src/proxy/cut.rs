@@ -14,7 +14,7 @@ use http_body_util::BodyExt;
 use super::failure::Failure;
 use super::reply::{self, For};
 use super::upstream::Arriving;
-use super::{list, validate};
+use super::{list, update, validate};
 use crate::base::range::{self, Wanted};
 
 /// What is read of a body and thrown away to come to a range; for one that begins later the origin is asked again.
@@ -35,6 +35,9 @@ pub fn wanted(asked: For, fields: &HeaderMap, length: usize) -> Wanted {
 pub fn tell_part(fields: &mut HeaderMap, part: &Range<usize>, length: usize) -> StatusCode {
     set(fields, CONTENT_RANGE, &format!("bytes {}-{}/{length}", part.start, part.end - 1));
     fields.insert(CONTENT_LENGTH, part.len().into());
+    for name in &update::OF_THE_MESSAGE {
+        fields.remove(name);
+    }
     StatusCode::PARTIAL_CONTENT
 }
 

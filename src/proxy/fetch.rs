@@ -106,13 +106,15 @@ impl Errand {
             let upstream = &self.corridor.upstream(&self.route).plan().name;
             self.corridor.tally(&self.route).failed(upstream, *failure);
         }
-        match answered {
-            Ok(response) if is_failure(response.status()) && self.may_be_stale(begun) => {
-                self.stale(How::DespiteFailure(None, Some(response.status())));
+        let is_good = answered.as_ref().is_ok_and(|response| !is_failure(response.status()));
+        let stale = if is_good { None } else { self.stale(begun) };
+        match (answered, stale) {
+            (Ok(response), Some(stale)) => {
+                self.tell_stale(stale, How::DespiteFailure(None, Some(response.status())));
             }
-            Ok(response) => self.came(response, begun).await,
-            Err(failure) if self.may_be_stale(begun) => self.stale(How::DespiteFailure(Some(failure), None)),
-            Err(failure) => {
+            (Ok(response), None) => self.came(response, begun).await,
+            (Err(failure), Some(stale)) => self.tell_stale(stale, How::DespiteFailure(Some(failure), None)),
+            (Err(failure), None) => {
                 // Else the next of a crowd would ask at once, and the one after.
                 self.corridor.store().fail(&self.key, failure, self.corridor.now() + FAILED_S);
                 self.failed(failure);
@@ -168,17 +170,16 @@ impl Errand {
         Some(renewed)
     }
 
-    /// What was purged or written to since it was found is for nobody any more.
-    fn may_be_stale(&self, begun: Begun) -> bool {
-        let said = request::Directives::read(&self.asked);
-        let holds = || !self.lead.is_old() && self.corridor.store().holds(&self.key, &self.asked, begun.era);
-        self.stored.as_ref().filter(|stored| !stored.outdated && holds()).is_some_and(|stored| {
+    /// What may be sent where the origin fails; what was purged or written to meanwhile is for nobody any more.
+    fn stale(&self, begun: Begun) -> Option<Arc<Stored>> {
+        let (said, store) = (request::Directives::read(&self.asked), self.corridor.store());
+        let still = store.still(&self.key, &self.asked, self.stored.as_ref()?, begun.era);
+        still.filter(|_| !self.lead.is_old()).filter(|stored| {
             reuse::on_error(&stored.kept(), &said, self.corridor.contract(&self.route), self.corridor.now())
         })
     }
 
-    fn stale(self, how: How) {
-        let Some(stored) = self.stored else { return };
+    fn tell_stale(self, stored: Arc<Stored>, how: How) {
         self.corridor.store().spare(&self.key, self.corridor.now() + SPARED_S + self.corridor.jitter(SPARED_S));
         self.lead.tell(Landed::Stored(stored, how));
     }

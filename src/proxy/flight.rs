@@ -27,6 +27,8 @@ pub enum Landed {
     Stored(Arc<Stored>, How),
     /// Nobody else may have it, for this reason: each has to ask for his own.
     Alone(&'static str),
+    /// The origin finds fault with how the leader has asked: the others ask again, together.
+    Blamed,
     Failed(Failure),
 }
 

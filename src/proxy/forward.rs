@@ -9,12 +9,13 @@ use http::header::{
 };
 use http::request::Parts;
 use http::uri::{Authority, Scheme, Uri};
+use http::{Method, Request, Version};
 
 use super::failure::Failure;
 use super::hops::{self, Forwards};
+use super::key;
 use super::route::Route;
 use super::upstream::{HostOut, Plan};
-use super::{key, list};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -63,9 +64,23 @@ pub fn address(route: &Route, is_secure: bool, host: &HostOut, asked: &Uri, fiel
     Uri::builder().scheme(scheme).authority(host).path_and_query(target).build().ok()
 }
 
+/// What a request says before its fields.
+#[derive(Clone, Copy)]
+pub struct Line<'r> {
+    pub method: &'r Method,
+    pub uri: &'r Uri,
+    pub version: Version,
+}
+
+impl<'r> From<&'r Parts> for Line<'r> {
+    fn from(head: &'r Parts) -> Line<'r> {
+        Line { method: &head.method, uri: &head.uri, version: head.version }
+    }
+}
+
 /// What of `fields`, the request's, goes upstream. `own`: our name in `Via`.
 pub fn fields(
-    asked: &Parts,
+    asked: Line,
     mut fields: HeaderMap,
     route: &Route,
     plan: &Plan,
@@ -83,7 +98,7 @@ pub fn fields(
         fields.remove(name);
     }
     // What was to come no further than here has had its answer.
-    if let Forwards::Left(left) = hops::max_forwards(&asked.method, &fields) {
+    if let Forwards::Left(left) = hops::max_forwards(asked.method, &fields) {
         fields.insert(MAX_FORWARDS, left.into());
     }
     // Leading zeros are eight times less to some.
@@ -115,19 +130,17 @@ pub fn fields(
 /// What of a request goes upstream that everybody who asks alike shares the answer to: the whole, whatever its client holds, and
 /// asked for as everybody would. By these fields alone, as the origin hears them, answers are told apart: what goes no further
 /// selects nothing, and what we say of the client selects as well (RFC 9111, 4.1).
-pub fn for_all(asked: &Parts, route: &Route, plan: &Plan, client: IpAddr, own: &str) -> Result<HeaderMap, Failure> {
-    let mut heard = fields(asked, asked.headers.clone(), route, plan, client, own)?;
+pub fn for_all<B>(
+    asked: &Request<B>,
+    route: &Route,
+    plan: &Plan,
+    client: IpAddr,
+    own: &str,
+) -> Result<HeaderMap, Failure> {
+    let line = Line { method: asked.method(), uri: asked.uri(), version: asked.version() };
+    let mut heard = fields(line, asked.headers().clone(), route, plan, client, own)?;
     ask_for_all(&mut heard, route);
     Ok(heard)
-}
-
-/// True where `fields` select as what the origin would hear of them does: none is the connection's, and none is of those that
-/// only we may say.
-pub fn is_plain(fields: &HeaderMap) -> bool {
-    let is_of_all =
-        |option: &&[u8]| option.eq_ignore_ascii_case(b"close") || option.eq_ignore_ascii_case(b"keep-alive");
-    list::of(fields, CONNECTION).members.iter().all(is_of_all)
-        && !fields.keys().any(|name| is_foreign(name) || OURS.contains(name))
 }
 
 /// What no client may say to an origin. Gateways by the rules of CGI take `_` and `-` for the same, so that a name with the one
@@ -144,6 +157,11 @@ pub fn ask_for_all(fields: &mut HeaderMap, route: &Route) {
     for name in OTHER_REQUEST.iter().filter(|name| !route.headers.contains(name)) {
         fields.remove(name);
     }
+}
+
+/// True where an origin may take a request with these fields for another than its line says, and its answer with it.
+pub fn is_another(fields: &HeaderMap, route: &Route) -> bool {
+    OTHER_REQUEST.iter().any(|name| fields.contains_key(name) && !route.headers.contains(name))
 }
 
 fn insert(fields: &mut HeaderMap, name: HeaderName, text: &str) {
@@ -186,7 +204,7 @@ mod tests {
     fn reaches(name: &str, route: &Route) -> (bool, bool) {
         let (asked, ()) = Request::get("http://a/").header(name, "1").body(()).unwrap().into_parts();
         let mut fields =
-            fields(&asked, asked.headers.clone(), route, &plan(), [192, 0, 2, 1].into(), "difusor").unwrap();
+            fields((&asked).into(), asked.headers.clone(), route, &plan(), [192, 0, 2, 1].into(), "difusor").unwrap();
         let own = fields.contains_key(name);
         ask_for_all(&mut fields, route);
         (own, fields.contains_key(name))

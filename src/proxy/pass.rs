@@ -59,9 +59,10 @@ pub async fn pass(
     // Most are looked at no more.
     let is_over = use_of(&head.method) == Use::Answer;
     let fields = if is_over { std::mem::take(&mut head.headers) } else { head.headers.clone() };
-    let fields =
-        forward::fields(&head, fields, route, plan, asked.client.from.ip(), corridor.name()).map_err(failed)?;
-    let stored_by = key.filter(|_| head.method == Method::HEAD).map(|key| {
+    let fields = forward::fields((&head).into(), fields, route, plan, asked.client.from.ip(), corridor.name())
+        .map_err(failed)?;
+    let tells = head.method == Method::HEAD && !forward::is_another(&fields, route);
+    let stored_by = key.filter(|_| tells).map(|key| {
         let mut heard = fields.clone();
         forward::ask_for_all(&mut heard, route);
         (key, heard)

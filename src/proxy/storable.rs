@@ -51,6 +51,11 @@ fn understood(status: StatusCode) -> bool {
         || matches!(status.as_u16(), 302 | 303 | 307 | 403 | 500 | 502 | 503 | 504)
 }
 
+/// The origin finds fault with how it was asked.
+pub fn is_blamed(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 431)
+}
+
 /// `negative`: true where the operator gives this status a lifetime though the origin says nothing.
 pub fn judge(
     method: &Method,
@@ -69,7 +74,7 @@ pub fn judge(
     let refusals = [
         (*method != Method::GET, Refused::Method),
         (status.is_informational() || partial || (says.must_understand && !knows), Refused::Status),
-        (matches!(status.as_u16(), 400 | 431), Refused::Blamed),
+        (is_blamed(status), Refused::Blamed),
         (request::Directives::read(asked).no_store, Refused::RequestNoStore),
         (no_store, Refused::NoStore),
         (says.private.is_whole(), Refused::Private),

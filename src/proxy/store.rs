@@ -193,15 +193,17 @@ impl Store {
         });
     }
 
-    /// Noted before something is sent that was found earlier, see [`Store::holds`].
+    /// Noted before something is sent that was found earlier, see [`Store::still`].
     pub fn era(&self, key: &str) -> Era {
         Era { purges: self.purges(), written: self.written.since(key) }
     }
 
-    /// Whether what the request selected in that era was neither purged nor written to since. It may have been let go of for
-    /// want of room.
-    pub fn holds(&self, key: &str, request: &HeaderMap, era: Era) -> bool {
-        self.find(key, request).0.map_or_else(|| self.era(key) == era, |now| !now.outdated)
+    /// What may be sent in the place of what the request selected in that era; `None` where that was purged or written to since.
+    /// It may have been let go of for want of room.
+    pub fn still(&self, key: &str, request: &HeaderMap, then: &Arc<Stored>, era: Era) -> Option<Arc<Stored>> {
+        let now = self.find(key, request).0;
+        let is_of_then = || self.era(key) == era && !then.outdated;
+        now.map_or_else(|| is_of_then().then(|| then.clone()), |now| (!now.outdated).then_some(now))
     }
 
     fn rest_of(&self, key: &Key, says: impl Fn(&Rest) -> bool) -> bool {

@@ -135,11 +135,6 @@ impl Stored {
         self.needs_word
     }
 
-    /// False where every request selects it.
-    pub fn is_for_some(&self) -> bool {
-        self.selected.is_some()
-    }
-
     /// True where `request` selects it.
     pub fn is_for(&self, request: &HeaderMap) -> bool {
         let Some(selected) = &self.selected else { return true };

@@ -232,7 +232,7 @@ async fn origins_of_one_name_are_kept_apart() {
     for (host, scene) in &scenes {
         assert_eq!(of(scene.ask(&[]).await).await.body, host);
         let request = Request::get("http://c/x").body(()).unwrap();
-        assert_eq!(corridor.ready(&scene.route, &request, None).unwrap().body(), host);
+        assert_eq!(corridor.ready(&scene.route, &request, [127, 0, 0, 1].into(), None).unwrap().body(), host);
         assert_eq!(glance(scene, host).unwrap(), host);
     }
     // A write to the one finds it.
@@ -282,4 +282,31 @@ async fn what_was_purged_does_not_come_back_by_a_304() {
         answer = &mut second => panic!("{:?} was purged", answer.unwrap().unwrap().body),
     }
     assert_eq!(of(second).await.body, "bueno");
+}
+
+#[tokio::test]
+async fn what_lies_ready_is_selected_by_what_the_origin_hears() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let plan = Plan { x_forwarded: true, ..plan(&listener, HostOut::Named("o".into())) };
+    let corridor = corridor(vec![plan], vec![specimen("/")]);
+    let route = corridor.route(Some("a"), "/x").unwrap().clone();
+    let scene = Scene { listener, corridor: corridor.clone(), route: route.clone() };
+    let ready = |fields: &[(&'static str, &'static str)]| {
+        let mut request = Request::get("http://a/x").body(()).unwrap();
+        for (name, value) in fields {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        let ready = corridor.ready(&route, &request, [127, 0, 0, 1].into(), None);
+        ready.map(|ready| String::from_utf8(ready.into_body().to_vec()).unwrap())
+    };
+    let first = scene.ask(&[("accept-encoding", "br")]).await;
+    scene.heard().await.answer("200 OK", &format!("{FRESH}Vary: Accept-Encoding\r\n"), "uno").await;
+    assert_eq!(of(first).await.body, "uno");
+    // As behind a server that says for whom it speaks.
+    assert_eq!(ready(&[("accept-encoding", "br"), ("x-forwarded-for", "192.0.2.1")]).as_deref(), Some("uno"));
+    let second = scene.ask(&[("cache-control", "no-cache"), ("accept-encoding", "br")]).await;
+    scene.heard().await.answer("200 OK", &format!("{FRESH}Vary: X-Forwarded-Proto\r\n"), "dos").await;
+    assert_eq!(of(second).await.body, "dos");
+    assert_eq!(ready(&[("accept-encoding", "br")]).as_deref(), Some("dos"), "the newest that is selected");
+    assert_eq!(ready(&[("accept-encoding", "br"), ("x-forwarded-proto", "https")]).as_deref(), Some("dos"));
 }

@@ -11,8 +11,12 @@ use super::{hops, validate};
 /// Never stored: they belong to this proxy and the next (3.1).
 const NOT_STORED: [HeaderName; 4] =
     [PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, HeaderName::from_static("proxy-authentication-info"), TRAILER];
+/// They tell of the bytes of the very message that they came with (RFC 9530, 2; RFC 1864): of no part of it, and of no other.
+pub const OF_THE_MESSAGE: [HeaderName; 2] = [CONTENT_DIGEST, CONTENT_MD5];
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
+const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 /// Never renewed: they tell of the stored body (3.2).
-const OF_THE_BODY: [HeaderName; 3] = [CONTENT_LENGTH, CONTENT_ENCODING, CONTENT_RANGE];
+const OF_THE_BODY: [HeaderName; 5] = [CONTENT_LENGTH, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_DIGEST, CONTENT_MD5];
 
 /// The fields of a response that are stored: not the connection's, not those that `private="..."` keeps (3.1, 5.2.2.7).
 pub fn stored(answered: &HeaderMap) -> Result<HeaderMap, hops::Fault> {

@@ -1,11 +1,12 @@
 //! What one client says to a cached route, and what all others get of it: nothing that he has chosen for them.
 
+use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use crate::common::origin::{Origin, answer};
 use crate::common::server::{Setup, Site, until};
-use crate::common::wire::{Talk, ways};
+use crate::common::wire::{Talk, connect, ways};
 use crate::common::{Tree, corte};
 
 const ROUTE: &str = "path = \"/\"\nhost = \"prep\"";
@@ -144,6 +145,8 @@ fn what_is_purged_is_not_sent_to_those_who_wait_either() {
             .output()
             .unwrap();
         assert!(purged.status.success(), "{purged:?}");
+        // Longer than who may have something stale waits for something better.
+        std::thread::sleep(std::time::Duration::from_millis(1200));
         may_answer.store(true, SeqCst);
         assert_eq!(waits.join().unwrap(), (503, "mal".into()));
     });
@@ -158,5 +161,81 @@ fn an_answer_to_what_only_one_client_says_is_his() {
     });
     let site = Setup::clear().origin(origin.address, "", ROUTE).start();
     assert_eq!(get(&site, "/x", &format!("X-Long: {}\r\n", "a".repeat(9000))).0, 400);
-    assert_eq!(get(&site, "/x", ""), (200, "nota".into()));
+    for _ in 0..3 {
+        assert_eq!(get(&site, "/x", ""), (200, "nota".into()));
+    }
+    assert_eq!(origin.heard().len(), 2, "nobody else has to ask alone for it");
+}
+
+/// Those who wait with him ask together once more.
+#[test]
+fn who_waits_with_one_who_is_blamed_is_not() {
+    let (is_asked, may_answer) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (asked, may) = (is_asked.clone(), may_answer.clone());
+    let origin = Origin::start(move |heard, to| match heard.field("x-bad") {
+        Some(_) => {
+            asked.store(true, SeqCst);
+            until(|| may.load(SeqCst).then_some(()));
+            answer(to, "400 Bad Request", "", Some(4), b"malo");
+        }
+        None => answer(to, "200 OK", "Cache-Control: max-age=600\r\n", Some(4), b"nota"),
+    });
+    let site = Setup::clear().origin(origin.address, "", ROUTE).start();
+    std::thread::scope(|scope| {
+        let blamed = scope.spawn(|| get(&site, "/x", "X-Bad: 1\r\n"));
+        until(|| is_asked.load(SeqCst).then_some(())).expect("he leads");
+        let mut others: Vec<_> = (0..20).map(|_| Talk::with(site.http())).collect();
+        for other in &mut others {
+            other.say("GET /x HTTP/1.1\r\nHost: prep\r\n\r\n");
+        }
+        may_answer.store(true, SeqCst);
+        assert_eq!(blamed.join().unwrap().0, 400);
+        for other in &mut others {
+            assert_eq!(other.hear().unwrap().body, b"nota");
+        }
+    });
+    assert_eq!(origin.heard().len(), 2);
+}
+
+/// Nor by what else an origin may be asked than a request's line says.
+#[test]
+fn a_head_that_asks_for_something_else_tells_nothing_of_what_is_stored() {
+    let origin = Origin::start(|heard, to| {
+        let stale = "Cache-Control: max-age=1\r\nAge: 5\r\nContent-Type: text/html\r\n";
+        let other = "Cache-Control: max-age=600\r\nContent-Type: text/plain\r\n";
+        match (heard.n, heard.field("x-original-url")) {
+            (_, Some("/otra")) => answer(to, "200 OK", other, None, b""),
+            (1, _) => answer(to, "200 OK", "Cache-Control: no-store\r\nContent-Type: text/html\r\n", Some(4), b"nota"),
+            _ => answer(to, "200 OK", stale, Some(4), b"nota"),
+        }
+    });
+    let site = Setup::clear().origin(origin.address, "", ROUTE).start();
+    let kind = || Talk::with(site.http()).get("/x", "").field("content-type").map(str::to_owned);
+    // From the second on nobody waits for another, and the first is stored all the same: then HEAD goes to the origin as it is.
+    assert_eq!([kind(), kind()].map(|kind| kind.unwrap()), ["text/html"; 2]);
+    let mut stream = connect(site.http());
+    let head = "HEAD /x HTTP/1.1\r\nHost: prep\r\nX-Original-URL: /otra\r\nConnection: close\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answered = String::new();
+    stream.read_to_string(&mut answered).unwrap();
+    assert!(answered.contains("text/plain"), "{answered}");
+    assert_eq!(kind().as_deref(), Some("text/html"));
+}
+
+/// A digest of the bytes of one message (RFC 9530, 2) is neither of a part of it nor of the whole that a part completes.
+#[test]
+fn digests_of_messages_stay_with_them() {
+    let body = "a".repeat(1000);
+    let origin = Origin::start(move |_, to| {
+        let fields = "Cache-Control: max-age=600\r\nETag: \"a\"\r\nContent-Digest: sha-256=:d2hvbGU=:\r\n";
+        answer(to, "200 OK", fields, Some(body.len()), body.as_bytes());
+    });
+    let site = Setup::clear().origin(origin.address, "", ROUTE).start();
+    let digest = |fields: &str| {
+        let response = Talk::with(site.http()).get("/x", fields);
+        (response.status, response.field("content-digest").is_some())
+    };
+    assert_eq!(digest("Range: bytes=0-9\r\n"), (206, false), "while it comes");
+    assert_eq!(digest(""), (200, true));
+    assert_eq!(digest("Range: bytes=0-9\r\n"), (206, false), "of what is stored");
 }

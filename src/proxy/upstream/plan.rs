@@ -79,9 +79,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The origin hears whether a client has asked in clear or over TLS.
+    /// The origin hears whether a client has asked in clear or over TLS, or at which port.
     pub fn tells_scheme(&self) -> bool {
-        self.forwarded || self.x_forwarded
+        self.forwarded || self.x_forwarded || self.preface != Preface::Off
     }
 
     /// Those of whoever asks for nothing else.
