@@ -11,7 +11,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Uri};
 
 use super::answer::{self, Answer, What, answer};
-use super::awaited::Awaited;
+use super::awaited::{Asking, Awaited};
 use super::dictionary::is_local;
 use super::freshness::Freshness;
 use super::host;
@@ -22,6 +22,7 @@ use super::recognise::{FIELDS_MAX, Plain};
 use super::service::{Judged, Service, Way, is_usable, usable};
 use crate::base::filed::Filed;
 use crate::proxy::instant::Glance;
+use crate::proxy::straight::request;
 use crate::snapshot::{Content, CorteFields, Lineage};
 
 /// Pipelined requests that are answered in one write; more wait for the next.
@@ -45,6 +46,30 @@ fn addressed(onward: &Onward, raw: &[u8]) -> Option<http::Request<()>> {
     let mut request = http::Request::new(());
     (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (onward.method.clone(), target, fields);
     Some(request)
+}
+
+/// The head of a plain request as its origin gets it, where nobody has to look at it twice.
+fn written(plain: &Plain, host: &str, way: &Way, service: &Service, raw: &[u8]) -> Option<Vec<u8>> {
+    if way.is_scarce || way.route.cache {
+        return None;
+    }
+    #[cfg(test)]
+    if super::straight::IS_LEFT_OUT.get() {
+        return None;
+    }
+    let mut room = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+    let mut read = httparse::Request::new(&mut []);
+    read.parse_with_uninit_headers(raw, &mut room).ok()?;
+    let asked = request::Read {
+        is_head: plain.is_head,
+        path: plain.path,
+        query: plain.query,
+        host,
+        is_secure: service.is_tls,
+        fields: read.headers,
+        client: service.client.from.ip(),
+    };
+    way.corridor.written(way.route, &asked)
 }
 
 /// The line of what has no lineage.
@@ -148,13 +173,19 @@ impl Outbox {
                 if glanced.is_none() {
                     self.heads.truncate(from);
                     let Some(authority) = usable(host) else { return Pushed::Other };
+                    // What is to be the last here is said by the general way.
+                    let is_last = self.says_close;
+                    let written = if is_last { None } else { written(plain, host, &way, service, raw) };
                     let onward = service.onward(&asked, &showing, way, authority);
+                    if let Some(head) = written {
+                        return Pushed::Awaited(Box::new(Awaited { onward, asking: Asking::Written(head) }));
+                    }
                     let Some(request) = addressed(&onward, raw) else { return Pushed::Other };
                     let Some(ready) = onward.ready(&request) else {
                         if plain.closes {
                             return Pushed::Other;
                         }
-                        return Pushed::Awaited(Box::new(Awaited { onward, request }));
+                        return Pushed::Awaited(Box::new(Awaited { onward, asking: Asking::Any(request) }));
                     };
                     write_fields(ready.status(), ready.headers().iter(), self.says_close, &mut self.heads);
                     Some(ready.into_body().into())
