@@ -20,9 +20,8 @@ use super::onward::Onward;
 use super::plain::{write, write_fields};
 use super::recognise::{FIELDS_MAX, Plain};
 use super::service::{Judged, Service, Way, is_usable, usable};
+use super::straight;
 use crate::base::filed::Filed;
-use crate::proxy::instant::Glance;
-use crate::proxy::straight::request;
 use crate::snapshot::{Content, CorteFields, Lineage};
 
 /// Pipelined requests that are answered in one write; more wait for the next.
@@ -46,30 +45,6 @@ fn addressed(onward: &Onward, raw: &[u8]) -> Option<http::Request<()>> {
     let mut request = http::Request::new(());
     (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (onward.method.clone(), target, fields);
     Some(request)
-}
-
-/// The head of a plain request as its origin gets it, where nobody has to look at it twice.
-fn written(plain: &Plain, host: &str, way: &Way, service: &Service, raw: &[u8]) -> Option<Vec<u8>> {
-    if way.is_scarce || way.route.cache {
-        return None;
-    }
-    #[cfg(test)]
-    if super::straight::IS_LEFT_OUT.get() {
-        return None;
-    }
-    let mut room = [const { MaybeUninit::uninit() }; FIELDS_MAX];
-    let mut read = httparse::Request::new(&mut []);
-    read.parse_with_uninit_headers(raw, &mut room).ok()?;
-    let asked = request::Read {
-        is_head: plain.is_head,
-        path: plain.path,
-        query: plain.query,
-        host,
-        is_secure: service.is_tls,
-        fields: read.headers,
-        client: service.client.from.ip(),
-    };
-    way.corridor.written(way.route, &asked)
 }
 
 /// The line of what has no lineage.
@@ -175,7 +150,9 @@ impl Outbox {
                     let Some(authority) = usable(host) else { return Pushed::Other };
                     // What is to be the last here is said by the general way.
                     let is_last = self.says_close;
-                    let written = if is_last { None } else { written(plain, host, &way, service, raw) };
+                    let written = (!is_last)
+                        .then(|| straight::written((plain, host, raw), &way, service, showing.corte(), &mut self.key))
+                        .flatten();
                     let onward = service.onward(&asked, &showing, way, authority);
                     if let Some(head) = written {
                         return Pushed::Awaited(Box::new(Awaited { onward, asking: Asking::Written(head) }));
@@ -206,18 +183,10 @@ impl Outbox {
 
     /// Writes the head of what lies ready in the corridor, if that can be told at a glance, and returns the body.
     fn glance(&mut self, plain: &Plain, host: &str, way: &Way, corte: Option<&CorteFields>) -> Option<Bytes> {
-        let fields = &plain.fields;
-        if !plain.is_bare || !fields.if_modified_since.is_none() {
+        if !plain.is_bare || !plain.fields.if_modified_since.is_none() {
             return None;
         }
-        let glance = Glance {
-            host,
-            path: plain.path,
-            query: plain.query,
-            accept_encoding: fields.accept_encoding.single(),
-            if_none_match: fields.if_none_match.single(),
-            corte: corte.and_then(|corte| corte.id.to_str().ok()),
-        };
+        let glance = straight::glance(plain, host, corte);
         let body = way.corridor.glance(way.route, &glance, &mut self.key, &mut self.heads)?;
         if let Some(corte) = corte.filter(|_| way.route.results) {
             self.heads.extend_from_slice(&corte.head);

@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -13,8 +14,12 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use super::awaited::poll_more;
 use super::onward::Onward;
 use super::plain::READ_BYTES;
-use super::service::Service;
+use super::recognise::{FIELDS_MAX, Plain};
+use super::service::{Service, Way};
+use crate::proxy::instant::Glance;
+use crate::proxy::straight::request;
 use crate::proxy::upstream::Straight;
+use crate::snapshot::CorteFields;
 
 /// What is read at once of an answer: most pages, with their head.
 const ANSWER_BYTES: usize = 32 << 10;
@@ -36,6 +41,50 @@ thread_local!(
 );
 
 thread_local!(static ROOM: Cell<Option<Box<Room>>> = const { Cell::new(None) });
+
+/// What a plain request asks the corridor, as far as a glance tells.
+pub fn glance<'r>(plain: &'r Plain, host: &'r str, corte: Option<&'r CorteFields>) -> Glance<'r> {
+    Glance {
+        host,
+        path: plain.path,
+        query: plain.query,
+        accept_encoding: plain.fields.accept_encoding.single(),
+        if_none_match: plain.fields.if_none_match.single(),
+        corte: corte.and_then(|corte| corte.id.to_str().ok()),
+    }
+}
+
+/// The head of a plain request, as it was read and as its bytes are, as its origin gets it; `None` where somebody has to look at it
+/// twice. `room` is for a key.
+pub fn written(
+    (plain, host, raw): (&Plain, &str, &[u8]),
+    way: &Way,
+    service: &Service,
+    corte: Option<&CorteFields>,
+    room: &mut String,
+) -> Option<Vec<u8>> {
+    #[cfg(test)]
+    if IS_LEFT_OUT.get() {
+        return None;
+    }
+    if way.is_scarce {
+        return None;
+    }
+    let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+    let mut read = httparse::Request::new(&mut []);
+    read.parse_with_uninit_headers(raw, &mut fields).ok()?;
+    let asked = request::Read {
+        is_head: plain.is_head,
+        path: plain.path,
+        query: plain.query,
+        host,
+        is_secure: service.is_tls,
+        fields: read.headers,
+        client: service.client.from.ip(),
+    };
+    let glance = plain.is_bare.then(|| glance(plain, host, corte));
+    way.corridor.written(way.route, &asked, glance.as_ref(), room)
+}
 
 /// How far it has come.
 enum Came {

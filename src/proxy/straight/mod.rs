@@ -1,4 +1,4 @@
-//! A plain request for what is never stored, and its answer, from bytes to bytes: by the rules of [`pass`](super::pass), without
+//! A plain request for what is not stored, and its answer, from bytes to bytes: by the rules of [`pass`](super::pass), without
 //! a map of fields on either side. Whoever answers the client drives it; what is out of the common goes on by the general way,
 //! and the client is told the same.
 
@@ -9,6 +9,7 @@ mod response;
 use http::Response;
 
 use super::corridor::{Corridor, Failed, Passing};
+use super::instant::Glance;
 use super::interim::Early;
 use super::pass::{Told, passed};
 use super::route::{Query, Route};
@@ -16,18 +17,30 @@ use super::status::{Forward, Outcome, Status};
 use super::upstream::{Caller, Straight};
 use response::Answer;
 
-/// Why what no route caches goes on as it is.
-const DETAIL: &str = "route";
+/// Why what is of a route goes straight.
+fn why(route: &Route) -> (Forward, &'static str) {
+    if route.cache { (Forward::Miss, "alone") } else { (Forward::Bypass, "route") }
+}
 
 impl Corridor {
-    /// The head of a plain request as its origin gets it; `None` where [`Corridor::answer`] has to be asked.
-    pub fn written(&self, route: &Route, asked: &request::Read) -> Option<Vec<u8>> {
+    /// The head of a plain request as its origin gets it; `None` where [`Corridor::answer`] has to be asked. `glance`: the same, where
+    /// it says nothing to caches and brings no credentials; `room` is for its key.
+    pub fn written(
+        &self,
+        route: &Route,
+        asked: &request::Read,
+        glance: Option<&Glance>,
+        room: &mut String,
+    ) -> Option<Vec<u8>> {
         let upstream = self.upstream(route);
-        let is_plain = !route.cache && !route.results && route.query == Query::Keep && upstream.is_plain();
-        if !is_plain {
+        if route.results || route.query != Query::Keep || !upstream.is_plain() {
             return None;
         }
-        request::write(asked, upstream.plan(), self.name())
+        // Of what a HEAD tells of what is stored, something may come of it.
+        if route.cache && (asked.is_head || !glance.is_some_and(|glance| self.is_alone(route, glance, room))) {
+            return None;
+        }
+        request::write(asked, upstream.plan(), !route.cache, self.name())
     }
 
     /// Begins to ask with what [`Corridor::written`] has written.
@@ -51,16 +64,13 @@ impl Corridor {
             out.truncate(from);
             return None;
         };
-        let told = Status {
-            forward_status: Some(status),
-            detail: Some(DETAIL),
-            ..Status::of(Outcome::Forwarded(Forward::Bypass))
-        };
+        let (why, detail) = why(route);
+        let told = Status { forward_status: Some(status), detail: Some(detail), ..Status::of(Outcome::Forwarded(why)) };
         // As `told` prints it.
         let name = self.name();
-        let parts =
-            ["via: 1.1 ", name, "\r\ncache-status: ", name, "; fwd=bypass; fwd-status=", status.as_str(), "; detail="];
-        parts.iter().chain(&[DETAIL, "\r\n"]).for_each(|part| out.extend_from_slice(part.as_bytes()));
+        let via = ["via: 1.1 ", name, "\r\ncache-status: ", name, "; fwd=", why.token()];
+        let rest = ["; fwd-status=", status.as_str(), "; detail=", detail, "\r\n"];
+        via.iter().chain(&rest).for_each(|part| out.extend_from_slice(part.as_bytes()));
         self.tally(route).count(&told, path(straight.asked()), status);
         straight.is_answered(left);
         Some((body, is_dated))
@@ -69,13 +79,13 @@ impl Corridor {
     /// The answer to what could not be answered straight.
     pub async fn go_on(&self, route: &Route, straight: Straight, early: &Early) -> Result<Response<Passing>, Failed> {
         let path = path(straight.asked()).to_owned();
-        let why = Forward::Bypass;
+        let (why, detail) = why(route);
         let upstream = self.upstream(route);
         let response = upstream.go_on(straight, Some(early.hearing(self.shared_name()))).await;
         let response = response.inspect_err(|failure| self.tally(route).failed(&upstream.plan().name, *failure));
         response
             .and_then(|response| {
-                let told = Told { why, answered: response.status(), detail: Some(DETAIL) };
+                let told = Told { why, answered: response.status(), detail: Some(detail) };
                 passed(self, route, response, told, &path)
             })
             .map_err(|failure| self.failed(route, failure, why, &path))

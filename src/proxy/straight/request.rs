@@ -22,8 +22,9 @@ pub struct Read<'r> {
     pub client: IpAddr,
 }
 
-/// The head; `None` where [`forward`](super::super::forward) has to be asked. `own`: our name in `Via`.
-pub fn write(asked: &Read, plan: &Plan, own: &str) -> Option<Vec<u8>> {
+/// The head; `None` where [`forward`](super::super::forward) has to be asked. `tells_host`: an origin may be told for which host it was
+/// asked, whatever it writes into its pages. `own`: our name in `Via`.
+pub fn write(asked: &Read, plan: &Plan, tells_host: bool, own: &str) -> Option<Vec<u8>> {
     let length: usize = asked.fields.iter().map(|field| field.name.len() + field.value.len() + 4).sum();
     let mut out = Vec::with_capacity(length + asked.path.len() + asked.query.map_or(0, str::len) + MORE_BYTES);
     out.extend_from_slice(if asked.is_head { b"HEAD " } else { b"GET " });
@@ -63,7 +64,7 @@ pub fn write(asked: &Read, plan: &Plan, own: &str) -> Option<Vec<u8>> {
         out.extend_from_slice(field.value);
         out.extend_from_slice(b"\r\n");
     }
-    write_own(asked, plan, own, &mut out).ok()?;
+    write_own(asked, plan, tells_host, own, &mut out).ok()?;
     Some(out)
 }
 
@@ -73,7 +74,7 @@ const MORE_BYTES: usize = 256;
 const ADDRESS_BYTES: usize = 48;
 
 /// Fields of our own, and the empty line.
-fn write_own(asked: &Read, plan: &Plan, own: &str, out: &mut Vec<u8>) -> io::Result<()> {
+fn write_own(asked: &Read, plan: &Plan, tells_host: bool, own: &str, out: &mut Vec<u8>) -> io::Result<()> {
     let mut push = |parts: &[&[u8]]| parts.iter().for_each(|part| out.extend_from_slice(part));
     let mut room = [0; ADDRESS_BYTES];
     let mut rest = &mut room[..];
@@ -87,8 +88,10 @@ fn write_own(asked: &Read, plan: &Plan, own: &str, out: &mut Vec<u8>) -> io::Res
         push(&[b"forwarded: for=", begin, client, end, b";proto=", scheme, b"\r\n"]);
     }
     if plan.x_forwarded {
-        push(&[b"x-forwarded-for: ", client, b"\r\nx-forwarded-proto: ", scheme]);
-        push(&[b"\r\nx-forwarded-host: ", asked.host.as_bytes(), b"\r\n"]);
+        push(&[b"x-forwarded-for: ", client, b"\r\nx-forwarded-proto: ", scheme, b"\r\n"]);
+    }
+    if plan.x_forwarded && tells_host {
+        push(&[b"x-forwarded-host: ", asked.host.as_bytes(), b"\r\n"]);
     }
     push(&[b"\r\n"]);
     Ok(())

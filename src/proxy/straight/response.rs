@@ -6,8 +6,8 @@ use std::mem::MaybeUninit;
 
 use http::StatusCode;
 
-use super::super::hops;
 use super::super::upstream::{FIELDS_MOST, HEAD_MAX_BYTES};
+use super::super::{hops, instant};
 use super::request::push_lower;
 
 /// See above.
@@ -73,7 +73,7 @@ pub fn read<'b>(bytes: &'b [u8], to_head: bool, out: &mut Vec<u8>) -> Option<Ans
         (false, told) => {
             let length = told?;
             out.extend_from_slice(b"content-length: ");
-            push_number(length, out);
+            instant::number(length, out);
             out.extend_from_slice(b"\r\n");
             length.checked_sub(body.len() as u64)?
         }
@@ -84,19 +84,6 @@ pub fn read<'b>(bytes: &'b [u8], to_head: bool, out: &mut Vec<u8>) -> Option<Ans
 /// Not what comes before an answer, nor what is said of a place that fails (500, 502 to 504), nor what may be asked once more (408).
 fn is_usual(status: StatusCode) -> bool {
     (200..600).contains(&status.as_u16()) && !matches!(status.as_u16(), 408 | 500 | 502..=504)
-}
-
-/// In decimal digits.
-fn push_number(mut number: u64, out: &mut Vec<u8>) {
-    let from = out.len();
-    loop {
-        out.push(b'0' + (number % 10) as u8);
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out[from..].reverse();
 }
 
 /// Digits alone (RFC 9110, 8.6).

@@ -125,7 +125,7 @@ pub fn outcome(
             let untouched = if heard { Untouched::No } else { Untouched::Perhaps };
             Err(Lost { failure, untouched, unsent: None })
         }
-        None if total < late => Err(Failure::TotalTimeout.into()),
+        None if total <= late => Err(Failure::TotalTimeout.into()),
         None => Err(Failure::FirstByteTimeout.into()),
     }
 }

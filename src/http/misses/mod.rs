@@ -1,12 +1,14 @@
 //! Tests of what is not stored: straight as by the general way, byte for byte, as the origin is asked and as the client is answered,
 //! for random requests and whatever an origin may answer.
 
-use std::sync::{Arc, Mutex};
+mod origin;
+
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use super::passing::site_before;
@@ -14,59 +16,7 @@ use super::plain;
 use super::service::{Service, Site};
 use super::straight::{ANSWERED, IS_LEFT_OUT};
 use crate::proxy::route::{self, Route};
-
-/// What is asked to leave an idle connection behind, and how that is answered.
-const WARM: &str = "GET /tibio HTTP/1.1\r\nHost: a\r\n\r\n";
-const WARMED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
-
-/// What the origin does with the next request.
-#[derive(Clone, Debug, Default)]
-struct Answer {
-    bytes: Vec<u8>,
-    /// In two pieces, parted here.
-    parted: Option<usize>,
-    closes: bool,
-}
-
-/// What it answers, and the heads that it has read.
-#[derive(Default)]
-struct Script {
-    answer: Answer,
-    asked: Vec<Vec<u8>>,
-}
-
-type Shared = Arc<Mutex<Script>>;
-
-async fn serve(mut stream: TcpStream, script: Shared) {
-    let mut read = Vec::new();
-    stream.set_nodelay(true).unwrap();
-    loop {
-        while !read.ends_with(b"\r\n\r\n") {
-            if !matches!(stream.read_buf(&mut read).await, Ok(1..)) {
-                return;
-            }
-        }
-        let head = std::mem::take(&mut read);
-        let answer = match head.starts_with(b"GET /tibio ") {
-            true => Answer { bytes: WARMED.to_vec(), ..Answer::default() },
-            false => {
-                let mut script = script.lock().unwrap();
-                script.asked.push(head);
-                script.answer.clone()
-            }
-        };
-        let (first, rest) = answer.bytes.split_at(answer.parted.unwrap_or(0).min(answer.bytes.len()));
-        for piece in [first, rest] {
-            if stream.write_all(piece).await.is_err() {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
-        if answer.closes {
-            return;
-        }
-    }
-}
+use origin::{ALONE, Answer, Script, Shared, WARM, WARMED, serve};
 
 /// A site before an origin of which nothing is stored.
 fn site(runtime: &Runtime, script: &Shared) -> Arc<Site> {
@@ -78,7 +28,8 @@ fn site(runtime: &Runtime, script: &Shared) -> Arc<Site> {
             tokio::spawn(serve(stream, script.clone()));
         }
     });
-    site_before(port, vec![Route { before_package: true, cache: false, ..route::specimen("/") }])
+    let of = |prefix, cache| Route { before_package: true, cache, ..route::specimen(prefix) };
+    site_before(port, vec![of("/", false), of("/c", true)])
 }
 
 fn runtime() -> Runtime {
@@ -124,7 +75,8 @@ fn lines(all: &[&'static [u8]], most: usize) -> impl Strategy<Value = Vec<u8>> +
 
 fn requests() -> impl Strategy<Value = Vec<u8>> {
     let method = prop::sample::select(vec!["GET", "GET", "HEAD"]);
-    let target = prop::sample::select(vec!["/", "/a", "/a?b=1&c", "//a/./b%20?", "/a?b?c=/", "/a;b=1,2'(*)"]);
+    let target =
+        prop::sample::select(vec!["/", "/a", "/a?b=1&c", "//a/./b%20?", "/a?b?c=/", "/a;b=1,2'(*)", "/c", "/c/a?b"]);
     let host = prop::sample::select(vec!["a", "A.Example:8080", "[::1]", "127.0.0.1"]);
     let fields = lines(
         &[
@@ -276,14 +228,21 @@ fn what_goes_straight_is_asked_and_answered_as_by_the_general_way() {
         ..ProptestConfig::with_cases(1500)
     });
     let outcome = runner.run(&(requests(), answers()), |(request, answer)| {
-        let both = [true, false].map(|straight| {
-            *script.lock().unwrap() = Script { answer: answer.clone(), asked: Vec::new() };
-            runtime.block_on(ask(&site, WARM.as_bytes(), false));
-            let answer = normal(&runtime.block_on(ask(&site, &request, straight)));
-            let asked: Vec<_> = script.lock().unwrap().asked.iter().map(|head| normal(head)).collect();
-            (asked, answer)
-        });
-        prop_assert_eq!(&both[0], &both[1], "{:?} {:?}", request.escape_ascii().to_string(), answer);
+        let both = || {
+            // Of what may be stored, it is known that this one is for nobody else: for ten seconds.
+            script.lock().unwrap().answer = Answer { bytes: ALONE.to_vec(), ..Answer::default() };
+            runtime.block_on(ask(&site, &request, false));
+            [true, false].map(|straight| {
+                runtime.block_on(ask(&site, WARM.as_bytes(), false));
+                *script.lock().unwrap() = Script { answer: answer.clone(), asked: Vec::new() };
+                let answer = normal(&runtime.block_on(ask(&site, &request, straight)));
+                let asked: Vec<_> = script.lock().unwrap().asked.iter().map(|head| normal(head)).collect();
+                (asked, answer)
+            })
+        };
+        // They may end between the two; not between the next two as well.
+        let [straight, general] = Some(both()).filter(|[one, other]| one == other).unwrap_or_else(both);
+        prop_assert_eq!(straight, general, "{:?} {:?}", request.escape_ascii().to_string(), answer);
         Ok(())
     });
     outcome.unwrap();
@@ -315,6 +274,34 @@ fn an_answer_goes_straight_once_a_connection_lies_ready() {
         let text = String::from_utf8(runtime.block_on(ask(&site, request.repeat(2).as_bytes(), true))).unwrap();
         assert_eq!((text.matches("HTTP/1.1 200").count(), text.contains("malo")), (2, false), "{text}");
     }
+}
+
+#[test]
+fn what_is_for_nobody_else_goes_straight_while_that_is_known() {
+    let (runtime, script) = (runtime(), Shared::default());
+    let site = site(&runtime, &script);
+    let answered = |request: &str, bytes: &[u8]| {
+        script.lock().unwrap().answer = Answer { bytes: bytes.to_vec(), ..Answer::default() };
+        let before = ANSWERED.get();
+        let request = format!("{request} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let text = String::from_utf8(runtime.block_on(ask(&site, request.as_bytes(), true))).unwrap();
+        let status = text.lines().find_map(|line| line.strip_prefix("cache-status: prueba; ")).unwrap().to_owned();
+        (ANSWERED.get() - before, status)
+    };
+    let alone = (1, "fwd=miss; fwd-status=200; detail=alone".to_owned());
+    const SHARED: &[u8] = b"HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nContent-Length: 1\r\n\r\nx";
+    // It is known for ten seconds, which may pass in between; not each time.
+    let is_known = (0..3).any(|n| {
+        let get = format!("GET /c/{n}");
+        assert_eq!(answered(&get, ALONE).0, 0, "who can know?");
+        let [first, head, later] = [(&*get, ALONE), (&*format!("HEAD /c/{n}"), ALONE), (&*get, SHARED)]
+            .map(|(asked, bytes)| answered(asked, bytes));
+        assert_eq!(head.0, 0);
+        // By then it may be stored, and for others.
+        first == alone && later == alone
+    });
+    assert!(is_known);
+    assert!([SHARED, SHARED].iter().all(|bytes| answered("GET /c/otra", bytes).0 == 0));
 }
 
 #[test]
