@@ -282,6 +282,7 @@ fn what_is_for_nobody_else_goes_straight_while_that_is_known() {
     let site = site(&runtime, &script);
     let answered = |request: &str, bytes: &[u8]| {
         script.lock().unwrap().answer = Answer { bytes: bytes.to_vec(), ..Answer::default() };
+        runtime.block_on(ask(&site, WARM.as_bytes(), false));
         let before = ANSWERED.get();
         let request = format!("{request} HTTP/1.1\r\nHost: a\r\n\r\n");
         let text = String::from_utf8(runtime.block_on(ask(&site, request.as_bytes(), true))).unwrap();

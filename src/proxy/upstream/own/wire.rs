@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http_body::Frame;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::super::fault;
@@ -99,6 +100,8 @@ impl Own {
                     if let Some(hearing) = hearing {
                         hearing.tell(status, head.response.version(), head.response.headers());
                     }
+                    // One read has many of them: whoever sends nothing else has to leave others, and the timer, their turn.
+                    consume_budget().await;
                     continue;
                 }
                 self.goes_on = head.goes_on && is_sent;
