@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 /// What is asked to leave an idle connection behind, and how that is answered.
 pub const WARM: &str = "GET /tibio HTTP/1.1\r\nHost: a\r\n\r\n";
 pub const WARMED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
-
+/// An answer for nobody else.
 pub const ALONE: &[u8] = b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 1\r\n\r\nx";
 
 /// What the origin does with the next request.
