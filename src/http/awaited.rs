@@ -5,7 +5,7 @@ use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
@@ -18,7 +18,9 @@ use super::body::Body;
 use super::onward::Onward;
 use super::plain::{READ_BYTES, write_fields};
 use super::service::{Service, last};
+use super::straight;
 use crate::proxy::interim::{Coming, Early};
+use crate::proxy::upstream::Straight;
 
 /// Room for the head of an answer: most have half of it.
 const HEAD_BYTES: usize = 1 << 10;
@@ -26,8 +28,15 @@ const HEAD_BYTES: usize = 1 << 10;
 /// What has to be asked.
 pub struct Awaited {
     pub onward: Onward,
-    /// Addressed.
-    pub request: Request<()>,
+    pub asking: Asking,
+}
+
+/// How it is asked.
+pub enum Asking {
+    /// By whatever way: addressed.
+    Any(Request<()>),
+    /// Straight: its head as the origin gets it.
+    Written(Vec<u8>),
 }
 
 /// How the body is told from what comes behind it (RFC 9112, 6.3).
@@ -45,12 +54,62 @@ pub async fn answer<S>(stream: &mut S, awaited: Awaited, service: &Service, inbo
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Awaited { onward, request } = awaited;
+    let Awaited { onward, asking } = awaited;
+    match asking {
+        // Seldom: its room is not part of every answer.
+        Asking::Any(request) => Box::pin(by_any_way(stream, onward, request, service, inbox)).await,
+        Asking::Written(head) => {
+            let _hold = service.seat.hold();
+            let mut straight = onward.corridor.straight(&onward.route, head, onward.client);
+            if straight::answer(stream, &onward, &mut straight, service, inbox).await? {
+                return Ok(true);
+            }
+            Box::pin(going_on(stream, onward, straight, service, inbox)).await
+        }
+    }
+}
+
+async fn by_any_way<S>(
+    stream: &mut S,
+    onward: Onward,
+    request: Request<()>,
+    service: &Service,
+    inbox: &mut BytesMut,
+) -> io::Result<bool>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let (early, coming) = Early::new();
     let is_head = *request.method() == Method::HEAD;
     // Where it is made: what has room for an exchange is not moved about.
     let answer = pin!(onward.answer(request.map(|()| Empty::new()), service.seat.hold(), None, Some(early)));
-    let response = last(wait(stream, answer, coming, inbox).await?, &service.seat);
+    let response = wait(stream, answer, coming, inbox).await?;
+    conclude(stream, response, is_head, service).await
+}
+
+/// What began straight, and is out of the common.
+async fn going_on<S>(
+    stream: &mut S,
+    onward: Onward,
+    straight: Straight,
+    service: &Service,
+    inbox: &mut BytesMut,
+) -> io::Result<bool>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let (early, coming) = Early::new();
+    let is_head = straight.to_head();
+    let answer = pin!(onward.go_on(straight, service.seat.hold(), early));
+    let response = wait(stream, answer, coming, inbox).await?;
+    conclude(stream, response, is_head, service).await
+}
+
+async fn conclude<S>(stream: &mut S, response: Response<Body>, is_head: bool, service: &Service) -> io::Result<bool>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let response = last(response, &service.seat);
     let goes_on = !service.seat.has_said_close();
     let (mut head, body) = response.into_parts();
     let framing = framed(head.status, &mut head.headers, &body, is_head);
@@ -91,16 +150,21 @@ where
     Ok(response)
 }
 
-/// Reads what has come. Most send nothing meanwhile, and need no room for it.
 async fn more<S: AsyncRead + Unpin>(stream: &mut S, inbox: &mut BytesMut) -> io::Result<usize> {
-    poll_fn(|cx| {
-        let mut room = [const { MaybeUninit::uninit() }; READ_BYTES];
-        let mut read = ReadBuf::uninit(&mut room);
-        ready!(Pin::new(&mut *stream).poll_read(cx, &mut read))?;
-        inbox.extend_from_slice(read.filled());
-        Poll::Ready(Ok(read.filled().len()))
-    })
-    .await
+    poll_fn(|cx| poll_more(stream, inbox, cx)).await
+}
+
+/// Reads what has come. Most send nothing meanwhile, and need no room for it.
+pub fn poll_more<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    inbox: &mut BytesMut,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    let mut room = [const { MaybeUninit::uninit() }; READ_BYTES];
+    let mut read = ReadBuf::uninit(&mut room);
+    ready!(Pin::new(stream).poll_read(cx, &mut read))?;
+    inbox.extend_from_slice(read.filled());
+    Poll::Ready(Ok(read.filled().len()))
 }
 
 async fn say<S: AsyncWrite + Unpin>(stream: &mut S, interim: &Response<()>) -> io::Result<()> {

@@ -28,6 +28,8 @@ mod introduced;
 pub mod ladder;
 mod last;
 mod listen;
+#[cfg(test)]
+mod misses;
 mod onward;
 mod outbox;
 mod passage;
@@ -48,6 +50,7 @@ mod sent;
 mod server;
 mod service;
 mod session;
+mod straight;
 pub mod target;
 pub mod tickets;
 pub mod tls;

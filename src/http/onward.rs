@@ -25,7 +25,7 @@ use crate::proxy::corridor::{Asked, Corridor, Failed, Passing};
 use crate::proxy::failure::Failure;
 use crate::proxy::interim::Early;
 use crate::proxy::route::Route;
-use crate::proxy::upstream::{Caller, Sent};
+use crate::proxy::upstream::{Caller, Sent, Straight};
 use crate::snapshot::CorteFields;
 
 /// How an answer was come by (RFC 9211).
@@ -156,6 +156,14 @@ impl Onward {
         }
     }
 
+    /// The same of what could not be answered straight.
+    pub async fn go_on(self, straight: Straight, hold: Hold, early: Early) -> Response<Body> {
+        match self.corridor.go_on(&self.route, straight, &early).await {
+            Ok(response) => self.passed(response, Arc::new(hold), None),
+            Err(failed) => self.failed(failed),
+        }
+    }
+
     fn passed(
         &self,
         mut response: Response<Passing>,
@@ -221,6 +229,13 @@ impl Onward {
         response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
         response.headers_mut().insert(DATE, self.site.rhythm.date());
         response
+    }
+
+    /// The line of an answer of an origin that has none of its own.
+    pub fn write_date(&self, out: &mut Vec<u8>) {
+        for part in [b"date: ", self.site.rhythm.date().as_bytes(), b"\r\n"] {
+            out.extend_from_slice(part);
+        }
     }
 
     /// What an answer of an origin has from us.

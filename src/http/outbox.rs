@@ -11,7 +11,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Uri};
 
 use super::answer::{self, Answer, What, answer};
-use super::awaited::Awaited;
+use super::awaited::{Asking, Awaited};
 use super::dictionary::is_local;
 use super::freshness::Freshness;
 use super::host;
@@ -20,8 +20,8 @@ use super::onward::Onward;
 use super::plain::{write, write_fields};
 use super::recognise::{FIELDS_MAX, Plain};
 use super::service::{Judged, Service, Way, is_usable, usable};
+use super::straight;
 use crate::base::filed::Filed;
-use crate::proxy::instant::Glance;
 use crate::snapshot::{Content, CorteFields, Lineage};
 
 /// Pipelined requests that are answered in one write; more wait for the next.
@@ -148,13 +148,21 @@ impl Outbox {
                 if glanced.is_none() {
                     self.heads.truncate(from);
                     let Some(authority) = usable(host) else { return Pushed::Other };
+                    // What is to be the last here is said by the general way.
+                    let is_last = self.says_close;
+                    let written = (!is_last)
+                        .then(|| straight::written((plain, host, raw), &way, service, showing.corte(), &mut self.key))
+                        .flatten();
                     let onward = service.onward(&asked, &showing, way, authority);
+                    if let Some(head) = written {
+                        return Pushed::Awaited(Box::new(Awaited { onward, asking: Asking::Written(head) }));
+                    }
                     let Some(request) = addressed(&onward, raw) else { return Pushed::Other };
                     let Some(ready) = onward.ready(&request) else {
                         if plain.closes {
                             return Pushed::Other;
                         }
-                        return Pushed::Awaited(Box::new(Awaited { onward, request }));
+                        return Pushed::Awaited(Box::new(Awaited { onward, asking: Asking::Any(request) }));
                     };
                     write_fields(ready.status(), ready.headers().iter(), self.says_close, &mut self.heads);
                     Some(ready.into_body().into())
@@ -182,19 +190,10 @@ impl Outbox {
         is_secure: bool,
         corte: Option<&CorteFields>,
     ) -> Option<Bytes> {
-        let fields = &plain.fields;
-        if !plain.is_bare || !fields.if_modified_since.is_none() {
+        if !plain.is_bare || !plain.fields.if_modified_since.is_none() {
             return None;
         }
-        let glance = Glance {
-            host,
-            path: plain.path,
-            query: plain.query,
-            accept_encoding: fields.accept_encoding.single(),
-            if_none_match: fields.if_none_match.single(),
-            is_secure,
-            corte: corte.and_then(|corte| corte.id.to_str().ok()),
-        };
+        let glance = straight::glance(plain, host, is_secure, corte);
         let body = way.corridor.glance(way.route, &glance, &mut self.key, &mut self.heads)?;
         if let Some(corte) = corte.filter(|_| way.route.results) {
             self.heads.extend_from_slice(&corte.head);

@@ -294,7 +294,8 @@ impl Service {
             scheme: if self.is_tls { Scheme::HTTPS } else { Scheme::HTTP },
             authority,
             method: asked.method.clone(),
-            corte: showing.corte().cloned(),
+            // Nobody is told of it elsewhere.
+            corte: showing.corte().filter(|_| way.route.results || way.route.by_corte).cloned(),
             wants_json: wants_json(&asked.fields.accept, asked.path) || way.is_scarce && !wants_html(&asked.fields),
             scarce: way.is_scarce.then(|| self.refusing()),
         }

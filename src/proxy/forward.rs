@@ -149,6 +149,13 @@ fn is_foreign(name: &HeaderName) -> bool {
     name.as_str().starts_with(OURS_BEGIN) || name.as_str().contains('_')
 }
 
+/// Whether a field of a plain request, by its name in lower case, does not go on: [`fields`] by a look.
+pub fn is_dropped(name: &[u8]) -> bool {
+    let is_ours = matches!(name, b"forwarded" | b"x-real-ip");
+    let is_foreign = name.starts_with(OURS_BEGIN.as_bytes()) || name.contains(&b'_');
+    is_ours || is_foreign || hops::is_known(name) || matches!(name, b"host" | b"expect" | b"proxy-authorization")
+}
+
 /// See [`for_all`].
 pub fn ask_for_all(fields: &mut HeaderMap, route: &Route) {
     for name in &NOT_FOR_ALL {
@@ -197,6 +204,37 @@ mod tests {
             total: far,
             connections: 1,
             waiting: 1,
+        }
+    }
+
+    #[test]
+    fn what_does_not_go_on_is_known_by_a_look() {
+        let plain = [
+            "host",
+            "expect",
+            "proxy-authorization",
+            "x-forwarded-for",
+            "x-forwarded-x",
+            "a_b",
+            "te",
+            "x-a",
+            "cookie",
+            "via",
+        ];
+        for name in plain.into_iter().chain(OURS.iter().chain(&OTHER_REQUEST).map(HeaderName::as_str)) {
+            let name: HeaderName = name.parse().unwrap();
+            let (asked, ()) = Request::get("http://a/").header(&name, "1").body(()).unwrap().into_parts();
+            let sent = fields(
+                (&asked).into(),
+                asked.headers.clone(),
+                &specimen("/"),
+                &plan(),
+                [192, 0, 2, 1].into(),
+                "difusor",
+            )
+            .unwrap();
+            let stays = sent.get(&name).is_some_and(|value| value == "1");
+            assert_eq!(is_dropped(name.as_str().as_bytes()), !stays, "{name}");
         }
     }
 

@@ -72,6 +72,20 @@ pub fn strip(headers: &mut HeaderMap) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Whether a field, by its name in lower case, is a connection's though `Connection` may not name it: the same by a look.
+pub fn is_known(name: &[u8]) -> bool {
+    // By length first: most are told apart by it.
+    match name.len() {
+        2 => name == b"te",
+        7 => name == b"upgrade",
+        10 => matches!(name, b"connection" | b"keep-alive"),
+        14 => name == b"http2-settings",
+        16 => name == b"proxy-connection",
+        17 => name == b"transfer-encoding",
+        _ => false,
+    }
+}
+
 /// What a client may have its connection turned into (7.8), as far as it goes on. Not another version of HTTP: what would
 /// be asked of the origin then, nobody here would see.
 pub fn upgrade(version: Version, headers: &HeaderMap) -> Option<HeaderValue> {
@@ -140,6 +154,12 @@ mod tests {
 
     fn head(lines: &[(&'static str, &'static str)]) -> HeaderMap {
         lines.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect()
+    }
+
+    #[test]
+    fn what_is_known_is_known_by_a_look() {
+        assert!(KNOWN.iter().all(|name| is_known(name.as_str().as_bytes())));
+        assert!(ESSENTIAL.iter().all(|name| !is_known(name.as_str().as_bytes())));
     }
 
     #[test]

@@ -126,6 +126,12 @@ impl Corridor {
         if end.is_empty() { key } else { [&*key, end].concat().into() }
     }
 
+    /// Whether an answer to this GET is for nobody else, as far as a glance tells, and goes by [`pass`](super::pass). `room` is for the key.
+    pub(super) fn is_alone(&self, route: &Route, asked: &Glance, room: &mut String) -> bool {
+        let is_key = self.beginning(route).write(route, asked, room).is_some();
+        is_key && self.store().is_alone_and_no_more(room, self.now())
+    }
+
     /// What lies ready for a request; `None` where [`Corridor::ready`] has to be asked. `room` is for the key.
     pub fn glanced(&self, route: &Route, asked: &Glance, room: &mut String) -> Option<Glanced> {
         if !route.cache {
@@ -257,8 +263,8 @@ fn brief(lines: &Lines, out: &mut Vec<u8>) {
 }
 
 /// Digits, without the machinery of formatting.
-pub fn number(mut n: u32, out: &mut Vec<u8>) {
-    let (mut digits, mut at) = ([0; 10], 10);
+pub fn number(n: impl Into<u64>, out: &mut Vec<u8>) {
+    let (mut digits, mut at, mut n) = ([0; 20], 20, n.into());
     loop {
         at -= 1;
         digits[at] = b'0' + (n % 10) as u8;
@@ -277,7 +283,7 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_they_are_read() {
-        for n in [0, 7, 10, 4_294_967_295] {
+        for n in [0, 7, 10, u64::MAX] {
             let mut out = Vec::new();
             number(n, &mut out);
             assert_eq!(out, n.to_string().as_bytes());

@@ -43,6 +43,7 @@ pub mod status;
 pub mod storable;
 pub mod store;
 mod stored;
+pub mod straight;
 pub mod structured;
 mod tally;
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub enum Forward {
 }
 
 impl Forward {
-    fn token(self) -> &'static str {
+    pub(super) fn token(self) -> &'static str {
         match self {
             Forward::Bypass => "bypass",
             Forward::Method => "method",

@@ -155,6 +155,13 @@ impl Store {
         self.rest_of(key, |rest| rest.alone_until > now)
     }
 
+    /// Nothing is known of a key but that, as of [`Store::is_alone`].
+    pub fn is_alone_and_no_more(&self, key: &str, now: u64) -> bool {
+        let Some(Known { newest: None, rest: Some(rest), .. }) = self.known(key) else { return false };
+        let is_free = rest.older.is_empty() && rest.part.is_none() && rest.failed.is_none_or(|(_, until)| until <= now);
+        is_free && rest.alone_until > now
+    }
+
     /// How many purges there have been: noted before an origin is asked, and given to [`Store::put`].
     pub fn purges(&self) -> u64 {
         self.purges.load(SeqCst)

@@ -5,7 +5,7 @@
 mod certificates;
 
 use std::io::{BufReader, Read, Write};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use difusor::base::clock::Monotonic;
@@ -147,12 +147,31 @@ fn cases() -> Vec<(&'static str, Told, Script)> {
     ]
 }
 
+type Ask = fn(SocketAddr, &str, &str, &str) -> (Response, Vec<u8>, bool);
+
 /// The head, and the body as far as it came; whether it came whole.
 fn ask(to: SocketAddr, method: &str, target: &str, fields: &str) -> (Response, Vec<u8>, bool) {
     let begun = Monotonic::now();
     let mut stream = connect(to);
     let request = format!("{method} {target} HTTP/1.1\r\nHost: prep\r\nConnection: close\r\n{fields}\r\n");
     stream.write_all(request.as_bytes()).unwrap();
+    heard(stream, method, target, begun)
+}
+
+/// The same where a connection to the origin lies ready, of a client who stays.
+fn ask_straight(to: SocketAddr, method: &str, target: &str, fields: &str) -> (Response, Vec<u8>, bool) {
+    let begun = Monotonic::now();
+    let mut stream = connect(to);
+    stream.write_all(b"GET /u/antes HTTP/1.1\r\nHost: prep\r\n\r\n").unwrap();
+    let before = Response::read(&mut BufReader::new(&stream), false).expect("an answer");
+    assert_eq!(before.body, b"hola!");
+    let request = format!("{method} {target} HTTP/1.1\r\nHost: prep\r\n{fields}\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    heard(stream, method, target, begun)
+}
+
+fn heard(stream: TcpStream, method: &str, target: &str, begun: Monotonic) -> (Response, Vec<u8>, bool) {
     let mut all = Vec::new();
     let broke = BufReader::new(stream).read_to_end(&mut all).is_err();
     assert!(begun.elapsed() < ANSWER_MAX, "{target} took {:?}", begun.elapsed());
@@ -200,10 +219,10 @@ fn resident_kb(site: &Site) -> u64 {
 
 /// A page of ours for people or a problem for programs, with the name of what was wrong.
 pub fn is_told(site: &Site, target: &str, fields: &str, told: (u16, &str)) {
-    who_asks_is_told(site, "GET", target, fields, told);
+    who_asks_is_told(site, ask, "GET", target, fields, told);
 }
 
-fn who_asks_is_told(site: &Site, method: &str, target: &str, fields: &str, (status, name): (u16, &str)) {
+fn who_asks_is_told(site: &Site, ask: Ask, method: &str, target: &str, fields: &str, (status, name): (u16, &str)) {
     for (accept, media) in [("text/html", "text/html; charset=utf-8"), ("application/json", "application/problem+json")]
     {
         let (response, body, is_whole) = ask(site.http(), method, target, &format!("Accept: {accept}\r\n{fields}"));
@@ -224,9 +243,25 @@ fn who_asks_is_told(site: &Site, method: &str, target: &str, fields: &str, (stat
     }
 }
 
+/// What is asked next on a connection.
+fn next_target(from: &mut dyn Stream) -> Option<String> {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        from.read_exact(&mut byte).ok()?;
+        head.extend(byte);
+    }
+    String::from_utf8(head).ok()?.split(' ').nth(1).map(str::to_owned)
+}
+
 fn scripted() -> Origin {
     Origin::start(|heard, to| {
-        let name = heard.target().rsplit('/').next().unwrap();
+        let mut target = heard.target().to_owned();
+        while target.ends_with("/antes") {
+            say(to, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhola!");
+            let Some(next) = next_target(to) else { return };
+            target = next;
+        }
+        let name = target.rsplit('/').next().unwrap();
         let cases = cases();
         let (_, _, script) = cases.iter().find(|(own, ..)| *own == name).unwrap_or_else(|| panic!("{name}"));
         script(to);
@@ -239,14 +274,16 @@ fn an_origin_that_lies_is_believed_in_nothing() {
     let routes = "path = \"/c\"\n[[route]]\nupstream = \"origen\"\npath = \"/u\"\ncache = false\nfirst = true";
     let site = Setup::clear().origin(origin.address, LIMITS, routes).start();
     for (name, told, _) in cases() {
-        // The last is asked by hyper, the others by an HTTP/1.1 of our own: they come to the same.
-        for (method, route) in [("GET", "/c"), ("GET", "/u"), ("OPTIONS", "/u")] {
+        // The last is asked by hyper, the others by an HTTP/1.1 of our own, one of them by the client's task: they come to the same.
+        let ways: [(Ask, _, _); 4] =
+            [(ask, "GET", "/c"), (ask, "GET", "/u"), (ask_straight, "GET", "/u"), (ask, "OPTIONS", "/u")];
+        for (ask, method, route) in ways {
             let target = format!("{route}/{name}");
             match told {
                 // Without a cache it is the client's own affair what it makes of a 304.
                 Page(..) if name == "not-modified-unasked" && route == "/u" => {}
                 Page(status, failure) => {
-                    who_asks_is_told(&site, method, &target, "", (status, failure));
+                    who_asks_is_told(&site, ask, method, &target, "", (status, failure));
                     site.log_line(&["the origin gave no answer", failure]);
                 }
                 Cut => {

@@ -72,6 +72,11 @@ pub struct Visit {
 impl Visit {
     pub fn new(pool: &Arc<Pool>, place: Place) -> Visit {
         pool.places().begin(place, Instant::now());
+        Visit::begun(pool, place)
+    }
+
+    /// The same of what `places` know already.
+    pub fn begun(pool: &Arc<Pool>, place: Place) -> Visit {
         Visit { pool: pool.clone(), place }
     }
 }

@@ -38,6 +38,10 @@ use super::failure::Failure;
 use super::interim::Hearing;
 use crate::record::Metrics;
 pub use checks::Checks;
+pub use connect::HEAD_MAX_BYTES;
+pub use own::FIELDS_MOST;
+use own::exchange::Terms;
+pub use own::straight::Straight;
 pub use plan::{Check, HostOut, Origin, Plan, Times};
 pub use preface::{Caller, Preface};
 use tell::Teller;
@@ -84,6 +88,22 @@ impl Upstream {
         // Its room is not part of every request.
         let exchanged = Box::pin(exchange::exchange(times, &self.pool, request, caller, total, hearing));
         timeout_at(total, exchanged).await.unwrap_or(Err(Failure::TotalTimeout))
+    }
+
+    /// Whether [`Upstream::straight`] may be asked: its requests are its clients' own, by HTTP/1.1.
+    pub fn is_plain(&self) -> bool {
+        self.pool.is_plain()
+    }
+
+    /// Sends a GET or HEAD without a body, whose head is written already.
+    pub fn straight(&self, head: Vec<u8>, to_head: bool, caller: Caller, times: Times) -> Straight {
+        let now = Instant::now();
+        Straight::new(&self.pool, head, to_head, Terms { times, caller, total: now + times.total }, now)
+    }
+
+    /// What could not be answered straight.
+    pub async fn go_on(&self, straight: Straight, hearing: Option<Hearing>) -> Result<Response<Arriving>, Failure> {
+        straight.go_on(&self.pool, hearing).await
     }
 
     #[cfg(test)]

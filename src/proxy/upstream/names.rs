@@ -27,7 +27,7 @@ const WAIT_FOR_BETTER: Duration = Duration::from_millis(200);
 const ASK_MOST: Duration = Duration::from_secs(10);
 
 /// One address, and the origin it belongs to: by its name its certificate is verified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     pub origin: usize,
     pub address: SocketAddr,

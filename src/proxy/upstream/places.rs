@@ -1,7 +1,7 @@
 //! What is known of each place: who is under way to it, which connections lie idle, whether it takes any, and how well it
 //! answers. No I/O.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ const EJECTED_ONE_IN: usize = 2;
 /// All places of an upstream.
 #[derive(Default)]
 pub struct Places {
-    known: HashMap<Place, Known>,
+    known: BTreeMap<Place, Known>,
     count: usize,
     turn: u64,
     /// Until a place that has come back has its whole share.
@@ -94,6 +94,9 @@ impl Places {
     pub fn order(&mut self, mut places: Vec<Place>, now: Instant) -> Vec<Place> {
         self.count = places.len();
         self.known.retain(|place, known| known.in_flight > 0 || places.contains(place));
+        if places.len() < 2 {
+            return places;
+        }
         let are_bad = places.iter().all(|place| self.known.get(place).is_some_and(|known| known.health.is_bad(now)));
         places.sort_by_cached_key(|place| match self.known.get(place) {
             Some(known) => {

@@ -95,10 +95,13 @@ impl Pool {
     pub fn lend(self: &Arc<Self>, seat: Seat, want: Want) -> Result<Lease, Seat> {
         let Some(found) = self.names.ready() else { return Err(seat) };
         let now = Instant::now();
-        let best = self.places().order(found, now).first().copied();
-        let found = best.and_then(|place| Some((place, self.take(place, want.own)?)));
+        let mut places = self.places();
+        let best = places.order(found, now).first().copied();
+        let found = best.and_then(|place| Some((place, places.take(place, want.own, now)?)));
         let Some((place, link)) = found else { return Err(seat) };
-        let hold = Some(Hold { visit: Visit::new(self, place), seat });
+        places.begin(place, now);
+        drop(places);
+        let hold = Some(Hold { visit: Visit::begun(self, place), seat });
         Ok(Lease { link, is_reused: true, hold, pool: self.clone(), place, since: now })
     }
 

@@ -22,10 +22,18 @@ use crate::proxy::failure::Failure;
 use crate::proxy::interim::Hearing;
 
 /// What is asked, the same each time.
-struct Asking {
-    bytes: Vec<u8>,
-    to_head: bool,
-    hearing: Option<Hearing>,
+pub struct Asking {
+    pub bytes: Vec<u8>,
+    pub to_head: bool,
+    pub hearing: Option<Hearing>,
+}
+
+/// For whom, and within which limits.
+#[derive(Clone, Copy)]
+pub struct Terms {
+    pub times: Times,
+    pub caller: Caller,
+    pub total: Instant,
 }
 
 /// Sends a request, and a second time where the first may not have been read. Over by `total`, but for its body.
@@ -39,13 +47,31 @@ pub async fn exchange(
 ) -> Result<Response<Arriving>, Failure> {
     let asking = Asking { bytes: request::write(&request)?, to_head: *request.method() == Method::HEAD, hearing };
     drop(request);
-    let mut want = Want { way: Way::Any, own: true, caller, not: None };
+    asked(pool, &asking, Terms { times, caller, total }).await
+}
+
+/// The same of what is written already.
+pub async fn asked(pool: &Arc<Pool>, asking: &Asking, terms: Terms) -> Result<Response<Arriving>, Failure> {
+    let want = Want { way: Way::Any, own: true, caller: terms.caller, not: None };
     let mut lease = match pool.free_seat().map(|seat| pool.lend(seat, want)) {
         Some(Ok(lease)) => lease,
-        Some(Err(seat)) => leased(pool, Some(seat), want, total).await?,
-        None => leased(pool, None, want, total).await?,
+        Some(Err(seat)) => leased(pool, Some(seat), want, terms.total).await?,
+        None => leased(pool, None, want, terms.total).await?,
     };
-    let lost = match once(times, &mut lease, &asking, total).await {
+    let answered = once(&mut lease, asking, terms).await;
+    concluded(pool, lease, answered, asking, terms).await
+}
+
+/// What becomes of a first try.
+pub async fn concluded(
+    pool: &Arc<Pool>,
+    lease: Lease,
+    answered: Result<Head, Lost>,
+    asking: &Asking,
+    terms: Terms,
+) -> Result<Response<Arriving>, Failure> {
+    let Terms { times, caller, total } = terms;
+    let lost = match answered {
         Ok(head) if !(lease.is_reused && is_late(&head.response)) => return received(times, lease, head, total),
         Ok(_) => Lost { failure: Failure::Reset, untouched: Untouched::Perhaps, unsent: None },
         Err(lost) => lost,
@@ -53,11 +79,10 @@ pub async fn exchange(
     tell(times, &lease, &lost);
     // On a new connection it would end the same way, but for another place.
     let may_be_repeated = lost.untouched == Untouched::Perhaps && (lease.is_reused || pool.has_several());
-    want.not = Some(lease.place);
-    want.way = Way::Fresh;
+    let want = Want { way: Way::Fresh, own: true, caller, not: Some(lease.place) };
     let seat = lease.into_seat().filter(|_| may_be_repeated).ok_or(lost.failure)?;
     let mut lease = leased(pool, Some(seat), want, total).await?;
-    match once(times, &mut lease, &asking, total).await {
+    match once(&mut lease, asking, terms).await {
         Ok(head) => received(times, lease, head, total),
         Err(lost) => {
             tell(times, &lease, &lost);
@@ -78,19 +103,30 @@ async fn leased(pool: &Arc<Pool>, seat: Option<Seat>, want: Want, total: Instant
     timeout_at(total, leased).await.unwrap_or(Err(Failure::TotalTimeout))
 }
 
-async fn once(times: Times, lease: &mut Lease, asking: &Asking, total: Instant) -> Result<Head, Lost> {
+async fn once(lease: &mut Lease, asking: &Asking, terms: Terms) -> Result<Head, Lost> {
+    let late = Instant::now() + terms.times.first_byte;
     // The pool lends what was asked for.
     let Link::Own(own) = &mut lease.link else { return Err(Failure::Reset.into()) };
-    let late = Instant::now() + times.first_byte;
-    let answer = timeout_at(late.min(total), own.ask(&asking.bytes, asking.to_head, asking.hearing.as_ref())).await;
+    let answer =
+        timeout_at(late.min(terms.total), own.ask(&asking.bytes, asking.to_head, asking.hearing.as_ref())).await;
+    outcome(answer.ok(), own.heard, late, terms.total)
+}
+
+/// What a try has come to; `None` where it was too late.
+pub fn outcome(
+    answer: Option<Result<Head, Failure>>,
+    heard: bool,
+    late: Instant,
+    total: Instant,
+) -> Result<Head, Lost> {
     match answer {
-        Ok(Ok(head)) => Ok(head),
-        Ok(Err(failure)) => {
-            let untouched = if own.heard { Untouched::No } else { Untouched::Perhaps };
+        Some(Ok(head)) => Ok(head),
+        Some(Err(failure)) => {
+            let untouched = if heard { Untouched::No } else { Untouched::Perhaps };
             Err(Lost { failure, untouched, unsent: None })
         }
-        Err(_) if total < late => Err(Failure::TotalTimeout.into()),
-        Err(_) => Err(Failure::FirstByteTimeout.into()),
+        None if total <= late => Err(Failure::TotalTimeout.into()),
+        None => Err(Failure::FirstByteTimeout.into()),
     }
 }
 

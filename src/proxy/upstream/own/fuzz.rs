@@ -20,6 +20,22 @@ pub struct Seen {
     rest: usize,
 }
 
+impl Seen {
+    /// Status and fields of each.
+    pub fn heads(&self) -> &[(u16, HeaderMap)] {
+        &self.heads
+    }
+
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// How it ended, and how many bytes there are behind it.
+    pub fn end(&self) -> (Option<Result<(), Failure>>, usize) {
+        (self.end, self.rest)
+    }
+}
+
 /// Reads `bytes` as a response that comes in pieces of `sizes`, the last of them over and over. Its connection ends with them.
 pub fn read(bytes: &[u8], sizes: &[usize], to_head: bool) -> Seen {
     let (mut seen, mut inbox, mut decoder) = (Seen::default(), BytesMut::new(), None);

@@ -11,7 +11,7 @@ use super::framing::Framing;
 use crate::proxy::failure::Failure;
 
 /// Fields of one head, as hyper's limit is.
-const FIELDS_MOST: usize = 100;
+pub const FIELDS_MOST: usize = 100;
 /// Fields that a response gets on its way through here, so that the map need not grow.
 const MORE: usize = 4;
 

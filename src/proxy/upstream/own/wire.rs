@@ -1,4 +1,4 @@
-//! One connection of our own: sends a head, reads the next one, and the body behind it. Has no clock.
+//! One connection of our own: sends a head, reads the next one, and the body behind it.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -9,7 +9,9 @@ use std::thread::{self, ThreadId};
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http_body::Frame;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::task::coop::consume_budget;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::super::fault;
 use super::super::wire::Carrier;
@@ -35,12 +37,14 @@ pub struct Own {
     goes_on: bool,
     /// The thread whose runtime wakes it.
     home: ThreadId,
+    /// Of the thread that set it first.
+    timer: Option<(ThreadId, Pin<Box<Sleep>>)>,
 }
 
 impl Own {
     pub fn new(carrier: Carrier) -> Own {
         let home = thread::current().id();
-        Own { carrier, inbox: BytesMut::new(), heard: false, goes_on: false, home }
+        Own { carrier, inbox: BytesMut::new(), heard: false, goes_on: false, home, timer: None }
     }
 
     /// The next request may follow. What an origin has said beyond its answer is nobody's.
@@ -61,6 +65,10 @@ impl Own {
     /// While it lies idle: it has not ended, and nothing was said. Asks no kernel unless the runtime has heard of something.
     pub fn is_quiet(&mut self) -> bool {
         let mut byte = [0];
+        // Without a waker, which would take the place of the task's own.
+        if let Carrier::Clear(stream) = &self.carrier {
+            return stream.try_read(&mut byte).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        }
         let look = poll_fn(|cx| {
             let polled = Pin::new(&mut self.carrier).poll_read(cx, &mut ReadBuf::new(&mut byte));
             Poll::Ready(polled.is_pending())
@@ -72,8 +80,18 @@ impl Own {
 
     /// Sends a request and reads the head of its answer; `hearing` is told of those before it.
     pub async fn ask(&mut self, request: &[u8], to_head: bool, hearing: Option<&Hearing>) -> Result<Head, Failure> {
-        (self.heard, self.goes_on) = (false, false);
+        self.begins();
         let sent = self.send(request).await;
+        self.hear(sent.is_ok(), to_head, hearing).await
+    }
+
+    /// A request is sent next.
+    pub fn begins(&mut self) {
+        (self.heard, self.goes_on) = (false, false);
+    }
+
+    /// Reads the head of an answer, to a request that has left as a whole or not.
+    pub async fn hear(&mut self, is_sent: bool, to_head: bool, hearing: Option<&Hearing>) -> Result<Head, Failure> {
         self.inbox.reserve(READ_BYTES);
         loop {
             while let Some(head) = response::read(&mut self.inbox, to_head)? {
@@ -82,9 +100,11 @@ impl Own {
                     if let Some(hearing) = hearing {
                         hearing.tell(status, head.response.version(), head.response.headers());
                     }
+                    // One read has many of them: whoever sends nothing else has to leave others, and the timer, their turn.
+                    consume_budget().await;
                     continue;
                 }
-                self.goes_on = head.goes_on && sent.is_ok();
+                self.goes_on = head.goes_on && is_sent;
                 return Ok(head);
             }
             self.make_room();
@@ -96,9 +116,63 @@ impl Own {
         }
     }
 
-    async fn send(&mut self, request: &[u8]) -> io::Result<()> {
+    pub async fn send(&mut self, request: &[u8]) -> io::Result<()> {
         self.carrier.write_all(request).await?;
         self.carrier.flush().await
+    }
+
+    /// Sends what of `request` has not left yet, of which `sent` counts the bytes that have.
+    pub fn poll_send(&mut self, request: &[u8], sent: &mut usize, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(rest @ [_, ..]) = request.get(*sent..) {
+            match ready!(Pin::new(&mut self.carrier).poll_write(cx, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                bytes => *sent += bytes,
+            }
+        }
+        Pin::new(&mut self.carrier).poll_flush(cx)
+    }
+
+    /// Reads the first bytes of an answer into somebody else's room; what he does not use comes back by [`Own::unread`].
+    pub fn poll_first(&mut self, room: &mut [u8], cx: &mut Context<'_>) -> Poll<Result<usize, Failure>> {
+        let mut room = ReadBuf::new(room);
+        match ready!(Pin::new(&mut self.carrier).poll_read(cx, &mut room)) {
+            Ok(()) if room.filled().is_empty() => Poll::Ready(Err(Failure::Reset)),
+            Ok(()) => {
+                self.heard = true;
+                Poll::Ready(Ok(room.filled().len()))
+            }
+            Err(error) => Poll::Ready(Err(fault::of(&error))),
+        }
+    }
+
+    /// Puts back what was read first.
+    pub fn unread(&mut self, bytes: &[u8]) {
+        self.inbox.extend_from_slice(bytes);
+    }
+
+    /// An answer was read by somebody else, to its exact end, and says nothing against another request.
+    pub fn was_answered(&mut self) {
+        self.goes_on = true;
+    }
+
+    /// Ready once it is `late`. The timer stays with the connection: most answers come long before it has to be set anew.
+    pub fn poll_late(&mut self, late: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let here = thread::current().id();
+        let (_, timer) = match &mut self.timer {
+            Some(timer) if timer.0 == here => timer,
+            // Of another thread's runtime, which would have to call over.
+            other => other.insert((here, Box::pin(sleep_until(late)))),
+        };
+        if timer.deadline() > late {
+            timer.as_mut().reset(late);
+        }
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            if Instant::now() >= late {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(late);
+        }
     }
 
     /// The next frame of the body that `decoder` knows.
