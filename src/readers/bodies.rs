@@ -181,7 +181,7 @@ impl Bodies {
     }
 }
 
-/// The part of an entity tag of a difusor's that names the content: `"CONTENT"` or `"CONTENT.xCODED"`, with 22 and 6
+/// The part of an entity tag of a difusor's that names the content: `"CONTENT"` or `"CONTENT.xCODED"`, with 16 and 6
 /// characters of base64url. `None` for a tag of another form.
 fn content_in_tag(tag: &[u8]) -> Option<&[u8]> {
     let inner = tag.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
