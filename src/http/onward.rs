@@ -14,7 +14,7 @@ use http_body_util::BodyExt;
 
 use super::answer::{Answer, What, no_results};
 use super::body::Body;
-use super::ladder::Refusing;
+use super::ladder::{Class, Refusing};
 use super::respond::{CORTE, CORTE_FECHA_HORA, respond};
 use super::sent::Bounded;
 use super::service::Site;
@@ -139,6 +139,7 @@ impl Onward {
         early: Option<Early>,
     ) -> Response<Body> {
         let limit = self.route.body_bytes;
+        let class = self.site.ladder.class(request.uri().path());
         if content_length(request.headers()).is_some_and(|length| length > limit) {
             return self.failed(self.corridor.refused(&self.route, Failure::RequestTooLarge, request.uri().path()));
         }
@@ -151,8 +152,22 @@ impl Onward {
         let corte = self.corte.as_ref().and_then(|corte| corte.id.to_str().ok()).map(Arc::from);
         let asked = Asked { request, client: self.client, corte, early };
         match self.corridor.clone().answer(self.route.clone(), asked).await {
-            Ok(response) => self.passed(response, hold, ends.zip(client)),
+            Ok(response) => {
+                self.weigh(class, &response);
+                self.passed(response, hold, ends.zip(client))
+            }
             Err(failed) => self.failed(failed),
+        }
+    }
+
+    /// What such an answer weighs is known from now on.
+    fn weigh(&self, class: Class, response: &Response<Passing>) {
+        let bytes = match response.body() {
+            Passing::Whole(bytes) => Some(bytes.len() as u64),
+            Passing::Arriving(_) => content_length(response.headers()),
+        };
+        if let Some(bytes) = bytes.filter(|_| self.method == Method::GET && response.status() == StatusCode::OK) {
+            self.site.ladder.passes(class, bytes);
         }
     }
 
