@@ -308,7 +308,7 @@ mod tests {
         };
         let whole = (1..100).find(|n| wanted_for(*n).is_some()).unwrap();
         // Before each coding, in it, and in the end.
-        assert!(whole >= 3 + 2 + 1, "{whole}");
+        assert!(whole > 5, "{whole}");
         assert_eq!(asked.get(), whole);
         let (made, at_once) = (wanted_for(whole).unwrap(), fast.at(Level::Best));
         assert!(made.representations().map(|rep| &rep.etag).eq(at_once.representations().map(|rep| &rep.etag)));

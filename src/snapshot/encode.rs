@@ -1,7 +1,8 @@
 //! Encoders that can be given up in the middle of a file: they take it in pieces, and ask before each whether anybody still wants it.
 //!
-//! The best levels take a second for half a megabyte or two; a file may have hundreds. What asks seldom: brotli works on a block of a
-//! megabyte at a time, and both look through the whole of a dictionary before they begin.
+//! The best levels take one to three seconds of a processor for a megabyte, and a file may have hundreds. Two things are not cut: a
+//! block of brotli's, a megabyte, which takes three seconds at the most; and the look through a dictionary before anything else, 0.8 s
+//! for each megabyte of it.
 
 use brotli::enc::encode::{BrotliEncoderDestroyInstance, BrotliEncoderOperation, BrotliEncoderStateStruct};
 use brotli::enc::{BrotliEncoderParams, StandardAlloc};
@@ -18,8 +19,8 @@ pub const ALWAYS: Still = &|| true;
 
 /// Bytes that brotli is handed at once, and room for what comes out. It works whenever it has a block of them.
 const BROTLI_PIECE: usize = 64 << 10;
-/// The same for zstd: a tenth of a second at its best levels. A file that is no longer is coded as in one go; a longer one in blocks
-/// of full length, where zstd would look for better places to end one: some bytes in 100,000.
+/// The same for zstd: a quarter of a second at its best levels. A file that is no longer is coded as in one go; a longer one in blocks
+/// of full length, where quick levels would look for better places to end one; level 19 made the same of CSVs of 0.7 and 5 MB.
 const ZSTD_BEST_PIECE: usize = 256 << 10;
 /// And at the others.
 const ZSTD_PIECE: usize = 16 << 20;
