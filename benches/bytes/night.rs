@@ -40,7 +40,9 @@ pub fn print(material: &Material, heads: &Heads) {
         row("`Diputados_MR_NACIONAL.json`", &diputados);
         mean("`Diputados_MR_NACIONAL.json`", &diputados[1..]);
     }
-    carried(&site(material, heads));
+    let (takes, bodies) = site(material, heads);
+    bounds(&takes, bodies, heads);
+    carried(&takes);
     // What takes longest comes last.
     println!("\n## The acta CSV\n\n{COLUMNS}");
     let (actas, took) = versions("actas.csv", &material.actas);
@@ -129,8 +131,46 @@ impl Takes {
     }
 }
 
-/// The site's rows; what a reader of it takes over HTTP/1.1 and HTTP/2.
-fn site(material: &Material, heads: &Heads) -> [Takes; 2] {
+/// The least that a difference can have: the head of `dcb` (RFC 9842, section 4).
+const DIFFERENCE_LEAST_BYTES: usize = 36;
+
+/// What stands between a reader with dictionaries and ten times fewer bytes, by the response: each line takes something away.
+fn bounds(takes: &[Takes; 2], bodies: Vec<Sizes>, heads: &Heads) {
+    let changed: Vec<&Sizes> = bodies.iter().filter(|one| !one.is_same).collect();
+    let count = changed.len() as f64;
+    let ours = changed.iter().map(|one| one.difference() as f64).sum::<f64>() / count;
+    let is_difference = |one: &&&Sizes| one.difference() < one.shortest();
+    let differences: Vec<usize> = changed.iter().filter(is_difference).map(|one| one.difference()).collect();
+    let least = |one: &&Sizes| if is_difference(&one) { DIFFERENCE_LEAST_BYTES } else { one.shortest() };
+    let least = changed.iter().map(|one| least(one) as f64).sum::<f64>() / count;
+    println!("\n## Bounds of the five of the site\n");
+    println!(
+        "{} responses, {} of them differences of {:.0} bytes in the mean (from {} to {}), the others whole.\n",
+        changed.len(),
+        differences.len(),
+        differences.iter().sum::<usize>() as f64 / differences.len().max(1) as f64,
+        differences.iter().min().unwrap_or(&0),
+        differences.iter().max().unwrap_or(&0)
+    );
+    println!("| bytes a response, with heads over | {} |", PROTOCOLS.join(" | "));
+    println!("| --- | ---: | ---: |");
+    let theirs: Vec<f64> = takes.iter().map(|takes| takes.nginx[0].iter().sum::<usize>() as f64 / count).collect();
+    let row = |what: &str, of: &dyn Fn(usize) -> f64| {
+        let cells: Vec<String> =
+            (0..PROTOCOLS.len()).map(|n| format!("{:.0} ({:.1})", of(n), theirs[n] / of(n))).collect();
+        println!("| {what} | {} |", cells.join(" | "));
+    };
+    let head = |n: usize| heads.ours[n].difference as f64;
+    row("nginx, brotli 11", &|n| theirs[n]);
+    row("ten times fewer", &|n| theirs[n] / 10.0);
+    row("difusor", &|n| takes[n].with.iter().sum::<usize>() as f64 / count);
+    row("if heads were nothing", &|_| ours);
+    row("if differences were the head that RFC 9842 gives them, and nothing else", &|n| least + head(n));
+    row("both", &|_| least);
+}
+
+/// The site's rows; what a reader of it takes over HTTP/1.1 and HTTP/2; and all versions of its files.
+fn site(material: &Material, heads: &Heads) -> ([Takes; 2], Vec<Sizes>) {
     let cortes = material.cortes.len();
     let mut takes = [Takes::new(cortes), Takes::new(cortes)];
     let mut all = Vec::new();
@@ -153,7 +193,7 @@ fn site(material: &Material, heads: &Heads) -> [Takes; 2] {
             nginx / with
         );
     }
-    takes
+    (takes, all)
 }
 
 /// What a line carries of such.
@@ -185,5 +225,9 @@ fn carried(takes: &[Takes; 2]) {
             let times = nginx.map(|bytes| format!("{:.2}", bytes / ours)).join(" | ");
             println!("| {what} | {protocol} | {carried} | {:.0} | {times} |", LINE_BYTES / ours);
         }
+        let all = 1..cortes;
+        let plain = all.clone().map(|n| takes.without[n] as f64).sum::<f64>() / all.len() as f64;
+        let bound = takes.mean(all).0.map(|nginx| format!("{:.2}", nginx / (plain * (1.0 - WITH_DICTIONARIES))));
+        println!("| if differences were nothing at all | {protocol} | | | | | {} |", bound.join(" | "));
     }
 }

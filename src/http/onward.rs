@@ -14,7 +14,7 @@ use http_body_util::BodyExt;
 
 use super::answer::{Answer, What, no_results};
 use super::body::Body;
-use super::ladder::Refusing;
+use super::ladder::{Class, Refusing};
 use super::respond::{CORTE, CORTE_FECHA_HORA, respond};
 use super::sent::Bounded;
 use super::service::Site;
@@ -139,6 +139,7 @@ impl Onward {
         early: Option<Early>,
     ) -> Response<Body> {
         let limit = self.route.body_bytes;
+        let class = self.site.ladder.class(request.uri().path());
         if content_length(request.headers()).is_some_and(|length| length > limit) {
             return self.failed(self.corridor.refused(&self.route, Failure::RequestTooLarge, request.uri().path()));
         }
@@ -151,16 +152,41 @@ impl Onward {
         let corte = self.corte.as_ref().and_then(|corte| corte.id.to_str().ok()).map(Arc::from);
         let asked = Asked { request, client: self.client, corte, early };
         match self.corridor.clone().answer(self.route.clone(), asked).await {
-            Ok(response) => self.passed(response, hold, ends.zip(client)),
+            Ok(response) => {
+                self.weigh(class, &response);
+                self.passed(response, hold, ends.zip(client))
+            }
             Err(failed) => self.failed(failed),
         }
     }
 
     /// The same of what could not be answered straight.
     pub async fn go_on(self, straight: Straight, hold: Hold, early: Early) -> Response<Body> {
+        let class = self.site.ladder.class(straight.path());
         match self.corridor.go_on(&self.route, straight, &early).await {
-            Ok(response) => self.passed(response, Arc::new(hold), None),
+            Ok(response) => {
+                self.weigh(class, &response);
+                self.passed(response, Arc::new(hold), None)
+            }
             Err(failed) => self.failed(failed),
+        }
+    }
+
+    /// The same of an answer that goes straight, with a body of so many bytes.
+    pub fn weighs(&self, path: &str, status: StatusCode, bytes: u64) {
+        if self.method == Method::GET && status == StatusCode::OK {
+            self.site.ladder.passes(self.site.ladder.class(path), bytes);
+        }
+    }
+
+    /// What such an answer weighs is known from now on.
+    fn weigh(&self, class: Class, response: &Response<Passing>) {
+        let bytes = match response.body() {
+            Passing::Whole(bytes) => Some(bytes.len() as u64),
+            Passing::Arriving(_) => content_length(response.headers()),
+        };
+        if let Some(bytes) = bytes.filter(|_| self.method == Method::GET && response.status() == StatusCode::OK) {
+            self.site.ladder.passes(class, bytes);
         }
     }
 

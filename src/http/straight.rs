@@ -185,13 +185,15 @@ fn poll<S: AsyncWrite + Unpin>(
     } else {
         onward.corridor.answered(&onward.route, straight, read, head)
     };
-    let Some((body, is_dated)) = answered else {
+    let Some(answer) = answered else {
         straight.unread(read);
         return Poll::Ready(Ok(Came::Otherwise));
     };
     #[cfg(test)]
     ANSWERED.set(ANSWERED.get() + 1);
-    if !is_dated {
+    onward.weighs(straight.path(), answer.status, answer.body.len() as u64 + answer.left);
+    let body = answer.body;
+    if !answer.is_dated {
         onward.write_date(head);
     }
     head.extend_from_slice(b"\r\n");

@@ -10,7 +10,7 @@ use super::plan::{self, Budget};
 use crate::base::clock::Monotonic;
 use crate::base::pool;
 use crate::corte::CorteId;
-use crate::snapshot::{Coding, Differences, Edition, Level, Snapshot};
+use crate::snapshot::{ALWAYS, Coding, Differences, Edition, Level, Snapshot};
 
 /// What goes live does not wait longer than this for its first differences: the rest is made afterwards.
 const FIRST_MAX: Duration = Duration::from_millis(150);
@@ -43,7 +43,9 @@ impl Descent {
         let make = |(): &mut (), n: usize| {
             let is_in_time = started.elapsed() < FIRST_MAX;
             let one = wanted.get(n).filter(|one| is_in_time && one.bytes() <= FIRST_MAX_BYTES);
-            Ok::<_, Infallible>(one.and_then(|one| plan::difference(one, Coding::Dcz, Level::Fast, &self.budget)))
+            Ok::<_, Infallible>(
+                one.and_then(|one| plan::difference(one, Coding::Dcz, Level::Fast, &self.budget, ALWAYS)),
+            )
         };
         let Ok(first) = pool::each(wanted.len(), || (), make);
         first.into_iter().flatten().for_each(|difference| self.made.add(difference));

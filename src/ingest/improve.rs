@@ -13,7 +13,7 @@ use super::plan::{self, Budget, Differing, Job};
 use crate::base::clock::{self, Monotonic};
 use crate::base::digest::Digest;
 use crate::base::{pool, turns};
-use crate::snapshot::{Content, Difference, Level, Snapshot};
+use crate::snapshot::{Content, Difference, Level, Snapshot, Still};
 use crate::store::Shelf;
 
 /// Serving goes first: the scheduler gives these threads what is left over.
@@ -120,16 +120,17 @@ fn run(
 }
 
 fn work(job: &Job, budget: &Budget, shelf: &Shelf, cancelled: &Cancelled) -> Option<Done> {
+    let still: Still = &|| !is(cancelled);
     match job {
         Job::Content(content, level) => {
-            let content = Arc::new(content.at(*level));
+            let content = Arc::new(content.at_while(*level, still)?);
             let kept = keep(&content, shelf, cancelled);
             Some(Done::Content(content, kept))
         }
         Job::Difference(..) if !budget.has_time() => None,
         Job::Difference(wanted, coding, level) => {
             let before = clock::thread_time();
-            let made = plan::difference(wanted, *coding, *level, budget);
+            let made = plan::difference(wanted, *coding, *level, budget, still);
             budget.spend(clock::thread_time().saturating_sub(before));
             made.map(Done::Difference)
         }

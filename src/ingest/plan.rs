@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::snapshot::{Coding, Content, Difference, Differences, Level, Snapshot, Wanted};
+use crate::snapshot::{Coding, Content, Difference, Differences, Level, Snapshot, Still, Wanted};
 
 /// What may be spent on differences from earlier cortes (RFC 9842).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,15 +91,41 @@ pub fn jobs(snapshot: &Snapshot, past: &[Arc<Snapshot>], made: &Differences) -> 
     jobs
 }
 
-/// A difference, as far as the budget goes.
-pub fn difference(wanted: &Wanted, coding: Coding, level: Level, budget: &Budget) -> Option<Arc<Difference>> {
-    let made = Difference::new(&wanted.content, &wanted.dictionary, coding, level)?;
+/// A difference, as far as the budget goes, and as long as it is wanted.
+pub fn difference(
+    wanted: &Wanted,
+    coding: Coding,
+    level: Level,
+    budget: &Budget,
+    still: Still,
+) -> Option<Arc<Difference>> {
+    let made = Difference::new_while(&wanted.content, &wanted.dictionary, coding, level, still)?;
     budget.take(made.weight()).then(|| Arc::new(made))
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
+    use crate::base::digest::Digest;
+    use crate::snapshot::{ALWAYS, media};
+
+    #[test]
+    fn what_is_given_up_in_the_middle_takes_no_room() {
+        let content = |n: usize| {
+            let bytes = Bytes::from((0..n).map(|i| format!("{i}|B|{}\n", i * 7919 % 499)).collect::<String>());
+            Arc::new(Content::new(bytes.clone(), Digest::of(&bytes), media::of("a.csv"), Level::Fast))
+        };
+        let wanted = Wanted { content: content(500), dictionary: content(480), age: 1 };
+        let budget = Budget::new(Differing::default(), 0);
+        for (coding, level) in [(Coding::Dcz, Level::Fast), (Coding::Dcz, Level::Best), (Coding::Dcb, Level::Best)] {
+            assert!(difference(&wanted, coding, level, &budget, &|| false).is_none());
+            assert_eq!(budget.taken.load(Relaxed), 0);
+        }
+        assert!(difference(&wanted, Coding::Dcz, Level::Fast, &budget, ALWAYS).is_some());
+        assert!(budget.taken.load(Relaxed) > 0);
+    }
 
     #[test]
     fn what_finds_no_room_leaves_it_to_others() {

@@ -181,14 +181,16 @@ impl Bodies {
     }
 }
 
-/// The part of an entity tag of a difusor's that names the content: `"CONTENT"` or `"CONTENT.xCODED"`, with 22 and 6
+/// The part of an entity tag of a difusor's that names the content: `"CONTENT"` or `"CONTENT.xCODED"`, with 16 and 6
 /// characters of base64url. `None` for a tag of another form.
 fn content_in_tag(tag: &[u8]) -> Option<&[u8]> {
     let inner = tag.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
     let (content, rest) = inner.split_at_checked(TAG_CONTENT_LEN)?;
     let is_base64url = |text: &[u8]| text.iter().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(b));
+    // Others write digits of base 16 and a hyphen (nginx's time and size, Apache's size and time): so does one of ours in 10^9.
+    let is_another = content.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-'));
     let is_coded = rest.is_empty() || (rest.len() == 8 && rest[0] == b'.' && is_base64url(&rest[1..]));
-    (is_coded && is_base64url(content)).then_some(content)
+    (is_coded && is_base64url(content) && !is_another).then_some(content)
 }
 
 /// How difusor's entity tags name a content: the beginning of its SHA-256 in base64url.
@@ -240,6 +242,21 @@ mod tests {
             let unasked = bodies.take(1, &came(&said(rep), rep, None)).unwrap_err();
             assert_eq!(unasked, Wrong::Unasked);
         }
+    }
+
+    #[test]
+    fn tags_of_others_name_no_content() {
+        let digest = Digest::of(b"acta,1\n");
+        let ours = String::from_utf8(tag_of(&digest)).unwrap();
+        let tag = |text: &str| content_in_tag(text.as_bytes()).map(<[u8]>::to_vec);
+        let content = Some(ours.clone().into_bytes());
+        assert_eq!((tag(&format!("\"{ours}\"")), tag(&format!("\"{ours}.bAAAAAA\""))), (content.clone(), content));
+        for other in
+            ["\"65f1c2b0-1a2b3c4\"", "\"a2-5b0f2c8d8e9f0\"", "\"0123456789abcdef\"", "\"x\"", "\"\"", "W/\"x\""]
+        {
+            assert_eq!(tag(other), None, "{other}");
+        }
+        assert_eq!((tag(&format!("W/\"{ours}\"")), tag(&format!("\"{ours}x\""))), (None, None));
     }
 
     #[test]

@@ -88,17 +88,22 @@ impl<'h> Said<'h> {
         Ok([digests::sha256(self.content_digest)?, digests::sha256(self.repr_digest)?])
     }
 
-    /// Whether the body is a dictionary for what will come under `path` (RFC 9842, section 2.1): a pattern that is this path,
-    /// or begins it and ends with a star. What patterns can say besides is left to browsers.
+    /// Whether the body, which came from `path`, is a dictionary for what will come from there (RFC 9842, section 2.1): a pattern
+    /// that is this path or its last segment, or begins one of them and ends with a star. What patterns can say besides is left to
+    /// browsers.
     pub fn is_dictionary_for(&self, path: &str) -> bool {
         let Some(members) = self.use_as_dictionary.and_then(structured::dictionary) else { return false };
         let pattern = members.into_iter().find_map(|(name, value)| match value {
             Value::Text(text) if name == "match" => Some(text),
             _ => None,
         });
-        pattern.is_some_and(|pattern| match pattern.strip_suffix('*') {
-            Some(beginning) => path.starts_with(beginning),
-            None => path == pattern,
+        pattern.is_some_and(|pattern| {
+            let within = path.rsplit_once('/').map_or(path, |(_, name)| name);
+            let named = if pattern.starts_with('/') { path } else { within };
+            match pattern.strip_suffix('*') {
+                Some(beginning) => named.starts_with(beginning),
+                None => named == pattern,
+            }
         })
     }
 }
@@ -121,6 +126,27 @@ mod tests {
         assert!(said.is_dictionary_for("/datos/a.json") && !said.is_dictionary_for("/otros/a.json"));
         for short in 0..len {
             assert!(Said::read(&HEAD[..short]).unwrap().is_none(), "{short}");
+        }
+    }
+
+    #[test]
+    fn patterns_are_relative_to_where_they_came_from() {
+        for (pattern, path, is) in [
+            ("/datos/a.json", "/datos/a.json", true),
+            ("a.json", "/datos/a.json", true),
+            ("a.json", "/a.json", true),
+            ("a.json", "/datos/b.json", false),
+            ("datos/a.json", "/datos/a.json", false),
+            ("a*", "/datos/a.json", true),
+            ("*", "/datos/a.json", true),
+            ("/datos*", "/datos/a.json", true),
+            ("/*.json", "/a.json", false),
+            ("/", "/", true),
+            ("", "/", true),
+        ] {
+            let line = format!("match=\"{pattern}\"");
+            let said = Said { use_as_dictionary: Some(line.as_bytes()), ..Said::default() };
+            assert_eq!(said.is_dictionary_for(path), is, "{pattern} from {path}");
         }
     }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderValue;
 
-use super::compress::{Level, compress};
+use super::compress::{Level, compress_while, is_gzip_final};
+use super::encode::{ALWAYS, Still};
 use super::kind;
 use super::media::Media;
 use crate::base::digest::Digest;
@@ -68,8 +69,10 @@ impl Coding {
 const KEPT_FAST: u8 = 1;
 const KEPT_BEST: u8 = 2;
 
-/// Characters of an entity tag that name the content: 132 bits of its SHA-256.
-pub const TAG_CONTENT_LEN: usize = 22;
+/// Characters of an entity tag that name the content: 96 bits of its SHA-256. A tag tells the versions of one resource apart
+/// (RFC 9110, 8.8.3): of a thousand versions of each of 100,000 files two are called the same by one chance in 10^18. Who would
+/// make two such contents on purpose needs 2^48 hashes and the authority's key; whoever wants proof has the whole digest beside it.
+pub const TAG_CONTENT_LEN: usize = 16;
 /// Characters that name the coded bytes: two runs of an encoder that differ never share a strong validator.
 const TAG_CODED_LEN: usize = 6;
 
@@ -107,11 +110,7 @@ pub struct Content {
 impl Content {
     /// Makes every coding of `bytes` at `level`; the costly part of a snapshot.
     pub fn new(bytes: Bytes, digest: Digest, media: &'static Media, level: Level) -> Content {
-        let coded = |coding| compress(&bytes, coding, level).map(Coded::of);
-        let bodies = match media.compressible && level > Level::Plain {
-            true => [coded(Coding::Gzip), coded(Coding::Br), coded(Coding::Zstd)],
-            false => [None, None, None],
-        };
+        let bodies = bodies(&bytes, media, level, ALWAYS);
         Content::of(bytes, digest, media, level, bodies)
     }
 
@@ -165,6 +164,20 @@ impl Content {
         Content::new(self.identity().body.clone(), self.digest, self.media, level)
     }
 
+    /// The same; `None` where it was given up.
+    pub fn at_while(&self, level: Level, still: Still) -> Option<Content> {
+        let bytes = &self.identity().body;
+        let there = self.get(Coding::Gzip).filter(|_| level > Level::Plain && is_gzip_final(bytes.len()));
+        let bodies = match there {
+            Some(gzip) => {
+                let coded = |coding| compress_while(bytes, coding, level, still).map(Coded::of);
+                [Some(Coded::of(gzip.body.clone())), coded(Coding::Br), coded(Coding::Zstd)]
+            }
+            None => bodies(bytes, self.media, level, still),
+        };
+        still().then(|| Content::of(bytes.clone(), self.digest, self.media, level, bodies))
+    }
+
     pub fn get(&self, coding: Coding) -> Option<&Representation> {
         self.representations.get(coding as usize)?.as_ref()
     }
@@ -204,6 +217,13 @@ impl Content {
     pub fn tag(&self) -> &[u8] {
         &self.identity().etag.as_bytes()[1..=TAG_CONTENT_LEN]
     }
+}
+
+/// Every coding that pays: gzip, br, zstd.
+fn bodies(bytes: &[u8], media: &Media, level: Level, still: Still) -> [Option<Coded>; 3] {
+    let is_tried = media.compressible && level > Level::Plain;
+    let coded = |coding| is_tried.then(|| compress_while(bytes, coding, level, still))?.map(Coded::of);
+    [Coding::Gzip, Coding::Br, Coding::Zstd].map(coded)
 }
 
 /// What all representations of a content have in common.
@@ -276,6 +296,22 @@ mod tests {
             assert_eq!(a.etag == b.etag, a.body == b.body, "{:?}", a.coding);
         }
         assert_ne!(content("b.csv", b"other", Level::Fast).tag(), fast.tag());
+    }
+
+    #[test]
+    fn what_is_given_up_between_two_codings_is_no_content() {
+        let fast = content("a.csv", "acta,votos\n".repeat(500).as_bytes(), Level::Fast);
+        let asked = std::cell::Cell::new(0);
+        let wanted_for = |n: usize| {
+            asked.set(0);
+            fast.at_while(Level::Best, &|| asked.replace(asked.get() + 1) < n)
+        };
+        let whole = (1..100).find(|n| wanted_for(*n).is_some()).unwrap();
+        // Before each coding, in it, and in the end.
+        assert!(whole > 5, "{whole}");
+        assert_eq!(asked.get(), whole);
+        let (made, at_once) = (wanted_for(whole).unwrap(), fast.at(Level::Best));
+        assert!(made.representations().map(|rep| &rep.etag).eq(at_once.representations().map(|rep| &rep.etag)));
     }
 
     #[test]

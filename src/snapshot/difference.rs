@@ -8,11 +8,12 @@ use std::io::Read;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use zstd::zstd_safe::{self, CCtx, CParameter, DCtx};
+use zstd::zstd_safe::{CCtx, CParameter, DCtx};
 
 use super::build::{Key, key};
 use super::compress::Level;
 use super::content::{Coding, Content, DICTIONARY_CODINGS, Representation};
+use super::encode::{self, ALWAYS, Still};
 use crate::base::digest::Digest;
 use crate::store::Coded;
 
@@ -59,14 +60,25 @@ pub struct Difference {
 impl Difference {
     /// `content` in `coding` with `dictionary`; `None` where that does not pay, or cannot be read back.
     pub fn new(content: &Content, dictionary: &Content, coding: Coding, level: Level) -> Option<Difference> {
+        Difference::new_while(content, dictionary, coding, level, ALWAYS)
+    }
+
+    /// The same, or `None` where it was given up.
+    pub fn new_while(
+        content: &Content,
+        dictionary: &Content,
+        coding: Coding,
+        level: Level,
+        still: Still,
+    ) -> Option<Difference> {
         let (bytes, prefix) = (&content.identity().body, &dictionary.identity().body);
         let len = bytes.len().checked_add(prefix.len())?;
         if bytes.len() < LEAST_BYTES || prefix.is_empty() || (level == Level::Best && len > BEST_MAX_BYTES) {
             return None;
         }
         let body = match coding {
-            Coding::Dcb => [&DCB_MAGIC[..], dictionary.digest.as_bytes(), &brotli(bytes, prefix)?].concat(),
-            Coding::Dcz => [&DCZ_MAGIC[..], dictionary.digest.as_bytes(), &zstd(bytes, prefix, level)?].concat(),
+            Coding::Dcb => [&DCB_MAGIC[..], dictionary.digest.as_bytes(), &brotli(bytes, prefix, still)?].concat(),
+            Coding::Dcz => [&DCZ_MAGIC[..], dictionary.digest.as_bytes(), &zstd(bytes, prefix, level, still)?].concat(),
             _ => return None,
         };
         let shortest = content.shortest();
@@ -95,7 +107,7 @@ impl Difference {
 }
 
 /// The smallest window that holds both; `None` where none does.
-fn brotli(bytes: &[u8], prefix: &[u8]) -> Option<Vec<u8>> {
+fn brotli(bytes: &[u8], prefix: &[u8], still: Still) -> Option<Vec<u8>> {
     let all = bytes.len() + prefix.len() + DCB_WINDOW_GAP;
     let window = all.next_power_of_two().trailing_zeros().max(16);
     if window > DCB_WINDOW_LOG {
@@ -108,28 +120,14 @@ fn brotli(bytes: &[u8], prefix: &[u8]) -> Option<Vec<u8>> {
         size_hint: bytes.len(),
         ..Default::default()
     };
-    let mut out = Vec::with_capacity(bytes.len() / 16 + LEAST_BYTES);
-    let (mut read, mut write) = ([0; BUFFER], [0; BUFFER]);
-    brotli::enc::BrotliCompressCustomIoCustomDict(
-        &mut brotli::IoReaderWrapper(&mut &bytes[..]),
-        &mut brotli::IoWriterWrapper(&mut out),
-        &mut read,
-        &mut write,
-        &params,
-        brotli::enc::StandardAlloc::default(),
-        &mut |_, _, _, _| (),
-        prefix,
-        std::io::Error::from(std::io::ErrorKind::UnexpectedEof),
-    )
-    .ok()?;
-    Some(out)
+    encode::brotli(bytes, prefix, params, still)
 }
 
-/// What is handed to an encoder at once.
+/// What a decoder reads at once.
 const BUFFER: usize = 16 << 10;
 
-fn zstd(bytes: &[u8], prefix: &[u8], level: Level) -> Option<Vec<u8>> {
-    let level = match level {
+fn zstd(bytes: &[u8], prefix: &[u8], level: Level, still: Still) -> Option<Vec<u8>> {
+    let number = match level {
         Level::Plain | Level::Fast => ZSTD_FAST,
         Level::Best if bytes.len() <= ZSTD_SMALL_BYTES => ZSTD_BEST_SMALL,
         Level::Best => ZSTD_BEST,
@@ -138,13 +136,11 @@ fn zstd(bytes: &[u8], prefix: &[u8], level: Level) -> Option<Vec<u8>> {
     // As long as the text is no longer than its window, all of the dictionary stays in reach.
     let window = bytes.len().next_power_of_two().min(allowed).ilog2().max(10);
     let mut encoder = CCtx::try_create()?;
-    encoder.set_parameter(CParameter::CompressionLevel(level)).ok()?;
+    encoder.set_parameter(CParameter::CompressionLevel(number)).ok()?;
     encoder.set_parameter(CParameter::WindowLog(window)).ok()?;
     encoder.set_parameter(CParameter::ChecksumFlag(false)).ok()?;
     encoder.ref_prefix(prefix).ok()?;
-    let mut out = Vec::with_capacity(zstd_safe::compress_bound(bytes.len()));
-    encoder.compress2(&mut out, bytes).ok()?;
-    Some(out)
+    encode::zstd(bytes, &mut encoder, level, still)
 }
 
 /// A body decoded with `prefix` as its dictionary: `len` bytes, or `None`.
@@ -272,10 +268,10 @@ mod tests {
     fn a_window_that_no_decoder_must_take_is_not_asked_for() {
         // Of RFC 8878, 3.1.1.1: descriptor, then the window where the frame is not a single segment.
         let text = rows(40_000, 50);
-        let coded = zstd(&text, b"small", Level::Fast).unwrap();
+        let coded = zstd(&text, b"small", Level::Fast, ALWAYS).unwrap();
         let single = coded[4] & 0x20 != 0;
         assert!(single || coded[5] >> 3 <= 13, "8 MiB at most");
-        assert_eq!(brotli(&text, &vec![0; 16 << 20]), None);
+        assert_eq!(brotli(&text, &vec![0; 16 << 20], ALWAYS), None);
     }
 
     #[test]

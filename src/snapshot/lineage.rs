@@ -141,18 +141,27 @@ fn is_worth_it(content: &Content) -> bool {
     content.media.compressible && content.identity().body.len() >= LEAST_BYTES
 }
 
-/// The field for the path of a package: a pattern that matches its URL, with any query, and nothing else. `None` for a path
-/// that is too long.
+/// The field for the path of a package: a pattern that matches its URL, with any query, and nothing else. A file is named within
+/// its folder, as a pattern is relative to the URL that it came from: that is shorter, and holds where a server before this one
+/// has put another folder around the site. `None` for a path that is too long.
 fn use_as_dictionary(path: &str) -> Option<HeaderValue> {
-    let mut value = String::from("match=\"/");
-    for byte in path.bytes() {
+    let (before, named) = match path.rsplit_once('/') {
+        Some((_, name)) if !name.is_empty() => ("", name),
+        None if !path.is_empty() => ("", path),
+        // A folder's own page.
+        _ => ("/", path),
+    };
+    let mut value = format!("match=\"{before}");
+    for byte in named.bytes() {
         match byte {
             // As URLs have it (URL Standard, path percent-encode set), and a percent sign that is one.
             b' ' | b'"' | b'#' | b'<' | b'>' | b'?' | b'^' | b'`' | b'{' | b'}' | b'%' | 0..0x20 | 0x7f.. => {
                 write!(value, "%{byte:02X}").ok()?;
             }
             // What means something in a pattern; and a backslash means something in a text of a structured field too.
-            b'(' | b')' | b'*' | b'+' | b':' => value.extend(["\\\\", &char::from(byte).to_string()]),
+            b'(' | b')' | b'*' | b'+' => value.extend(["\\\\", &char::from(byte).to_string()]),
+            // What stands before it is a scheme, escaped or not, but within braces (URL Pattern, "is a protocol suffix").
+            b':' => value.push_str("{\\\\:}"),
             b'\\' => value.push_str("%5C"),
             byte => value.push(char::from(byte)),
         }
@@ -170,14 +179,18 @@ mod tests {
         let said = |path: &str| use_as_dictionary(path).map(|value| value.to_str().unwrap().to_owned());
         let cases = [
             ("", "/"),
-            ("datos/total.json", "/datos/total.json"),
-            ("a b.csv", "/a%20b.csv"),
-            ("año/100%.json", "/a%C3%B1o/100%25.json"),
-            ("q?.json", "/q%3F.json"),
-            ("{id}/x#y\"<>`^", "/%7Bid%7D/x%23y%22%3C%3E%60%5E"),
-            ("*.json", "/\\\\*.json"),
-            ("a(1):+b", "/a\\\\(1\\\\)\\\\:\\\\+b"),
-            ("~a-b_c.d,e;f=g&h@i!$'|[1]", "/~a-b_c.d,e;f=g&h@i!$'|[1]"),
+            ("index.html", "index.html"),
+            ("sub/", "/sub/"),
+            ("a:b/c d/", "/a{\\\\:}b/c%20d/"),
+            ("datos/total.json", "total.json"),
+            ("a b.csv", "a%20b.csv"),
+            ("año/100%.json", "100%25.json"),
+            ("a/año.json", "a%C3%B1o.json"),
+            ("q?.json", "q%3F.json"),
+            ("*(/{x#y}\"<>`^", "%7Bx%23y%7D%22%3C%3E%60%5E"),
+            ("*.json", "\\\\*.json"),
+            ("a(1):+b", "a\\\\(1\\\\){\\\\:}\\\\+b"),
+            ("~a-b_c.d,e;f=g&h@i!$'|[1]", "~a-b_c.d,e;f=g&h@i!$'|[1]"),
         ];
         for (path, pattern) in cases {
             assert_eq!(said(path), Some(format!("match=\"{pattern}\"")), "{path}");

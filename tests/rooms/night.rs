@@ -115,12 +115,12 @@ pub fn improved(snapshot: &Snapshot) -> Arc<Snapshot> {
     Arc::new(snapshot.with(&Known::of(best)))
 }
 
-/// RFC 4648, 5, of the first 132 bits: said here again, not borrowed from what is tested.
+/// RFC 4648, 5, of the first 96 bits: said here again, not borrowed from what is tested.
 fn tag_of(content: &[u8]) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let digest = Digest::of(content);
     let bits: Vec<u8> = digest.as_bytes().iter().flat_map(|b| (0..8).rev().map(move |i| b >> i & 1)).collect();
-    bits.chunks(6).take(22).map(|six| ALPHABET[six.iter().fold(0, |n, b| n << 1 | usize::from(*b))] as char).collect()
+    bits.chunks(6).take(16).map(|six| ALPHABET[six.iter().fold(0, |n, b| n << 1 | usize::from(*b))] as char).collect()
 }
 
 impl Night {

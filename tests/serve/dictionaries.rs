@@ -93,7 +93,7 @@ fn who_has_an_earlier_corte_gets_the_difference_from_it() {
     deliver(&site, 0);
     let mut talk = Near::with(&site);
     let first = talk.get(ACTAS, "");
-    assert_eq!(first.field("use-as-dictionary"), Some("match=\"/datos/actas.csv\""));
+    assert_eq!(first.field("use-as-dictionary"), Some("match=\"actas.csv\""));
     assert_eq!(first.field("vary"), Some("accept-encoding, available-dictionary"));
     deliver(&site, 1);
     // Live with the corte.
@@ -179,7 +179,7 @@ fn differences_come_over_every_protocol() {
             assert_eq!(got.field("repr-digest"), Some(&*digest), "{way:?} {}", got.head);
             assert_eq!(got.field("content-length"), Some(&*got.body.len().to_string()), "{way:?}");
             assert_eq!(got.field("vary"), Some("accept-encoding, available-dictionary"), "{way:?}");
-            assert_eq!(got.field("use-as-dictionary"), Some("match=\"/datos/actas.csv\""), "{way:?}");
+            assert_eq!(got.field("use-as-dictionary"), Some("match=\"actas.csv\""), "{way:?}");
             let other = way.get(ACTAS, &[&accept, &named(b"nobody has it")]);
             assert!(!is_difference(&other) && other.decoded() == actas(1), "{way:?} {}", other.head);
         }
@@ -291,6 +291,41 @@ fn night(browser: &Browser, has_dictionaries: bool) -> Vec<(String, u64)> {
         assert!(named.is_some(), "no dictionary is named after corte {n}");
     }
     seen
+}
+
+/// Names that mean something in URLs, in patterns or in structured fields.
+const ODD: [&str; 8] =
+    ["total.csv", "a b.csv", "100%.csv", "(1)*+.csv", "a:80.csv", "año{x}.csv", "q?#.csv", "~,;=&@!$'|[1]^`.csv"];
+
+#[test]
+fn patterns_match_their_own_files_and_no_others_in_a_browser() {
+    let Some(browser) = Browser::start() else { return };
+    let site = Setup::clear().start();
+    let text = |name: &str| format!("{name}\n{}", "acta,votos\n".repeat(60)).into_bytes();
+    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+    for folder in ["", "datos/", "(a)*:+{b}/"] {
+        files.extend(ODD.map(|name| (format!("{folder}{name}"), text(name))));
+        files.push((format!("{folder}index.html"), page(0)));
+    }
+    let all: Vec<(&str, &[u8])> = files.iter().map(|(path, bytes)| (&**path, &bytes[..])).collect();
+    site.deliver("0.tar", &Tree::of(&corte(IDS[0]), &all));
+    site.live(IDS[0]);
+    browser.go(&format!("http://localhost:{}/", site.http().port()));
+    let paths: Vec<&str> = files.iter().flat_map(|(path, _)| [&**path, path.trim_end_matches("index.html")]).collect();
+    let paths = serde_json::to_string(&paths).expect("JSON");
+    let told = browser.run(&format!(
+        "const urls = [...new Set({paths})].map(p => new URL('/' + p.replace(/[%?#]/g, encodeURIComponent), location.href).href);
+         const of = async u => {{
+             const line = (await fetch(u)).headers.get('use-as-dictionary');
+             const match = JSON.parse(line.slice('match='.length));
+             const pattern = new URLPattern(match, u);
+             const found = urls.filter(other => pattern.test(other) || pattern.test(other + '?x=1'));
+             return pattern.hasRegExpGroups || found.length !== 1 || found[0] !== u || !pattern.test(u + '?x=1') ? [u, line, found] : null;
+         }};
+         return Promise.all(urls.map(of)).then(all => [urls.length, all.filter(x => x)]);"
+    ));
+    assert_eq!(told[1], serde_json::json!([]), "patterns that match what they should not, or nothing");
+    assert_eq!(told[0], 3 * (ODD.len() + 2));
 }
 
 #[test]

@@ -19,8 +19,11 @@ use super::target::decode;
 use crate::portal::Offer;
 use crate::record::Metrics;
 
-/// What an answer of an origin is taken to weigh where it is left out, so that nobody knows: a scanned acta.
+/// What an answer of an origin is taken to weigh where it is left out, so that nobody knows, and none of its class has been seen: a
+/// scanned acta.
 const UNKNOWN_BYTES: u64 = 128 << 10;
+/// The last so many answers of a class, about, say what the next would weigh.
+const SEEN_ANSWERS: u64 = 32;
 /// What the head of a refusal takes of a link, about: in HTTP/1.1, and in HTTP/2, where most of its fields are an index.
 const REFUSED_HEAD_BYTES: u64 = 800;
 const REFUSED_FRAMES_BYTES: u64 = 120;
@@ -47,6 +50,8 @@ pub struct Ladder {
     left_out: [AtomicU64; Class::COUNT],
     /// Bytes that said so.
     refused: AtomicU64,
+    /// Bytes that an answer of an origin had, in the mean, by the class of its path; 0 before the first.
+    seen: [AtomicU64; Class::COUNT],
     counters: [Counter; Class::COUNT],
 }
 
@@ -77,7 +82,8 @@ impl Ladder {
         let of = |class: Class| metrics.left_out(class.name());
         // Nobody is ever refused the first: no metric of it.
         let counters = [Counter::default(), of(Class::Ordinary), of(Class::Download), of(Class::Image)];
-        Ladder { classes, offer: AtomicU8::new(0), left_out: Default::default(), refused: AtomicU64::new(0), counters }
+        let (offer, refused) = (AtomicU8::new(0), AtomicU64::new(0));
+        Ladder { classes, offer, left_out: Default::default(), refused, seen: Default::default(), counters }
     }
 
     pub fn offer(&self) -> Offer {
@@ -126,8 +132,34 @@ impl Ladder {
     pub fn leaves_out_of_corridor(&self, method: &Method, path: &str, stored: Option<usize>) -> bool {
         let stored = stored.map(|bytes| bytes as u64);
         match self.scarce(method, || sought(path), stored) {
-            Some(class) => self.count(class, stored.unwrap_or(UNKNOWN_BYTES)),
+            Some(class) => self.count(class, stored.unwrap_or_else(|| self.expected(class))),
             None => false,
+        }
+    }
+
+    /// The class of what an origin is asked for, by its path alone.
+    pub fn class(&self, path: &str) -> Class {
+        self.classes.of(&sought(path), None)
+    }
+
+    /// An origin has answered with a body of so many bytes. Two threads at once may forget one of theirs.
+    pub fn passes(&self, class: Class, bytes: u64) {
+        let seen = &self.seen[class as usize];
+        let mean = match seen.load(Relaxed) {
+            0 => bytes,
+            mean => {
+                ((u128::from(mean) * u128::from(SEEN_ANSWERS - 1) + u128::from(bytes)) / u128::from(SEEN_ANSWERS))
+                    as u64
+            }
+        };
+        seen.store(mean.max(1), Relaxed);
+    }
+
+    /// What an answer would weigh that nobody has asked the origin for.
+    fn expected(&self, class: Class) -> u64 {
+        match self.seen[class as usize].load(Relaxed) {
+            0 => UNKNOWN_BYTES,
+            mean => mean,
         }
     }
 
@@ -265,5 +297,28 @@ mod tests {
             assert_eq!(ladder.leaves_out_of_corridor(&get, "/actas/1.jpg", Some(bytes)), is_left_out, "{bytes}");
         }
         assert_eq!(ladder.left_out()[Class::Image as usize], 4 * UNKNOWN_BYTES + 2_001);
+    }
+
+    #[test]
+    fn what_nobody_has_weighed_is_taken_for_what_its_class_weighed_before() {
+        let ladder = Ladder::new(Classes { images: vec!["*.jpg".into()], ..Classes::default() }, &Metrics::new());
+        ladder.set(Offer::WithoutImages);
+        let left_out = || {
+            let before = ladder.left_out()[Class::Image as usize];
+            assert!(ladder.leaves_out_of_corridor(&Method::GET, "/1.jpg", None));
+            ladder.left_out()[Class::Image as usize] - before
+        };
+        assert_eq!(left_out(), UNKNOWN_BYTES);
+        ladder.passes(ladder.class("/datos.json"), 10);
+        assert_eq!(left_out(), UNKNOWN_BYTES, "of another class");
+        ladder.passes(ladder.class("/a%2Ejpg"), 900_000);
+        assert_eq!(left_out(), 900_000);
+        ladder.passes(Class::Image, 100_000);
+        assert_eq!(left_out(), 875_000);
+        (0..1000).for_each(|_| ladder.passes(Class::Image, 100_000));
+        assert!((100_000..101_000).contains(&left_out()));
+        ladder.passes(Class::Image, u64::MAX);
+        (0..3000).for_each(|_| ladder.passes(Class::Image, 0));
+        assert!((1..100).contains(&left_out()), "what was empty is not unknown");
     }
 }

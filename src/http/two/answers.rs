@@ -221,9 +221,9 @@ fn say(answer: Answer, method: &Method, service: &Service, reply: &mut Reply) ->
             // By itself: all files have the other phrase alike.
             let kind = [Some(&chosen.kind), vary(&answer, content), None];
             book::phrase(&kind, None, |phrase| encoder.phrase(phrase, out));
-            packed::write(&chosen.own, None, out);
+            packed::write_own(&chosen.own, encoder, out);
             if let Some(lineage) = answer.lineage {
-                packed::write(&lineage.own, None, out);
+                packed::write_own(&lineage.own, encoder, out);
             }
             if *method == Method::HEAD { Bytes::new() } else { chosen.body.clone() }
         }

@@ -15,7 +15,7 @@ use super::pass::{Told, passed};
 use super::route::{Query, Route};
 use super::status::{Forward, Outcome, Status};
 use super::upstream::{Caller, Straight};
-use response::Answer;
+pub use response::Answer;
 
 /// Why what is of a route goes straight.
 fn why(route: &Route) -> (Forward, &'static str) {
@@ -49,21 +49,22 @@ impl Corridor {
         self.upstream(route).straight(head, to_head, caller, self.times(route))
     }
 
-    /// Writes the head of the answer that `read` begins behind `out`, without `Date` and the empty line, and returns what there is of its
-    /// body, and whether it is dated; `None`, and `out` as it was, where it goes on by [`Corridor::go_on`].
+    /// Writes the head of the answer that `read` begins behind `out`, without `Date` and the empty line, and returns what there is
+    /// of it; `None`, and `out` as it was, where it goes on by [`Corridor::go_on`].
     pub fn answered<'b>(
         &self,
         route: &Route,
         straight: &mut Straight,
         read: &'b [u8],
         out: &mut Vec<u8>,
-    ) -> Option<(&'b [u8], bool)> {
+    ) -> Option<Answer<'b>> {
         let from = out.len();
         let answer = response::read(read, straight.to_head(), out).filter(|_| straight.is_sent());
-        let Some(Answer { status, body, left, is_dated }) = answer else {
+        let Some(answer) = answer else {
             out.truncate(from);
             return None;
         };
+        let status = answer.status;
         let (why, detail) = why(route);
         let told = Status { forward_status: Some(status), detail: Some(detail), ..Status::of(Outcome::Forwarded(why)) };
         // As `told` prints it.
@@ -71,14 +72,14 @@ impl Corridor {
         let via = ["via: 1.1 ", name, "\r\ncache-status: ", name, "; fwd=", why.token()];
         let rest = ["; fwd-status=", status.as_str(), "; detail=", detail, "\r\n"];
         via.iter().chain(&rest).for_each(|part| out.extend_from_slice(part.as_bytes()));
-        self.tally(route).count(&told, path(straight.asked()), status);
-        straight.is_answered(left);
-        Some((body, is_dated))
+        self.tally(route).count(&told, straight.path(), status);
+        straight.is_answered(answer.left);
+        Some(answer)
     }
 
     /// The answer to what could not be answered straight.
     pub async fn go_on(&self, route: &Route, straight: Straight, early: &Early) -> Result<Response<Passing>, Failed> {
-        let path = path(straight.asked()).to_owned();
+        let path = straight.path().to_owned();
         let (why, detail) = why(route);
         let upstream = self.upstream(route);
         let response = upstream.go_on(straight, Some(early.hearing(self.shared_name()))).await;
@@ -90,11 +91,4 @@ impl Corridor {
             })
             .map_err(|failure| self.failed(route, failure, why, &path))
     }
-}
-
-/// The path of a request line.
-fn path(head: &[u8]) -> &str {
-    let target = head.iter().position(|byte| *byte == b' ').map_or(&[][..], |at| &head[at + 1..]);
-    let length = target.iter().position(|byte| b" ?".contains(byte)).unwrap_or(target.len());
-    std::str::from_utf8(&target[..length]).unwrap_or_default()
 }

@@ -17,6 +17,11 @@ const SECRET: (u32, u8) = (4, 0x10);
 /// Indexes of a phrase that are remembered as they are written: a byte or two each.
 const MEMO_BYTES: usize = 46;
 
+/// Fields of which every file has another value, and of a name that no fixed table has.
+pub const NAMES: [&[u8]; 2] = [b"repr-digest", b"use-as-dictionary"];
+/// The number of entries that are there for their name: no word has it.
+const OWN: u64 = 0;
+
 /// A field that goes into tables. The number stands for name and value: equal numbers, equal fields.
 #[derive(Debug)]
 struct Word {
@@ -65,8 +70,11 @@ pub struct Encoder {
     max: usize,
     /// The sizes that have to be said before the next block: the smallest one since the last, and the one that holds.
     unsaid: Option<(usize, usize)>,
-    /// Entries that were ever put into the table.
+    /// Entries that were ever put into the table, or tried; and those that went in.
     put: u64,
+    inserted: u64,
+    /// The last entry of each of [`NAMES`], by its place among those.
+    named: [u64; NAMES.len()],
     /// The one that was used last is the first: a response has two phrases.
     memos: [Memo; 2],
 }
@@ -74,7 +82,8 @@ pub struct Encoder {
 impl Default for Encoder {
     fn default() -> Encoder {
         let memos = Default::default();
-        Encoder { entries: VecDeque::new(), size: 0, max: TABLE_BYTES, unsaid: None, put: 0, memos }
+        let (put, inserted, named) = (0, 0, [0; NAMES.len()]);
+        Encoder { entries: VecDeque::new(), size: 0, max: TABLE_BYTES, unsaid: None, put, inserted, named, memos }
     }
 }
 
@@ -138,12 +147,36 @@ impl Encoder {
             return integer::write(fixed::FIXED.len() + 1 + at, 7, 0x80, out);
         }
         out.extend_from_slice(literal);
-        self.put += 1;
-        self.shrink(self.max.saturating_sub(word.size));
-        if word.size <= self.max {
-            self.size += word.size;
-            self.entries.push_front((word.number, word.size as u32));
+        self.insert(word.number, word.size);
+    }
+
+    /// Begins a literal whose name many responses have, each with a value of its own, by an entry that has the name. Where the table
+    /// has none, this field becomes one. Its value follows; `size` is the field's in a table.
+    pub fn name(&mut self, place: usize, size: usize, out: &mut Vec<u8>) {
+        let (name, last) = (NAMES[place], self.named[place]);
+        // Entries behind which it stands.
+        let newer = self.inserted - last;
+        if last > 0 && newer < self.entries.len() as u64 {
+            return integer::write(fixed::FIXED.len() + 1 + newer as usize, PASSING.0, PASSING.1, out);
         }
+        integer::write(0, KEPT.0, KEPT.1, out);
+        string(name, out);
+        if self.insert(OWN, size) {
+            self.named[place] = self.inserted;
+        }
+    }
+
+    /// Whether it went in (RFC 7541, 4.4).
+    fn insert(&mut self, number: u64, size: usize) -> bool {
+        self.put += 1;
+        self.shrink(self.max.saturating_sub(size));
+        let fits = size <= self.max;
+        if fits {
+            self.size += size;
+            self.entries.push_front((number, size as u32));
+            self.inserted += 1;
+        }
+        fits
     }
 
     fn shrink(&mut self, max: usize) {

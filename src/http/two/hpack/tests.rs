@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::decoder::Limits;
-use super::encoder::field;
+use super::encoder::{NAMES, field, string};
 use super::*;
 
 const ALL: Limits = Limits { bytes: 1 << 20, fields: 1000 };
@@ -151,6 +151,37 @@ fn a_phrase_is_a_byte_a_field_once_it_is_known() {
     }
 }
 
+/// What only a name is kept of is named by two bytes, until it has been pushed out.
+#[test]
+fn a_name_is_two_bytes_once_it_is_known() {
+    let (mut encoder, mut decoder) = (Encoder::default(), Decoder::default());
+    let mut say = |value: &str| {
+        let mut out = Vec::new();
+        encoder.begin(200, &mut out);
+        encoder.name(1, NAMES[1].len() + value.len() + ENTRY_BYTES, &mut out);
+        let name = out.len() - 1;
+        string(value.as_bytes(), &mut out);
+        let read = read(&mut decoder, &out).unwrap();
+        assert_eq!(read[1], ("use-as-dictionary".to_owned(), value.to_owned()));
+        name
+    };
+    let first = say("match=\"a.json\"");
+    assert!(first > 10, "{first}");
+    assert_eq!((say("match=\"b.json\""), say("match=\"c.json\"")), (2, 2));
+    let mut text = Vec::new();
+    for number in 1..80 {
+        encoder.begin(200, &mut text);
+        encoder.phrase(&Phrase::new(number, [(number, &b"x"[..], &[b'v'; 30][..])].into_iter()), &mut text);
+        let mut out = std::mem::take(&mut text);
+        read(&mut decoder, &out).unwrap();
+        out.clear();
+    }
+    let mut out = Vec::new();
+    encoder.begin(200, &mut out);
+    encoder.name(1, NAMES[1].len() + ENTRY_BYTES, &mut out);
+    assert_eq!(out.len() - 1, first, "pushed out by 63 bytes each");
+}
+
 fn text() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(prop_oneof![3 => 0x20u8..0x7f, 1 => any::<u8>()], 0..40)
 }
@@ -175,7 +206,10 @@ proptest! {
     /// Whatever phrases and fields are written, with whatever tables, is read again.
     #[test]
     fn heads_come_back(
-        said in prop::collection::vec((0usize..6, prop::collection::vec(("[a-z-]{1,12}", text()), 0..4), any::<Option<u16>>()), 0..30),
+        said in prop::collection::vec(
+            (0usize..6, prop::collection::vec(("[a-z-]{1,12}", text()), 0..4), any::<Option<u16>>(), prop::collection::vec((0usize..2, text()), 0..3)),
+            0..30,
+        ),
     ) {
         let lines = |at: usize| (0..=at).map(|n| (n as u64 + 1, format!("linea-{n}"), "v".repeat(n * 40)));
         let phrases: Vec<_> = (0..6)
@@ -185,7 +219,7 @@ proptest! {
             })
             .collect();
         let (mut encoder, mut decoder, mut block) = (Encoder::default(), Decoder::default(), Block::default());
-        for (at, fields, table) in said {
+        for (at, fields, table, own) in said {
             if let Some(table) = table {
                 encoder.limit(usize::from(table) / 8);
             }
@@ -195,11 +229,16 @@ proptest! {
             for (name, value) in &fields {
                 field(name.as_bytes(), value, &mut out);
             }
+            for (place, value) in &own {
+                encoder.name(*place, NAMES[*place].len() + value.len() + ENTRY_BYTES, &mut out);
+                string(value, &mut out);
+            }
             decoder.read(&out, ALL, &mut block).unwrap();
             let read: Vec<_> = block.iter().map(|(_, name, value)| (name.to_vec(), value.to_vec())).collect();
             let mut expected = vec![(b":status".to_vec(), b"304".to_vec())];
             expected.extend(lines(at).map(|(_, name, value)| (name.into_bytes(), value.into_bytes())));
             expected.extend(fields.into_iter().map(|(name, value)| (name.into_bytes(), value)));
+            expected.extend(own.into_iter().map(|(place, value)| (NAMES[place].to_vec(), value)));
             prop_assert_eq!(read, expected);
         }
     }

@@ -53,9 +53,12 @@ impl Straight {
         Straight { asking, terms, lease, late, sent: 0, is_sent: None, failed: None, left: 0, idle: None }
     }
 
-    /// The head that is sent.
-    pub fn asked(&self) -> &[u8] {
-        &self.asking.bytes
+    /// The path of its request line.
+    pub fn path(&self) -> &str {
+        let head = &self.asking.bytes;
+        let target = head.iter().position(|byte| *byte == b' ').map_or(&[][..], |at| &head[at + 1..]);
+        let length = target.iter().position(|byte| b" ?".contains(byte)).unwrap_or(target.len());
+        std::str::from_utf8(&target[..length]).unwrap_or_default()
     }
 
     pub fn to_head(&self) -> bool {
