@@ -55,8 +55,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// After the handshake of `tls`, which has left `opened` and `sealed`, and `unsent`.
-    pub fn new(tls: UnbufferedServerConnection, [sealed, opened, unsent]: [Vec<u8>; 3]) -> Result<Session, Error> {
+    /// After the handshake of `tls`, behind which `sealed` has come, and which has left `unsent`.
+    pub fn new(tls: UnbufferedServerConnection, sealed: Vec<u8>, unsent: Vec<u8>) -> Result<Session, Error> {
         let (secrets, kernel) = tls.dangerous_into_kernel_connection()?;
         let version = kernel.protocol_version();
         let unknown = || Error::General("a cipher that the records do not know".into());
@@ -65,7 +65,7 @@ impl Session {
             client: Key::new(version, secrets.rx).ok_or_else(unknown)?,
             kernel,
             sealed,
-            opened,
+            opened: Vec::new(),
             read: 0,
             unsent,
             empty: 0,
