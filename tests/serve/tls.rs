@@ -113,7 +113,7 @@ fn aes_128_is_preferred_but_to_the_chacha_of_who_names_that_first() {
         }
     }
     // Whoever has a ticket of another hash begins anew.
-    let said = s_client(&site, &"-tls1_3 -ciphersuites TLS_AES_256_GCM_SHA384 -sess_out session");
+    let said = s_client(&site, "-tls1_3 -ciphersuites TLS_AES_256_GCM_SHA384 -sess_out session");
     assert!(said.contains("New, TLSv1.3"), "{said}");
     let both = "-tls1_3 -ciphersuites TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256";
     let said = s_client(&site, &format!("{both} -sess_in session -sess_out session"));
