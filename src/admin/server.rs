@@ -74,7 +74,7 @@ pub struct Admin {
 /// What listens.
 struct Doors {
     socket: Bound,
-    https: Option<(StdTcpListener, Tls)>,
+    https: Option<(StdTcpListener, Tls<ServerConfig>)>,
 }
 
 impl Admin {
@@ -149,7 +149,7 @@ impl Admin {
     }
 }
 
-fn listen(https: &Https) -> Result<(StdTcpListener, Tls), StartFault> {
+fn listen(https: &Https) -> Result<(StdTcpListener, Tls<ServerConfig>), StartFault> {
     let tls = tls::private(https.certificate.clone(), https.clients().as_ref())?;
     let failed = |source| StartFault::Bind { address: https.address, source };
     let listener = StdTcpListener::bind(https.address).map_err(failed)?;

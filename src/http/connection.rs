@@ -6,7 +6,6 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
-use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
@@ -17,6 +16,7 @@ use super::plain::{self, End};
 use super::rewound::Rewound;
 use super::secure;
 use super::service::Service;
+use super::tls::Public;
 use super::tunnel::Ends;
 use super::turned_away;
 use super::two;
@@ -38,7 +38,7 @@ pub fn begun(stream: TcpStream, begun: plain::Connection<()>, service: Service) 
 }
 
 /// Shakes hands, then serves what ALPN has settled on.
-pub fn tls(stream: TcpStream, config: Arc<ServerConfig>, service: Service) -> impl Future<Output = ()> + Send {
+pub fn tls(stream: TcpStream, config: Arc<Public>, service: Service) -> impl Future<Output = ()> + Send {
     let stream = Watched::new(stream, service.seat.clone());
     async move {
         service.seat.shakes_hands();

@@ -9,7 +9,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
-use rustls::ServerConfig;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -22,6 +21,7 @@ use super::freshness::Spread;
 use super::listen::{Came, Door};
 use super::patience::Patience;
 use super::service::{Service, Site};
+use super::tls::Public;
 use super::turned_away::TurnedAway;
 use super::watch::{Meter, Seats};
 use super::{connection, early, introduced};
@@ -41,7 +41,7 @@ const SERVED_MAX: usize = 64;
 /// A bound socket and what is spoken on it.
 pub struct Port {
     pub listener: TcpListener,
-    pub tls: Option<Arc<ServerConfig>>,
+    pub tls: Option<Arc<Public>>,
     /// Clear ports that send everybody to this HTTPS port.
     pub https_port: Option<u16>,
 }
@@ -186,7 +186,7 @@ fn is_the_clients(error: &io::Error) -> bool {
 struct Desk<'s> {
     /// Where they have come, if all have come to the same.
     address: Option<SocketAddr>,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Arc<Public>>,
     https_port: Option<u16>,
     shared: &'s Shared,
 }

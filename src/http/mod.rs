@@ -16,6 +16,7 @@ mod counted;
 mod dictionary;
 mod early;
 pub mod fields;
+pub mod flight;
 pub mod forwarded;
 pub mod framing;
 mod freshness;

@@ -27,6 +27,10 @@ const TAG: usize = 16;
 const EXPLICIT: usize = 8;
 /// Bytes that a record of ours is longer than its text, at most.
 pub const OVERHEAD: usize = HEADER + EXPLICIT + 1 + TAG;
+/// A piece that is so large is worth a record that ends with it, for then it need not be copied.
+const WHOLE_MIN: usize = 12 << 10;
+/// Bytes of what comes behind it and goes with it at most: the head of a frame, or those of a response.
+const BEHIND_MAX: usize = 512;
 /// Records under one key: AES-GCM is safe for 2^24.5 of full size (RFC 8446, 5.5).
 const RECORDS_MAX: u64 = 1 << 24;
 
@@ -114,12 +118,23 @@ impl Key {
         let (before, rest) = out.split_at_mut(HEADER + explicit);
         before[..HEADER].copy_from_slice(&header);
         before[HEADER..].copy_from_slice(&nonce[NONCE_LEN - explicit..]);
-        let (sealed, end) = rest.split_at_mut(len);
         let (nonce, signed) = (Nonce::assume_unique_for_key(nonce), Aad::from(signed.bytes()));
         let done = match text.whole(len) {
-            // From where it lies.
-            Some(whole) => self.key.seal_out_of_place_scatter(nonce, signed, whole, sealed, inner, end),
+            // From where it lies; what is small behind it is sealed as its type is.
+            Some((whole, 0)) => {
+                let (sealed, end) = rest.split_at_mut(len);
+                self.key.seal_out_of_place_scatter(nonce, signed, whole, sealed, inner, end)
+            }
+            Some((whole, behind)) => {
+                let mut small = [0; BEHIND_MAX + 1];
+                text.copy(&mut small[..behind]);
+                small[behind..][..inner.len()].copy_from_slice(inner);
+                let (sealed, end) = rest.split_at_mut(whole.len());
+                let small = &small[..behind + inner.len()];
+                self.key.seal_out_of_place_scatter(nonce, signed, whole, sealed, small, end)
+            }
             None => {
+                let (sealed, end) = rest.split_at_mut(len);
                 text.copy(sealed);
                 self.key.seal_in_place_scatter(nonce, signed, sealed, inner, end)
             }
@@ -225,17 +240,43 @@ impl<'p> Pieces<'p> {
         self.left
     }
 
-    /// The next `len` bytes, if they lie in one piece.
-    fn whole(&mut self, len: usize) -> Option<&'p [u8]> {
+    /// Bytes of text that the next record had best have: a large piece, and what is small behind it; or what is small up to there.
+    pub fn record(&mut self) -> usize {
+        self.skip();
+        let Some((first, others)) = self.pieces.split_first() else { return 0 };
+        let mut len = first.len() - self.gone;
+        if len >= WHOLE_MIN {
+            let behind = others.first().map_or(0, |behind| behind.len());
+            let is_small = behind <= BEHIND_MAX && len + behind <= TEXT_MAX;
+            return if is_small { len + behind } else { len.min(TEXT_MAX) };
+        }
+        for piece in others.iter().take_while(|piece| piece.len() < WHOLE_MIN) {
+            len += piece.len();
+        }
+        len.min(TEXT_MAX)
+    }
+
+    /// What is over has no place any more.
+    fn skip(&mut self) {
         while let [first, rest @ ..] = self.pieces
             && self.gone == first.len()
         {
             (self.pieces, self.gone) = (rest, 0);
         }
-        let whole = self.pieces.first()?.get(self.gone..self.gone + len)?;
-        self.gone += len;
-        self.left -= len;
-        Some(whole)
+    }
+
+    /// The next `len` bytes, if they lie in one piece; or all but so many of them, if the piece is large and they are few.
+    fn whole(&mut self, len: usize) -> Option<(&'p [u8], usize)> {
+        self.skip();
+        let piece = self.pieces.first()?.get(self.gone..)?;
+        let whole = piece.get(..len).unwrap_or(piece);
+        let behind = len - whole.len();
+        if behind > 0 && (whole.len() < WHOLE_MIN || behind > BEHIND_MAX) {
+            return None;
+        }
+        self.gone += whole.len();
+        self.left -= whole.len();
+        Some((whole, behind))
     }
 
     /// The same where they do not.

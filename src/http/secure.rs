@@ -1,4 +1,4 @@
-//! A stream over TLS: the handshake by rustls, then records by `session`. What is read and written lies in a buffer of the thread;
+//! A stream over TLS: the handshake by rustls, then records by `session`, from the first one behind it. What is read and written lies in a buffer of the thread;
 //! a connection keeps only what is not whole, or could not be sent.
 
 use std::cell::Cell;
@@ -7,14 +7,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use rustls::ProtocolVersion;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, InsufficientSizeError, UnbufferedStatus};
-use rustls::{ProtocolVersion, ServerConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use super::flight::{self, Flight};
 use super::last::Last;
 use super::records::{Fault, RECORD_MAX};
 use super::session::{OUT_BYTES, Session};
+use super::tls::Public;
 
 /// A flight of a client at most: a hello with a post-quantum key has 2 KB, one with many names a few more.
 const FLIGHT_MAX_BYTES: usize = 64 << 10;
@@ -46,14 +48,20 @@ impl Desk {
 }
 
 /// Shakes hands. Returns the stream, and the protocol that was agreed on (RFC 7301).
-pub async fn accept<S>(mut stream: S, config: Arc<ServerConfig>) -> io::Result<(Secure<S>, Option<Vec<u8>>)>
+pub async fn accept<S>(mut stream: S, config: Arc<Public>) -> io::Result<(Secure<S>, Option<Vec<u8>>)>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut tls = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;
-    let (mut came, mut opened, mut goes) = (Vec::new(), Vec::new(), Vec::new());
-    let is_over = loop {
-        match step(&mut tls, &mut came, &mut opened, &mut goes) {
+    let (mut flight, mut goes) = (Flight::default(), Vec::new());
+    let choice = loop {
+        if let Some(choice) = flight::choice(flight.bytes()) {
+            break choice;
+        }
+        read(&mut stream, &mut flight).await?;
+    };
+    let mut tls = UnbufferedServerConnection::new(config.of(choice)).map_err(io::Error::other)?;
+    loop {
+        match step(&mut tls, &mut flight, &mut goes) {
             Ok(Step::Again) => {}
             Ok(Step::Send) => {
                 // In TLS 1.3 what is left is tickets: they go with the first answer, in one write.
@@ -62,30 +70,35 @@ where
                     goes.clear();
                 }
             }
-            Ok(Step::Read) if came.len() >= FLIGHT_MAX_BYTES => return Err(io::ErrorKind::InvalidData.into()),
             Ok(Step::Read) => {
-                came.reserve(FLIGHT_BYTES);
-                if stream.read_buf(&mut came).await? == 0 {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
+                while !flight.show() {
+                    read(&mut stream, &mut flight).await?;
                 }
             }
-            Ok(Step::Done) => break false,
-            Ok(Step::Over) if tls.is_handshaking() => return Err(io::ErrorKind::UnexpectedEof.into()),
-            // It only wanted to shake hands.
-            Ok(Step::Over) => break true,
+            Ok(Step::Done) => break,
             Err(error) => {
                 // The alert that says why, and no more: rustls must not look at the same bytes again.
-                while tls.wants_write() && step(&mut tls, &mut came, &mut opened, &mut goes).is_ok() {}
+                while tls.wants_write() && step(&mut tls, &mut flight, &mut goes).is_ok() {}
                 let _ = stream.write_all(&goes).await;
                 return Err(error);
             }
         }
-    };
+    }
     let protocol = tls.alpn_protocol().map(<[u8]>::to_vec);
-    came.shrink_to_fit();
-    let mut session = Session::new(tls, [came, opened, goes]).map_err(io::Error::other)?;
-    session.is_over = is_over;
+    let session = Session::new(tls, flight.into_bytes(), goes).map_err(io::Error::other)?;
     Ok((Secure { stream, session: Box::new(session), ends: false }, protocol))
+}
+
+async fn read<S: AsyncRead + Unpin>(stream: &mut S, flight: &mut Flight) -> io::Result<()> {
+    if flight.bytes().len() >= FLIGHT_MAX_BYTES {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    // What comes behind the end of the handshake has to fit where records are opened.
+    const { assert!(FLIGHT_BYTES <= RECORD_MAX) };
+    match stream.read_buf(&mut flight.room(FLIGHT_BYTES)).await? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(()),
+    }
 }
 
 enum Step {
@@ -93,58 +106,33 @@ enum Step {
     Send,
     Read,
     Done,
-    /// The client has said that nothing more comes.
-    Over,
 }
 
-/// One step of the handshake: rustls takes from `came`, and writes to `opened` and `goes`.
-fn step(
-    tls: &mut UnbufferedServerConnection,
-    came: &mut Vec<u8>,
-    opened: &mut Vec<u8>,
-    goes: &mut Vec<u8>,
-) -> io::Result<Step> {
-    let UnbufferedStatus { discard, state } = tls.process_tls_records(came);
-    let mut used = discard;
-    let state = match state {
-        Ok(state) => state,
-        Err(error) => {
-            came.drain(..discard);
-            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
-        }
-    };
+/// One step of the handshake: rustls takes from `flight` what was shown, and writes to `goes`.
+fn step(tls: &mut UnbufferedServerConnection, flight: &mut Flight, goes: &mut Vec<u8>) -> io::Result<Step> {
+    let UnbufferedStatus { discard, state } = tls.process_tls_records(flight.shown());
     let step = match state {
-        ConnectionState::EncodeTlsData(mut data) => {
+        Ok(ConnectionState::EncodeTlsData(mut data)) => {
             let begin = goes.len();
             let need = match data.encode(&mut []) {
                 Err(EncodeError::InsufficientSize(InsufficientSizeError { required_size })) => required_size,
                 _ => 0,
             };
             goes.resize(begin + need, 0);
-            data.encode(&mut goes[begin..]).map_err(io::Error::other)?;
-            Step::Again
+            data.encode(&mut goes[begin..]).map(|_| Step::Again).map_err(io::Error::other)
         }
-        ConnectionState::TransmitTlsData(data) => {
+        Ok(ConnectionState::TransmitTlsData(data)) => {
             data.done();
-            Step::Send
+            Ok(Step::Send)
         }
-        // What came with the end of the handshake.
-        ConnectionState::ReadTraffic(mut traffic) => {
-            while let Some(record) = traffic.next_record() {
-                let record = record.map_err(io::Error::other)?;
-                opened.extend_from_slice(record.payload);
-                used += record.discard;
-            }
-            Step::Again
-        }
-        ConnectionState::BlockedHandshake => Step::Read,
-        ConnectionState::WriteTraffic(_) => Step::Done,
-        ConnectionState::PeerClosed | ConnectionState::Closed => Step::Over,
-        // Early data, which it was not offered.
-        _ => return Err(io::ErrorKind::InvalidData.into()),
+        Ok(ConnectionState::BlockedHandshake) => Ok(Step::Read),
+        Ok(ConnectionState::WriteTraffic(_)) => Ok(Step::Done),
+        // Early data, which it was not offered; the end, in the midst of the handshake. What comes behind it is not shown.
+        Ok(_) => Err(io::ErrorKind::InvalidData.into()),
+        Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
     };
-    came.drain(..used);
-    Ok(step)
+    flight.done(discard);
+    step
 }
 
 impl<S: AsyncRead + Last + Unpin> Secure<S> {

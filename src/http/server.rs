@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rustls::ServerConfig;
 use tokio::sync::watch;
 
 use super::certificates::Certificates;
@@ -79,8 +78,7 @@ impl Server {
         // TLS first: the redirect needs its port.
         let (secure, clear): (Vec<_>, Vec<_>) = settings.listen.iter().partition(|l| l.is_tls);
         for listen in secure.into_iter().chain(clear) {
-            let config: Option<Arc<ServerConfig>> =
-                tls.as_ref().filter(|_| listen.is_tls).map(|tls| tls.config.clone());
+            let config = tls.as_ref().filter(|_| listen.is_tls).map(|tls| tls.config.clone());
             let https = addresses.iter().find(|l: &&Listen| l.is_tls).map(|l| l.address.port());
             let https_port = https.filter(|_| settings.redirect && !listen.is_tls);
             let failed = |source| StartError::Bind { address: listen.address, source };

@@ -11,8 +11,8 @@ use super::records::{self, ALERT, DATA, Fault, HANDSHAKE, Key, OVERHEAD, Pieces,
 
 /// Text that is sealed at once: what one write takes.
 pub const SEALED_MAX: usize = 4 * TEXT_MAX;
-/// Room for it: heads of answers make one record more.
-pub const OUT_BYTES: usize = SEALED_MAX + 5 * OVERHEAD;
+/// Room for it: before and behind each large piece, what is small may have a record of its own.
+pub const OUT_BYTES: usize = SEALED_MAX + 16 * OVERHEAD;
 
 /// Records one after the other that bring nothing: rustls allows as many.
 const EMPTY_MAX: u8 = 32;
@@ -55,8 +55,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// After the handshake of `tls`, which has left `opened` and `sealed`, and `unsent`.
-    pub fn new(tls: UnbufferedServerConnection, [sealed, opened, unsent]: [Vec<u8>; 3]) -> Result<Session, Error> {
+    /// After the handshake of `tls`, behind which `sealed` has come, and which has left `unsent`.
+    pub fn new(tls: UnbufferedServerConnection, sealed: Vec<u8>, unsent: Vec<u8>) -> Result<Session, Error> {
         let (secrets, kernel) = tls.dangerous_into_kernel_connection()?;
         let version = kernel.protocol_version();
         let unknown = || Error::General("a cipher that the records do not know".into());
@@ -65,7 +65,7 @@ impl Session {
             client: Key::new(version, secrets.rx).ok_or_else(unknown)?,
             kernel,
             sealed,
-            opened,
+            opened: Vec::new(),
             read: 0,
             unsent,
             empty: 0,
@@ -205,14 +205,16 @@ impl Session {
             if self.own.is_thirteen() { self.renew()? } else { return Err(Fault::Internal) }
         }
         let mut pieces = Pieces::new(text);
-        let (all, mut written) = (pieces.left().min(SEALED_MAX), 0);
-        let mut left = all;
-        while left > 0 {
-            let len = left.min(TEXT_MAX);
-            written += self.own.seal(DATA, &mut pieces, len, out.get_mut(written..).ok_or(Fault::Internal)?)?;
-            left -= len;
+        let (all, mut written) = (pieces.left(), 0);
+        loop {
+            let taken = all - pieces.left();
+            let free = out.get_mut(written..).ok_or(Fault::Internal)?;
+            let len = pieces.record().min(SEALED_MAX - taken).min(free.len().saturating_sub(OVERHEAD));
+            if len == 0 {
+                return Ok((taken, written));
+            }
+            written += self.own.seal(DATA, &mut pieces, len, free)?;
         }
-        Ok((all, written))
     }
 
     /// Says that nothing more comes.

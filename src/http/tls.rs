@@ -4,15 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::{self, cipher_suite as suite};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, ProducesTickets, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{RootCertStore, ServerConfig, SupportedCipherSuite};
 
 use super::certificates::Certificates;
+use super::flight::Choice;
 use super::tickets::Tickets;
 
 /// Files of one certificate.
@@ -54,25 +56,67 @@ pub struct Clients {
 
 /// What all connections of a counter share; new certificates take the place of the old ones in it.
 #[derive(Clone)]
-pub struct Tls {
-    pub config: Arc<ServerConfig>,
+pub struct Tls<C> {
+    pub config: Arc<C>,
     pub certificates: Arc<Certificates>,
 }
 
-/// For the public.
-pub fn public(files: &[CertificateFiles], tickets: Arc<Tickets>) -> Result<Tls, CertificateFault> {
-    let mut tls = shared(files, None, &[b"h2", b"http/1.1"], tickets)?;
-    // Records are ours once the handshake is done (`session`).
-    if let Some(config) = Arc::get_mut(&mut tls.config) {
+/// For whoever has instructions for AES, and for whoever says that he has none: the same but for who chooses the cipher.
+pub struct Public {
+    ours: Arc<ServerConfig>,
+    clients: Arc<ServerConfig>,
+}
+
+impl Public {
+    /// `config` with [`SUITES`] before what the client would rather have, and without.
+    pub fn new(mut config: ServerConfig) -> Public {
+        // Records are ours once the handshake is done (`session`).
         config.enable_secret_extraction = true;
+        let clients = config.clone();
+        config.ignore_client_order = true;
+        Public { ours: Arc::new(config), clients: Arc::new(clients) }
     }
-    Ok(tls)
+
+    /// What a client who begins with this `choice` is served by.
+    pub fn of(&self, choice: Choice) -> Arc<ServerConfig> {
+        match choice {
+            Choice::Ours => self.ours.clone(),
+            Choice::Clients => self.clients.clone(),
+        }
+    }
+}
+
+/// For the public.
+pub fn public(files: &[CertificateFiles], tickets: Arc<Tickets>) -> Result<Tls<Public>, CertificateFault> {
+    let (config, certificates) = shared(files, None, &[b"h2", b"http/1.1"], tickets)?;
+    Ok(Tls { config: Arc::new(Public::new(config)), certificates })
 }
 
 /// For the operators' side: HTTP/1.1 alone, and clients that may have certificates.
-pub fn private(files: CertificateFiles, clients: Option<&Clients>) -> Result<Tls, CertificateFault> {
+pub fn private(files: CertificateFiles, clients: Option<&Clients>) -> Result<Tls<ServerConfig>, CertificateFault> {
     // Tickets resume without any memory here; these keys are nobody else's, and gone with the process.
-    shared(&[files], clients, &[b"http/1.1"], aws_lc_rs::Ticketer::new()?)
+    let (config, certificates) = shared(&[files], clients, &[b"http/1.1"], aws_lc_rs::Ticketer::new()?)?;
+    Ok(Tls { config: Arc::new(config), certificates })
+}
+
+/// All that rustls has, AES-128 first: OpenSSL and rustls name AES-256 first, and with it comes a key schedule by SHA-384, for which
+/// few processors have instructions, while most have them for SHA-256. It was a sixth of a full handshake, and a quarter of a resumed
+/// one. Whatever signs and agrees on keys here (P-256, X25519) is no stronger than AES-128, which browsers name first themselves.
+pub const SUITES: [SupportedCipherSuite; 9] = [
+    suite::TLS13_AES_128_GCM_SHA256,
+    suite::TLS13_AES_256_GCM_SHA384,
+    suite::TLS13_CHACHA20_POLY1305_SHA256,
+    suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+];
+
+/// Ciphers and groups of both counters.
+pub fn provider() -> CryptoProvider {
+    CryptoProvider { cipher_suites: SUITES.to_vec(), ..aws_lc_rs::default_provider() }
 }
 
 fn shared(
@@ -80,8 +124,8 @@ fn shared(
     clients: Option<&Clients>,
     protocols: &[&[u8]],
     tickets: Arc<dyn ProducesTickets>,
-) -> Result<Tls, CertificateFault> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
+) -> Result<(ServerConfig, Arc<Certificates>), CertificateFault> {
+    let provider = Arc::new(provider());
     let certificates = Arc::new(Certificates::load(files, provider.clone())?);
     let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
@@ -93,13 +137,10 @@ fn shared(
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     config.ticketer = tickets;
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    Ok(Tls { config: Arc::new(config), certificates })
+    Ok((config, certificates))
 }
 
-fn verifier(
-    clients: &Clients,
-    provider: Arc<rustls::crypto::CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, CertificateFault> {
+fn verifier(clients: &Clients, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ClientCertVerifier>, CertificateFault> {
     let path = &clients.authorities;
     let mut roots = RootCertStore::empty();
     for certificate in certificates(path)? {
@@ -125,10 +166,7 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, CertificateFault> 
 }
 
 /// A chain and its key, which belong together.
-pub(super) fn load(
-    files: &CertificateFiles,
-    provider: &rustls::crypto::CryptoProvider,
-) -> Result<CertifiedKey, CertificateFault> {
+pub(super) fn load(files: &CertificateFiles, provider: &CryptoProvider) -> Result<CertifiedKey, CertificateFault> {
     let (chain, key) = (certificates(&files.chain)?, private_key(&files.key)?);
     CertifiedKey::from_der(chain, key, provider).map_err(|source| CertificateFault::Pair {
         chain: files.chain.clone(),

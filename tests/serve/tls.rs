@@ -86,6 +86,43 @@ fn sessions_are_resumed_by_tickets() {
 }
 
 #[test]
+fn aes_128_is_preferred_but_to_the_chacha_of_who_names_that_first() {
+    let Some(_) = tool("openssl") else { return };
+    let site = published(Setup::both(&["a.example"]).start());
+    for (way, aes_256, aes_128, chacha) in [
+        ("-tls1_3 -ciphersuites", "TLS_AES_256_GCM_SHA384", "TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256"),
+        (
+            "-tls1_2 -cipher",
+            "ECDHE-ECDSA-AES256-GCM-SHA384",
+            "ECDHE-ECDSA-AES128-GCM-SHA256",
+            "ECDHE-ECDSA-CHACHA20-POLY1305",
+        ),
+    ] {
+        for (suites, chosen) in [
+            (vec![aes_256, chacha, aes_128], aes_128),
+            (vec![aes_128, aes_256, chacha], aes_128),
+            (vec![chacha, aes_256, aes_128], chacha),
+            (vec![chacha], chacha),
+            (vec![aes_256], aes_256),
+        ] {
+            let session = format!("{way} {} -sess_out session", suites.join(":"));
+            let said = s_client(&site, &session);
+            assert!(said.contains(&format!("Cipher is {chosen}")) && said.contains("<p>hola"), "{said}");
+            let said = s_client(&site, &session.replace("-sess_out", "-sess_in"));
+            assert!(said.contains("Reused, TLSv1") && said.contains(&format!("Cipher is {chosen}")), "{said}");
+        }
+    }
+    // Whoever has a ticket of another hash begins anew.
+    let said = s_client(&site, "-tls1_3 -ciphersuites TLS_AES_256_GCM_SHA384 -sess_out session");
+    assert!(said.contains("New, TLSv1.3"), "{said}");
+    let both = "-tls1_3 -ciphersuites TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256";
+    let said = s_client(&site, &format!("{both} -sess_in session -sess_out session"));
+    assert!(said.contains("New, TLSv1.3, Cipher is TLS_AES_128_GCM_SHA256") && said.contains("<p>hola"), "{said}");
+    let said = s_client(&site, &format!("{both} -sess_in session"));
+    assert!(said.contains("Reused, TLSv1.3") && said.contains("<p>hola"), "{said}");
+}
+
+#[test]
 fn sessions_outlive_a_restart() {
     let Some(_) = tool("openssl") else { return };
     let mut site = published(Setup::both(&["a.example"]).start());
@@ -243,4 +280,11 @@ fn old_clients_get_the_rsa_certificate_of_the_same_name() {
     assert!(kind("").contains("id-ecPublicKey"));
     assert!(kind("-sigalgs RSA-PSS+SHA256").contains("rsaEncryption"));
     assert!(kind("-tls1_2 -cipher ECDHE-RSA-AES128-GCM-SHA256").contains("rsaEncryption"));
+    for (suites, chosen) in [
+        ("ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"),
+        ("ECDHE-RSA-CHACHA20-POLY1305:ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-CHACHA20-POLY1305"),
+    ] {
+        let said = s_client(&site, &format!("-tls1_2 -cipher {suites}"));
+        assert!(said.contains(&format!("Cipher is {chosen}")) && said.contains("<p>hola"), "{said}");
+    }
 }

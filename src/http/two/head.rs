@@ -221,7 +221,13 @@ fn text(bytes: &[u8]) -> Result<&str, Malformed> {
 
 fn is_host(authority: &str) -> bool {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-.".contains(&b);
-    (!authority.is_empty() && authority.bytes().all(is_plain)) || Authority::try_from(authority).is_ok()
+    let is_port = |port: &str| matches!(port.len(), 1..=5) && port.bytes().all(|b| b.is_ascii_digit());
+    let (name, has_usual_port) = match authority.split_once(':') {
+        Some((name, port)) => (name, is_port(port)),
+        None => (authority, true),
+    };
+    // Whatever else there is, at length.
+    (has_usual_port && !name.is_empty() && name.bytes().all(is_plain)) || Authority::try_from(authority).is_ok()
 }
 
 /// A path, perhaps with a query, without a fragment, of which no server is told (RFC 9112, 3.2); or the asterisk.
@@ -229,4 +235,19 @@ fn is_target(target: &str) -> bool {
     let usual = |b: u8| b.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:@?".contains(&b);
     let is_path = target.starts_with('/') || target == "*";
     is_path && (target.bytes().all(usual) || (!target.contains('#') && PathAndQuery::try_from(target).is_ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_usual_in_a_host_is_nothing_else_than_an_authority(name in "[a-zA-Z0-9.:@\\[\\]-]{0,12}", port in "(:[0-9]{0,6})?") {
+            let host = format!("{name}{port}");
+            prop_assert_eq!(is_host(&host), Authority::try_from(&*host).is_ok(), "{}", host);
+        }
+    }
 }

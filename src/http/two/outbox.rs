@@ -10,9 +10,9 @@ use tokio::io::AsyncWrite;
 use super::frame::{END_HEADERS, END_STREAM, HEAD_BYTES, HEADERS, Head};
 use super::{frame, settings::Settings};
 
-/// What is gathered before it is written: four TLS records. What lies here while a client does not read is bounded by it, and by what
-/// one more answer brings.
-pub const GATHER_BYTES: usize = 64 << 10;
+/// What is gathered before it is written: with one frame more, four TLS records at most, which is what one write takes. What lies
+/// here while a client does not read is bounded by it, and by what one more answer brings.
+pub const GATHER_BYTES: usize = 48 << 10;
 /// Smaller bodies are copied behind their heads: that costs less than a slice of their own.
 const COPY_MAX_BYTES: usize = 1 << 10;
 /// Slices of one write.

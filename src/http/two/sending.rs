@@ -7,10 +7,13 @@ use http::Response;
 
 use super::connection::{Connection, Reply};
 use super::flow::{Room, Window};
-use super::frame::{PAYLOAD_MAX_BYTES, Reason};
+use super::frame::{HEAD_BYTES, PAYLOAD_MAX_BYTES, Reason};
 use super::hpack::encoder;
 use super::streams::{Exchange, Found, Sending, State, Step, Stream, Waiting};
 use super::wake::Awake;
+
+/// Of a body in one frame: with the head of the next it fills a TLS record, which so begins with a body, and that is not copied.
+const DATA_MAX_BYTES: usize = PAYLOAD_MAX_BYTES - HEAD_BYTES;
 
 impl<E: Exchange> Connection<E> {
     /// The answer to `id`, whose head began at `begin`, is there.
@@ -91,7 +94,7 @@ impl<E: Exchange> Connection<E> {
             Sending::Waiting(waiting) => (&mut waiting.data, waiting.is_last),
             Sending::Done => return false,
         };
-        let room = stream.window.room().min(self.window.room()).min(self.settings.payload_max).min(PAYLOAD_MAX_BYTES);
+        let room = stream.window.room().min(self.window.room()).min(self.settings.payload_max).min(DATA_MAX_BYTES);
         let len = data.len().min(room);
         if len == 0 {
             return false;
