@@ -31,9 +31,9 @@ use crate::store::{OpenFault, Policy, Vault};
 
 /// From one look to the next while changes come in.
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
-/// What a corte costs at its coming stands back for who is being served, but no longer than this: it is live 0.3 s after it has come,
-/// as fully loaded as the processor may be.
-const STAND_BACK_MAX: Duration = Duration::from_millis(100);
+/// What a corte costs at its coming stands back for who is being served, but no longer than this, or it would go live so much later on
+/// a processor that has no time to spare.
+const STAND_BACK_MAX: Duration = Duration::from_millis(50);
 /// The source of what lies in the incoming folder, as ledger and people call it.
 const INCOMING: &str = "incoming";
 
