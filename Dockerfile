@@ -2,7 +2,7 @@
 #
 #   docker build -t difusor .
 #   docker run -d --name difusor --restart always -p 80:80 -p 443:443 --ulimit nofile=65536 \
-#       --read-only --cap-drop ALL --security-opt no-new-privileges --stop-timeout 40 \
+#       --ulimit nice=20:20 --read-only --cap-drop ALL --security-opt no-new-privileges --stop-timeout 40 \
 #       -v /etc/difusor:/etc/difusor:ro -v /var/lib/difusor:/var/lib/difusor difusor
 #
 # Tried without any engine by `make image` (scripts/try-image.sh).

@@ -1,5 +1,6 @@
 //! Floor 0: clock, disk, digests, units, a pool of threads. No idea of elections, and nothing from the floors above.
 
+pub mod back;
 pub mod clock;
 #[expect(unsafe_code, reason = "one option of one socket, which no maintained crate sets")]
 pub mod deferred;

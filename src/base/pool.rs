@@ -4,6 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
+use super::back::{self, Crew};
+
 /// Threads for one task, at most: hashing saturates memory before it fills more cores than this.
 const MOST_THREADS: usize = 16;
 
@@ -12,7 +14,7 @@ pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS)
 }
 
-/// Does `work` for 0..n on all cores; the results come in order. `state` is made once a thread. After
+/// Does `work` for 0..n on all cores, standing back if the caller does; the results come in order. `state` is made once a thread. After
 /// a failure no new work begins, and the failure with the lowest number is returned.
 pub fn each<S, T, E>(
     n: usize,
@@ -47,9 +49,13 @@ where
         }
         lock(&done).append(&mut mine);
     };
+    let crew = back::crew();
     thread::scope(|scope| {
         for _ in 1..cores().min(n) {
-            scope.spawn(worker);
+            scope.spawn(|| {
+                let _place = crew.as_ref().map(Crew::join);
+                worker();
+            });
         }
         worker();
     });

@@ -5,17 +5,40 @@
 use std::io;
 use std::time::Duration;
 
+use rustix::process::Pid;
+
 /// The shortest that the kernel grants.
 const TURN: Duration = Duration::from_micros(100);
 
 /// This thread's turns are short from now on, and those of the threads that it starts.
 pub fn short() -> io::Result<()> {
+    let attributes = get()?;
+    set(None, attributes.sched_nice, Turn::Short)
+}
+
+/// How long a turn is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// As long as everybody's.
+    Usual,
+    Short,
+}
+
+/// One of this process's threads, or this one, has this niceness and such turns from now on; so have those that it starts then.
+/// `PermissionDenied` where the niceness would be lower than it is and the process may not (RLIMIT_NICE, CAP_SYS_NICE).
+pub fn set(thread: Option<Pid>, niceness: i32, turn: Turn) -> io::Result<()> {
     let mut attributes = get()?;
-    attributes.sched_runtime = TURN.as_nanos() as u64;
+    attributes.sched_nice = niceness;
+    attributes.sched_runtime = match turn {
+        // The kernel then takes its own.
+        Turn::Usual => 0,
+        Turn::Short => TURN.as_nanos() as u64,
+    };
+    let thread: libc::pid_t = Pid::as_raw(thread);
     let flags: libc::c_uint = 0;
     // SAFETY: the kernel reads as many bytes as `size` in them says, which are the structure's own, and keeps no pointer. It
-    // changes nothing but how this thread (0) is scheduled.
-    let set = unsafe { libc::syscall(libc::SYS_sched_setattr, 0 as libc::pid_t, &raw const attributes, flags) };
+    // changes nothing but how that thread (0: this one) is scheduled.
+    let set = unsafe { libc::syscall(libc::SYS_sched_setattr, thread, &raw const attributes, flags) };
     if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

@@ -20,6 +20,7 @@ use super::stage::Stage;
 use super::take::{Candidate, Fault};
 use super::transport::Transport;
 use super::watch::Watching;
+use crate::base::back;
 use crate::base::clock::{Clock, Monotonic};
 use crate::base::disk::Disk;
 use crate::base::shown::Shown;
@@ -30,6 +31,9 @@ use crate::store::{OpenFault, Policy, Vault};
 
 /// From one look to the next while changes come in.
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
+/// What a corte costs at its coming stands back for who is being served, but no longer than this, or it would go live so much later on
+/// a processor that has no time to spare.
+const STAND_BACK_MAX: Duration = Duration::from_millis(50);
 /// The source of what lies in the incoming folder, as ledger and people call it.
 const INCOMING: &str = "incoming";
 
@@ -149,7 +153,7 @@ impl Desk {
     /// Takes note of what somebody says.
     pub fn hear(&mut self, event: Event) {
         match event {
-            Event::Better(better) => self.stage.improve(&self.intake, better),
+            Event::Better(better) => back::stand(STAND_BACK_MAX, || self.stage.improve(&self.intake, better)),
             Event::Arrived(arrival, reply) => self.arrivals.push_back((arrival, reply)),
             Event::Wished(wish, reply) => {
                 // Nobody decides about a window that is over.
@@ -220,8 +224,8 @@ impl Desk {
                 Ok(_) => self.room.done(&sighting.name),
                 Err(fault) => self.not_taken(&candidate, &fault, was_at_start),
             }
-        } else {
-            self.stage.restore_earlier(&self.intake);
+        } else if self.stage.has_more_to_restore() {
+            back::stand(STAND_BACK_MAX, || self.stage.restore_earlier(&self.intake));
         }
         for gone in self.room.give_up(self.clock.elapsed(), self.intake.settle) {
             let Some(incoming) = &self.intake.incoming else { continue };
@@ -233,7 +237,7 @@ impl Desk {
 
     /// A fault of ours must not end intake for the night. What taking a package changes, it changes at its end.
     fn guarded(&mut self, candidate: &Candidate) -> Result<Outcome, Fault> {
-        let taken = catch_unwind(AssertUnwindSafe(|| self.take(candidate)));
+        let taken = catch_unwind(AssertUnwindSafe(|| back::stand(STAND_BACK_MAX, || self.take(candidate))));
         taken.unwrap_or(Err(Fault::NotAdmitted(NotAdmitted::OurFault)))
     }
 

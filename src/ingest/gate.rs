@@ -125,7 +125,8 @@ impl Gate {
             Same::All if !has_turned && !is_old(&self.public.load(), now) => {}
             Same::Cortes if !has_turned => {
                 if let Some(edition) = &edition {
-                    self.public.show(self.public.load().with(edition));
+                    let showing = self.public.load().with(edition);
+                    self.public.show(showing);
                 }
             }
             _ => {

@@ -15,6 +15,7 @@ use super::desk::Intake;
 use super::improve::{Better, Finished, Improving};
 use super::operator::Event;
 use super::report::{Dates, Happening, Made, Reporter};
+use crate::base::back::{self, Crew};
 use crate::base::clock::{Clock, Monotonic};
 use crate::corte::{self, CorteId, Expectations, Trust, Verified};
 use crate::schedule::Said;
@@ -249,9 +250,13 @@ impl Stage {
         let making = Making { kept: &kept, level: Level::Fast };
         let descent = Descent::of_next(intake, self.live.load().as_deref(), corte.id);
         // One waits for the disk, the other for the processor.
+        let crew = back::crew();
         let ((stored, store), (snapshot, build)) = thread::scope(|scope| {
             let build = || descent.of(&Snapshot::build(verified, &known, &making, &occasion));
-            let building = scope.spawn(|| timed(build));
+            let building = scope.spawn(|| {
+                let _place = crew.as_ref().map(Crew::join);
+                timed(build)
+            });
             let stored = timed(|| if is_kept { Ok(()) } else { vault.keep(verified, facts) });
             (stored, building.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::{ArcSwapOption, Guard};
 
 use super::build::Snapshot;
+use crate::base::back;
 use crate::schedule::Said;
 
 /// The live snapshot and those just before it, newest first. A page that loaded under one corte can finish under it.
@@ -106,11 +107,11 @@ impl Live {
     }
 
     fn set(&self, edition: Option<Edition>) {
-        self.edition.store(edition.map(Arc::new));
+        let before = self.edition.swap(edition.map(Arc::new));
         self.is_known.store(true, Ordering::Release);
-        if let Some(hear) = self.heard.get() {
-            hear();
-        }
+        // Others wait for what this holds while it prints.
+        back::forward(|| self.heard.get().map(|hear| hear()));
+        drop(before);
     }
 
     /// False after a start until it is known whether there is a corte to be shown again.

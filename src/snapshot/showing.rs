@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
@@ -223,6 +225,11 @@ fn media_of(name: &str, brand: &Brand) -> &'static media::Media {
     }
 }
 
+/// How often it is looked whether nobody holds any more what was shown before, and how long from one look to the next: in 4 ms
+/// everybody has had his turn on his core.
+const LAST_WAITS_MAX: usize = 20;
+const LAST_WAIT: Duration = Duration::from_micros(200);
+
 /// The pointer. Readers load it once a request and never wait; the gate alone stores.
 pub struct Public(ArcSwap<Showing>);
 
@@ -236,7 +243,15 @@ impl Public {
         self.0.load()
     }
 
+    /// Whoever serves holds it for microseconds. If he were the last, it would be he who takes down what was shown before, with all the
+    /// contents that nothing else has: so the gate waits for him, and does it.
     pub fn show(&self, showing: Showing) {
-        self.0.store(Arc::new(showing));
+        let before = self.0.swap(Arc::new(showing));
+        for _ in 0..LAST_WAITS_MAX {
+            if Arc::strong_count(&before) == 1 {
+                break;
+            }
+            thread::sleep(LAST_WAIT);
+        }
     }
 }

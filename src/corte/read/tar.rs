@@ -15,6 +15,7 @@ use super::described::Described;
 use super::entry::{Entry, METADATA, Reading};
 use super::form::{self, ToTheEnd};
 use super::guard::{Packed, Unpacked};
+use crate::base::back::{self, Crew};
 use crate::base::disk::ReadAt;
 use crate::base::pool;
 use crate::base::shown::Shown;
@@ -71,9 +72,11 @@ pub(super) fn entries<K: Keep>(from: impl Read, name: &str, reading: &Reading<'_
     let hashers = pool::cores();
     let (send, receive) = sync_channel::<Batch>(WAITING * hashers);
     let (receive, done) = (Mutex::new(receive), Mutex::new(Vec::new()));
+    let crew = back::crew();
     let read = thread::scope(|scope| {
         for _ in 0..hashers {
             scope.spawn(|| {
+                let _place = crew.as_ref().map(Crew::join);
                 let mut mine = Vec::new();
                 while let Some(batch) = take(&receive) {
                     mine.extend(batch.into_iter().map(|(path, bytes)| reading.whole(path, bytes)));
