@@ -48,6 +48,7 @@ mod sent;
 mod server;
 mod service;
 mod session;
+mod socket;
 pub mod target;
 pub mod tickets;
 pub mod tls;
