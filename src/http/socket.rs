@@ -20,8 +20,8 @@ impl Socket {
         Socket(stream)
     }
 
-    /// Of `room` bytes, as many as `io` moves. Fewer than all is what there was: what comes next the reactor has to tell, and the
-    /// kernel need not be asked before.
+    /// What `io` moves. Fewer than `room` bytes are all that there were, or found room: what comes next the reactor has to tell,
+    /// and the kernel need not be asked before.
     fn try_io(
         &self,
         interest: Interest,
@@ -122,7 +122,8 @@ impl Last for Socket {
     }
 
     fn poll_file(self: Pin<&mut Self>, cx: &mut Context<'_>, part: Part<'_>) -> Poll<io::Result<usize>> {
-        self.poll_send(cx, part.len, || send_file(&self.0, part))
+        // Through the kernel's pipe, less than all is no word about room.
+        self.poll_send(cx, 0, || send_file(&self.0, part))
     }
 }
 
