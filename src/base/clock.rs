@@ -14,6 +14,8 @@ use rustix::time::{ClockId, clock_gettime};
 use super::reckoning::{Doubt, Reading, Reckoning};
 use super::timex;
 
+const NANOS_IN_A_SECOND: i64 = 1_000_000_000;
+
 /// Election time. Cheap to clone; reading it takes no lock.
 #[derive(Clone, Debug)]
 pub struct Clock {
@@ -115,7 +117,7 @@ impl Clock {
     pub fn seconds(&self) -> (i64, i64) {
         match &self.kind {
             Kind::Machine(machine) => {
-                let now = machine.now(self.made).as_second();
+                let now = machine.nanos(self.made) / NANOS_IN_A_SECOND;
                 (now, now)
             }
             Kind::Shifted { .. } | Kind::Scripted { .. } => (self.now().as_second(), machine_now().as_second()),
@@ -156,9 +158,16 @@ impl Clock {
 
 impl Machine {
     fn now(&self, made: Monotonic) -> Timestamp {
-        let passed = i64::try_from(made.elapsed().as_nanos()).unwrap_or(i64::MAX);
-        let nanos = self.origin.load(Ordering::Acquire).saturating_add(passed);
-        Timestamp::from_nanosecond(i128::from(nanos)).unwrap_or(Timestamp::MAX)
+        Timestamp::from_nanosecond(i128::from(self.nanos(made))).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Nanoseconds since 1970.
+    fn nanos(&self, made: Monotonic) -> i64 {
+        let passed = made.elapsed();
+        // Of 292 years, without the wide numbers that a request need not pay for.
+        let seconds = i64::try_from(passed.as_secs()).unwrap_or(i64::MAX);
+        let passed = seconds.saturating_mul(NANOS_IN_A_SECOND).saturating_add(passed.subsec_nanos().into());
+        self.origin.load(Ordering::Acquire).saturating_add(passed)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The pure core under every protocol: a request and what is shown in, what to answer out. No I/O, no clock.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use http::header::HeaderValue;
@@ -56,7 +57,7 @@ pub enum What<'e> {
     /// 206
     Part(&'e Content, &'e Representation, Range<usize>),
     /// 304, with the validator of what the client holds
-    NotModified(&'e Content, HeaderValue),
+    NotModified(&'e Content, Cow<'e, HeaderValue>),
     /// 301, to a target that is encoded already
     Moved(String),
     /// 307, for now only

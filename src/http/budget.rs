@@ -96,7 +96,7 @@ mod tests {
         let (seats, budget) = (Seats::for_test(), Budget::new(64 * SHED_PART));
         let idle: Vec<_> = (0..10)
             .map(|_| {
-                let seat = seats.take();
+                let seat = seats.take(None);
                 let task = tokio::spawn(std::future::pending::<()>());
                 seats.watch(&seat, task.abort_handle());
                 (seat, task)

@@ -16,6 +16,7 @@ use tracing::warn;
 
 use super::forwarded::Forwarders;
 use crate::base::network::Network;
+use crate::proxy::upstream::Caller;
 use crate::record::{Metrics, Rate};
 
 /// So that cores seldom wait for each other.
@@ -107,17 +108,20 @@ fn packed(second: u32, left: u32) -> u64 {
 
 /// One connection of a client; gives its place back when it is dropped.
 pub struct Guest {
-    /// `None` for who is exempt.
-    counted: Option<Counted>,
-    address: IpAddr,
+    standing: Standing,
+    caller: Caller,
 }
 
-struct Counted {
-    clients: Arc<Clients>,
-    network: Prefix,
-    bucket: Arc<Bucket>,
-    /// It counts as one of his connections.
-    has_place: bool,
+enum Standing {
+    Exempt,
+    /// Exempt, and believed when he says for whom he asks.
+    Trusted(Arc<Clients>),
+    Counted {
+        clients: Arc<Clients>,
+        bucket: Arc<Bucket>,
+        /// It counts as one of his connections.
+        has_place: bool,
+    },
 }
 
 fn has(networks: &[Network], address: IpAddr) -> bool {
@@ -167,11 +171,6 @@ impl Clients {
         self.rules.proxy_protocol_is_optional
     }
 
-    /// Whoever is believed when he says for whom he asks is asked who that is: by what is returned.
-    pub fn trusting(self: &Arc<Self>, address: IpAddr) -> Option<Arc<Clients>> {
-        self.rules.forwarders.has(address).then(|| self.clone())
-    }
-
     /// Who is believed, and by which field.
     pub fn forwarders(&self) -> &Forwarders {
         &self.rules.forwarders
@@ -179,18 +178,25 @@ impl Clients {
 
     /// One who asks through another's connection: his requests are counted, and that connection is not his.
     pub fn asking(self: &Arc<Self>, address: IpAddr) -> Guest {
-        if self.is_exempt(address) {
-            return Guest { counted: None, address };
+        if let Some(guest) = self.uncounted(address) {
+            return guest;
         }
         let network = network(address);
         let mut shard = self.shard(&network);
         let bucket = self.known(&mut shard, network).bucket.clone();
-        Guest { counted: Some(Counted { clients: self.clone(), network, bucket, has_place: false }), address }
+        let standing = Standing::Counted { clients: self.clone(), bucket, has_place: false };
+        Guest { standing, caller: Caller::of(address) }
     }
 
-    fn is_exempt(&self, address: IpAddr) -> bool {
+    /// Who is exempt.
+    fn uncounted(self: &Arc<Self>, address: IpAddr) -> Option<Guest> {
         let Rules { exempt, proxy_protocol_from, forwarders, .. } = &self.rules;
-        [exempt, proxy_protocol_from, &forwarders.from].iter().any(|networks| has(networks, address))
+        let standing = match forwarders.has(address) {
+            true => Standing::Trusted(self.clone()),
+            false if has(exempt, address) || has(proxy_protocol_from, address) => Standing::Exempt,
+            false => return None,
+        };
+        Some(Guest { standing, caller: Caller::of(address) })
     }
 
     fn known<'s>(&self, shard: &'s mut HashMap<Prefix, Known>, network: Prefix) -> &'s mut Known {
@@ -200,8 +206,8 @@ impl Clients {
 
     /// Lets one more connection in, if its client has room.
     pub fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Guest> {
-        if self.is_exempt(address) {
-            return Some(Guest { counted: None, address });
+        if let Some(guest) = self.uncounted(address) {
+            return Some(guest);
         }
         let network = network(address);
         let mut shard = self.shard(&network);
@@ -212,8 +218,8 @@ impl Clients {
             return None;
         }
         known.connections += 1;
-        let counted = Counted { clients: self.clone(), network, bucket: known.bucket.clone(), has_place: true };
-        Some(Guest { counted: Some(counted), address })
+        let standing = Standing::Counted { clients: self.clone(), bucket: known.bucket.clone(), has_place: true };
+        Some(Guest { standing, caller: Caller::of(address) })
     }
 
     /// It is this second now, whichever core finds that first; who has gone and owes nothing is forgotten.
@@ -241,25 +247,51 @@ impl Clients {
 }
 
 impl Guest {
+    /// The same by that connection of his.
+    pub fn by(mut self, caller: Caller) -> Guest {
+        debug_assert_eq!(caller.from.ip(), self.address());
+        self.caller = caller;
+        self
+    }
+
+    /// From where he has come, and where he found us.
+    pub fn caller(&self) -> Caller {
+        self.caller
+    }
+
+    pub fn address(&self) -> IpAddr {
+        self.caller.from.ip()
+    }
+
+    /// Whoever is believed when he says for whom he asks: who that is, what is returned can say.
+    pub fn trusted(&self) -> Option<&Arc<Clients>> {
+        match &self.standing {
+            Standing::Trusted(clients) => Some(clients),
+            _ => None,
+        }
+    }
+
     /// Whether the client may ask one more request.
     pub fn may_ask(&self) -> bool {
-        let Some(Counted { clients, bucket, .. }) = &self.counted else { return true };
+        let Standing::Counted { clients, bucket, .. } = &self.standing else { return true };
         let may = clients.rules.limits.requests == 0 || bucket.take(clients.rules.limits, clients.now.load(Relaxed));
         if !may {
-            clients.refused(&clients.refused_requests, self.address, "requests");
+            clients.refused(&clients.refused_requests, self.address(), "requests");
         }
         may
     }
 }
 
-impl Drop for Counted {
+impl Drop for Guest {
     fn drop(&mut self) {
-        let mut shard = self.clients.shard(&self.network);
+        let Standing::Counted { clients, has_place, .. } = &self.standing else { return };
+        let network = network(self.address());
+        let mut shard = clients.shard(&network);
         let is_full = shard.len() > REMEMBERED_MAX;
-        if let Some(known) = shard.get_mut(&self.network) {
-            known.connections -= u32::from(self.has_place);
-            if known.connections == 0 && (is_full || self.clients.rules.limits.requests == 0) {
-                shard.remove(&self.network);
+        if let Some(known) = shard.get_mut(&network) {
+            known.connections -= u32::from(*has_place);
+            if known.connections == 0 && (is_full || clients.rules.limits.requests == 0) {
+                shard.remove(&network);
             }
         }
     }
@@ -268,7 +300,7 @@ impl Drop for Counted {
 /// A guest for tests, who may have anything.
 #[cfg(test)]
 pub fn one() -> Guest {
-    Guest { counted: None, address: IpAddr::from([127, 0, 0, 1]) }
+    Guest { standing: Standing::Exempt, caller: Caller::of([127, 0, 0, 1].into()) }
 }
 
 /// An IPv4 address is kept apart from all networks that are routed, in ::/64.
@@ -351,7 +383,8 @@ mod tests {
         let many: Vec<Guest> =
             ["10.0.0.1", "172.16.0.1"].iter().flat_map(|a| (0..9).map(|_| clients.admit(ip(a)).unwrap())).collect();
         assert_eq!((many.len(), clients.len()), (18, 0));
-        assert!(clients.trusting(ip("10.0.0.1")).is_some() && clients.trusting(ip("172.16.0.1")).is_none());
+        let trusts = |address: &str| clients.admit(ip(address)).unwrap().trusted().is_some();
+        assert!(trusts("10.0.0.1") && !trusts("172.16.0.1") && !trusts("192.0.2.9"));
         assert!(clients.is_introduced(ip("172.16.0.1")) && !clients.is_introduced(ip("10.0.0.1")));
         let _his = [clients.admit(ip("192.0.2.1")).unwrap(), clients.admit(ip("192.0.2.1")).unwrap()];
         let asks = |address: &str| (0..10).filter(|_| clients.asking(ip(address)).may_ask()).count();

@@ -196,19 +196,14 @@ impl Desk<'_> {
     fn seat(&self, (socket, from): Came, place: Place) -> io::Result<()> {
         let shared = self.shared;
         let Some(guest) = shared.clients.admit(from.ip()) else { return Ok(()) };
-        let seat = shared.seats.take();
+        let seat = shared.seats.take(Some(place));
         let service = Service {
             site: shared.site.clone(),
             seat: seat.clone(),
-            guest: Arc::new(guest),
+            guest: Arc::new(guest.by(self.caller(&socket, from))),
             https_port: self.https_port,
-            client: self.caller(&socket, from),
-            trusting: shared.clients.trusting(from.ip()),
             is_tls: self.tls.is_some(),
             spread: Spread::of(from),
-            place: Some(Arc::new(place)),
-            ends: None,
-            words: None,
         };
         // Each of its own size.
         let task = match (self.tls.clone(), shared.clients.is_introduced(from.ip())) {

@@ -92,6 +92,8 @@ struct Dial {
     descended: [HeaderValue; SPREADS],
     /// As `Date` has it: `Sun, 07 Jun 2026 20:10:00 GMT`.
     date: HeaderValue,
+    /// The same as it stands behind a field of HTTP/1.1, with the end of that field before it.
+    date_line: Vec<u8>,
 }
 
 thread_local!(static DIAL: RefCell<Dial> = const {
@@ -101,6 +103,7 @@ thread_local!(static DIAL: RefCell<Dial> = const {
         current: [const { NO_CACHE }; SPREADS],
         descended: [const { NO_CACHE }; SPREADS],
         date: NO_CACHE,
+        date_line: Vec::new(),
     })
 });
 
@@ -112,17 +115,15 @@ impl Rhythm {
 
     /// The `Date` value.
     pub fn date(&self) -> HeaderValue {
-        self.read(Freshness::None, |_, date| date.clone())
+        self.read(Freshness::None, |_, dial| dial.date.clone())
     }
 
     /// Writes `Cache-Control` and `Date` as HTTP/1.1 has them.
     pub fn write(&self, freshness: Freshness, out: &mut Vec<u8>) {
-        self.read(freshness, |value, date| {
+        self.read(freshness, |value, dial| {
             out.extend_from_slice(b"cache-control: ");
             out.extend_from_slice(value.as_bytes());
-            out.extend_from_slice(b"\r\ndate: ");
-            out.extend_from_slice(date.as_bytes());
-            out.extend_from_slice(b"\r\n");
+            out.extend_from_slice(&dial.date_line);
         });
     }
 
@@ -140,7 +141,7 @@ impl Rhythm {
         DIAL.with_borrow(|dial| dial.prints * KINDS + kind)
     }
 
-    fn read<R>(&self, freshness: Freshness, take: impl FnOnce(&HeaderValue, &HeaderValue) -> R) -> R {
+    fn read<R>(&self, freshness: Freshness, take: impl FnOnce(&HeaderValue, &Dial) -> R) -> R {
         let (election, machine) = self.clock.seconds();
         DIAL.with_borrow_mut(|dial| {
             // Only what is current is printed; an answer of another freshness leaves that in place.
@@ -152,13 +153,11 @@ impl Rhythm {
                 *dial = Dial { prints: dial.prints + 1, ..self.print(election, machine, asked) };
             }
             match freshness {
-                Freshness::Current(_, Spread(group)) => take(&dial.current[usize::from(group) % SPREADS], &dial.date),
-                Freshness::Descended(_, Spread(group)) => {
-                    take(&dial.descended[usize::from(group) % SPREADS], &dial.date)
-                }
-                Freshness::Pinned => take(&PINNED, &dial.date),
-                Freshness::Own => take(&OWN, &dial.date),
-                Freshness::None => take(&NO_CACHE, &dial.date),
+                Freshness::Current(_, Spread(group)) => take(&dial.current[usize::from(group) % SPREADS], dial),
+                Freshness::Descended(_, Spread(group)) => take(&dial.descended[usize::from(group) % SPREADS], dial),
+                Freshness::Pinned => take(&PINNED, dial),
+                Freshness::Own => take(&OWN, dial),
+                Freshness::None => take(&NO_CACHE, dial),
             }
         })
     }
@@ -179,8 +178,9 @@ impl Rhythm {
         let (current, descended) = (values(0), values(interval_s));
         let since = Duration::from_secs(u64::try_from(machine).unwrap_or(0));
         let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since);
+        let date_line = format!("\r\ndate: {date}\r\n").into_bytes();
         let date = HeaderValue::try_from(date).unwrap_or(NO_CACHE);
-        Dial { at: (election, machine, timing), prints: 0, current, descended, date }
+        Dial { at: (election, machine, timing), prints: 0, current, descended, date, date_line }
     }
 
     /// Seconds that current results stay fresh, and that they may be shown beyond that, for caches, which live in machine

@@ -29,13 +29,11 @@ pub async fn hear(mut stream: TcpStream, mut service: Service, clients: &Arc<Cli
         Err(_) => return None,
         Ok(Heard::Nothing(_) | Heard::Malformed) => {
             service.seat.turned_away(Reason::ProxyProtocol);
-            clients.tell(service.client.from.ip(), "a trusted address does not speak the PROXY protocol as it has to");
+            clients.tell(service.guest.address(), "a trusted address does not speak the PROXY protocol as it has to");
             return None;
         }
     };
-    service.guest = Arc::new(clients.admit(caller.from.ip())?);
-    service.client = caller;
-    service.trusting = clients.trusting(caller.from.ip());
+    service.guest = Arc::new(clients.admit(caller.from.ip())?.by(caller));
     Some((stream, BytesMut::new(), service))
 }
 

@@ -3,12 +3,11 @@
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use rustix::fs::sendfile;
 use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
-use tokio::io::{AsyncWrite, Interest};
-use tokio::net::TcpStream;
+use tokio::io::AsyncWrite;
 
 /// A stream that can be told so, and perhaps be given files.
 pub trait Last: AsyncWrite {
@@ -48,33 +47,6 @@ pub fn send_parts(socket: impl AsFd, bufs: &[IoSlice<'_>], flags: SendFlags) -> 
 
 pub fn send_file(socket: impl AsFd, mut part: Part<'_>) -> rustix::io::Result<usize> {
     sendfile(socket, part.file, Some(&mut part.at), part.len)
-}
-
-/// Tries until the socket has no room.
-fn poll(
-    stream: &TcpStream,
-    cx: &mut Context<'_>,
-    send: impl Fn() -> rustix::io::Result<usize>,
-) -> Poll<io::Result<usize>> {
-    loop {
-        ready!(stream.poll_write_ready(cx))?;
-        match stream.try_io(Interest::WRITABLE, || Ok(send()?)) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            done => return Poll::Ready(done),
-        }
-    }
-}
-
-impl Last for TcpStream {
-    const TAKES_FILES: bool = true;
-
-    fn poll_last(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        poll(&self, cx, || send_parts(&*self, bufs, LAST))
-    }
-
-    fn poll_file(self: Pin<&mut Self>, cx: &mut Context<'_>, part: Part<'_>) -> Poll<io::Result<usize>> {
-        poll(&self, cx, || send_file(&*self, part))
-    }
 }
 
 #[cfg(test)]

@@ -51,6 +51,7 @@ mod sent;
 mod server;
 mod service;
 mod session;
+mod socket;
 mod straight;
 pub mod target;
 pub mod tickets;

@@ -22,7 +22,7 @@ use super::recognise::{FIELDS_MAX, Plain};
 use super::service::{Judged, Service, Way, is_usable, usable};
 use super::straight;
 use crate::base::filed::Filed;
-use crate::snapshot::{Content, CorteFields, Lineage};
+use crate::snapshot::{Content, CorteFields, Lineage, Representation};
 
 /// Pipelined requests that are answered in one write; more wait for the next.
 const BATCH_MAX: usize = 16;
@@ -67,9 +67,25 @@ struct Whole {
     file: Option<Arc<Filed>>,
 }
 
-impl From<Bytes> for Whole {
-    fn from(bytes: Bytes) -> Whole {
-        Whole { bytes, file: None }
+/// A body on its way into the outbox. A small one is copied without being counted: that count is all cores'.
+enum Body<'e> {
+    Of(&'e Representation),
+    Own(Bytes),
+}
+
+impl Body<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Body::Of(chosen) => &chosen.body,
+            Body::Own(bytes) => bytes,
+        }
+    }
+
+    fn whole(self) -> Whole {
+        match self {
+            Body::Of(chosen) => Whole { bytes: chosen.body.clone(), file: chosen.file.clone() },
+            Body::Own(bytes) => Whole { bytes, file: None },
+        }
     }
 }
 
@@ -165,18 +181,18 @@ impl Outbox {
                         return Pushed::Awaited(Box::new(Awaited { onward, asking: Asking::Any(request) }));
                     };
                     write_fields(ready.status(), ready.headers().iter(), self.says_close, &mut self.heads);
-                    Some(ready.into_body().into())
+                    Some(Body::Own(ready.into_body()))
                 } else {
-                    glanced.map(Whole::from)
+                    glanced.map(Body::Own)
                 }
             }
         };
         let Some(body) = body else { return Pushed::Other };
         self.answers += 1;
-        match body.bytes.len() {
+        match body.bytes().len() {
             _ if plain.is_head => {}
-            0..=COPIED_MAX_BYTES => self.heads.extend_from_slice(&body.bytes),
-            _ => self.parts.push((self.heads.len(), body)),
+            0..=COPIED_MAX_BYTES => self.heads.extend_from_slice(body.bytes()),
+            _ => self.parts.push((self.heads.len(), body.whole())),
         }
         Pushed::Answered
     }
@@ -203,28 +219,28 @@ impl Outbox {
     }
 
     /// Writes the head, and returns the body.
-    fn head(&mut self, answer: Answer, service: &Service, is_head: bool) -> Option<Whole> {
+    fn head<'e>(&mut self, answer: Answer<'e>, service: &Service, is_head: bool) -> Option<Body<'e>> {
         let out = &mut self.heads;
         let body = match &answer.what {
             What::Whole(content, chosen) => {
                 out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
                 out.extend_from_slice(&chosen.head);
                 out.extend_from_slice(answer.lineage.map_or(vary(content), |lineage| &lineage.head));
-                Whole { bytes: chosen.body.clone(), file: chosen.file.clone() }
+                Body::Of(chosen)
             }
             What::NotModified(content, etag) => {
                 out.extend_from_slice(b"HTTP/1.1 304 Not Modified\r\netag: ");
                 out.extend_from_slice(etag.as_bytes());
                 out.extend_from_slice(b"\r\n");
                 out.extend_from_slice(answer.lineage.map_or(vary(content), Lineage::vary));
-                Bytes::new().into()
+                Body::Own(Bytes::new())
             }
             // A crowd that waits for the opening asks for nothing else.
             What::Notice(status, _) => {
                 // As hyper's path does.
                 self.says_close |= *status == StatusCode::BAD_REQUEST;
                 service.seat.answered(*status);
-                return Some(write(answer, service, self.says_close, out).into());
+                return Some(Body::Own(write(answer, service, self.says_close, out)));
             }
             _ => return None,
         };

@@ -4,9 +4,9 @@
 //! Both paths answer by the same `answer`, and a test holds their bytes against each other.
 
 use std::cell::Cell;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -44,14 +44,18 @@ pub enum End {
     HandedOver(Bytes),
 }
 
+type After<'c> = Pin<Box<dyn Future<Output = io::Result<Option<End>>> + Send + 'c>>;
+
 /// A connection on the plain path. While nothing is under way it holds no buffer: what is read and what is written lie in
 /// the thread's [`Desk`].
 pub struct Connection<S> {
     stream: S,
-    /// The beginning of a head that is not whole, or what came behind the last request that was looked at.
-    rest: BytesMut,
+    /// The beginning of a head that is not whole, or what came behind the last request that was looked at. Few have one.
+    rest: Option<Box<BytesMut>>,
     /// There may be a whole request in `rest`.
     is_new: bool,
+    /// Its task will be told when it is time to stop.
+    is_told: bool,
     /// What the socket had no room for, and what comes then.
     unsent: Option<Box<(Outbox, Next)>>,
 }
@@ -82,15 +86,19 @@ thread_local!(static DESK: Cell<Option<Box<Desk>>> = const { Cell::new(None) });
 impl<S> Connection<S> {
     /// The same on another stream.
     pub fn on<T>(self, stream: T) -> Connection<T> {
-        let Connection { rest, is_new, unsent, .. } = self;
-        Connection { stream, rest, is_new, unsent }
+        let Connection { rest, is_new, is_told, unsent, .. } = self;
+        Connection { stream, rest, is_new, is_told, unsent }
     }
 }
 
-impl<S: AsyncRead + Last + Unpin> Connection<S> {
+fn kept(rest: BytesMut) -> Option<Box<BytesMut>> {
+    if rest.is_empty() { None } else { Some(Box::new(rest)) }
+}
+
+impl<S: AsyncRead + Last + Unpin + Send> Connection<S> {
     /// On `stream`, of which `first` has been read already.
     pub fn new(stream: S, first: BytesMut) -> Connection<S> {
-        Connection { stream, is_new: !first.is_empty(), rest: first, unsent: None }
+        Connection { stream, is_new: !first.is_empty(), rest: kept(first), is_told: false, unsent: None }
     }
 
     pub fn into_stream(self) -> S {
@@ -109,50 +117,67 @@ impl<S: AsyncRead + Last + Unpin> Connection<S> {
     }
 
     /// Serves plain requests as long as there are no others.
+    #[cfg(test)]
     pub async fn serve(&mut self, service: &Service) -> io::Result<End> {
         loop {
-            // All but the first of this is seldom: its room is not part of every connection.
-            match self.next(service).await? {
-                Next::Await(awaited) => {
-                    let answer = awaited::answer(&mut self.stream, *awaited, service, &mut self.rest);
-                    if !Box::pin(answer).await? {
-                        return Box::pin(linger(&mut self.stream)).await;
-                    }
-                    self.is_new = true;
-                }
-                Next::HandOver => return Ok(End::HandedOver(self.rest.split().freeze())),
-                Next::Refuse(status, notice) => {
-                    return Box::pin(refuse(&mut self.stream, service, status, notice)).await;
-                }
-                Next::Close => return Box::pin(linger(&mut self.stream)).await,
-                // In clear, to close is to say goodbye.
-                Next::End if !service.is_tls => return Ok(End::Closed),
-                Next::Read | Next::More | Next::End => return Box::pin(close(&mut self.stream)).await,
+            let next = std::future::poll_fn(|cx| self.poll_next(service, cx)).await?;
+            if let Some(end) = self.after(next, service).await? {
+                return Ok(end);
             }
         }
     }
 
+    /// Does what [`Connection::poll_next`] says. `None`: after that, there may be plain requests again.
+    pub fn after<'c>(&'c mut self, next: Next, service: &'c Service) -> After<'c> {
+        match next {
+            Next::Await(awaited) => Box::pin(self.awaits(*awaited, service)),
+            next => Box::pin(self.ends(next, service)),
+        }
+    }
+
+    /// Sends an answer that has to be waited for. `None`: the connection goes on behind it.
+    async fn awaits(&mut self, awaited: Awaited, service: &Service) -> io::Result<Option<End>> {
+        let mut rest = self.rest();
+        if !awaited::answer(&mut self.stream, awaited, service, &mut rest).await? {
+            return linger(&mut self.stream).await.map(Some);
+        }
+        (self.rest, self.is_new) = (kept(rest), true);
+        Ok(None)
+    }
+
+    async fn ends(&mut self, next: Next, service: &Service) -> io::Result<Option<End>> {
+        let stream = &mut self.stream;
+        let end = match next {
+            Next::HandOver => End::HandedOver(self.rest().freeze()),
+            Next::Refuse(status, notice) => refuse(stream, service, status, notice).await?,
+            Next::Close => linger(stream).await?,
+            // In clear, to close is to say goodbye.
+            Next::End if !service.is_tls => End::Closed,
+            Next::Await(_) | Next::Read | Next::More | Next::End => close(stream).await?,
+        };
+        Ok(Some(end))
+    }
+
+    fn rest(&mut self) -> BytesMut {
+        self.rest.take().map_or_else(BytesMut::new, |rest| *rest)
+    }
+
     /// Answers until something else has to be done.
-    async fn next(&mut self, service: &Service) -> io::Result<Next> {
-        let mut drained = pin!(service.seat.drained());
-        let mut is_waiting = false;
-        poll_fn(|cx| {
-            if let Poll::Ready(next) = self.poll(service, cx) {
-                return Poll::Ready(next);
-            }
-            // To be told takes a lock: that is asked for once, and this task's waker stays the same.
-            let is_told = match std::mem::replace(&mut is_waiting, true) {
-                false => drained.as_mut().poll(cx).is_ready(),
-                true => service.seat.is_draining(),
-            };
-            // A head that has begun is finished under hyper, which then closes; so is what is being written.
-            match is_told && self.unsent.is_none() {
-                true if self.rest.is_empty() && service.seat.has_asked() => Poll::Ready(Ok(Next::End)),
-                true => Poll::Ready(Ok(Next::HandOver)),
-                false => Poll::Pending,
-            }
-        })
-        .await
+    pub fn poll_next(&mut self, service: &Service, cx: &mut Context<'_>) -> Poll<io::Result<Next>> {
+        if let Poll::Ready(next) = self.poll(service, cx) {
+            return Poll::Ready(next);
+        }
+        // To be told takes a lock: that is asked for once, and this task's waker stays the same.
+        let is_over = match std::mem::replace(&mut self.is_told, true) {
+            false => service.seat.poll_drained(cx).is_ready(),
+            true => service.seat.is_draining(),
+        };
+        // A head that has begun is finished under hyper, which then closes; so is what is being written.
+        match is_over && self.unsent.is_none() {
+            true if self.rest.is_none() && service.seat.has_asked() => Poll::Ready(Ok(Next::End)),
+            true => Poll::Ready(Ok(Next::HandOver)),
+            false => Poll::Pending,
+        }
     }
 
     fn poll(&mut self, service: &Service, cx: &mut Context<'_>) -> Poll<io::Result<Next>> {
@@ -173,7 +198,7 @@ impl<S: AsyncRead + Last + Unpin> Connection<S> {
             };
             match next {
                 // Of the next head, the beginning has come with the one before.
-                Next::Read if !self.rest.is_empty() => service.seat.asks(),
+                Next::Read if self.rest.is_some() => service.seat.asks(),
                 Next::Read => {}
                 Next::More => self.is_new = true,
                 next => return Poll::Ready(Ok(next)),
@@ -184,10 +209,12 @@ impl<S: AsyncRead + Last + Unpin> Connection<S> {
     /// Reads what has come, answers what is whole, keeps what is not.
     fn poll_turn(&mut self, desk: &mut Desk, service: &Service, cx: &mut Context<'_>) -> Poll<io::Result<Next>> {
         let Desk { inbox, outbox } = desk;
-        let mut len = self.rest.len();
-        // What has come meanwhile may be more than a head: then hyper knows what to do.
-        let Some(begun) = inbox.get_mut(..len) else { return Poll::Ready(Ok(Next::HandOver)) };
-        begun.copy_from_slice(&self.rest);
+        let mut len = self.rest.as_ref().map_or(0, |rest| rest.len());
+        if let Some(rest) = &self.rest {
+            // What has come meanwhile may be more than a head: then hyper knows what to do.
+            let Some(begun) = inbox.get_mut(..len) else { return Poll::Ready(Ok(Next::HandOver)) };
+            begun.copy_from_slice(rest);
+        }
         if !std::mem::take(&mut self.is_new) {
             let mut free = ReadBuf::new(&mut inbox[len..]);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut free))?;
@@ -198,7 +225,7 @@ impl<S: AsyncRead + Last + Unpin> Connection<S> {
         }
         let (done, next) = answer_all(&inbox[..len], service, outbox);
         // Whoever says nothing needs no room.
-        self.rest = BytesMut::from(&inbox[done..len]);
+        self.rest = if done == len { None } else { Some(Box::new(BytesMut::from(&inbox[done..len]))) };
         match outbox.poll_send(&mut self.stream, cx)? {
             Poll::Ready(()) => Poll::Ready(Ok(next)),
             Poll::Pending => {
@@ -276,7 +303,8 @@ pub fn write_fields<'f>(
     out.extend_from_slice(if says_close { b"connection: close\r\n\r\n" } else { b"\r\n" });
 }
 
-enum Next {
+/// What has to be done next.
+pub enum Next {
     /// All whole requests are answered.
     Read,
     /// The batch is full; there may be more.

@@ -80,10 +80,24 @@ fn plain<'b>(request: &httparse::Request<'_, 'b>) -> Option<Plain<'b>> {
     Some(plain)
 }
 
+const IS_USUAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let others = b"/-._~%!$&'()*+,;=:@?";
+    let (mut b, mut n) = (0, 0);
+    while b < table.len() {
+        table[b] = (b as u8).is_ascii_alphanumeric();
+        b += 1;
+    }
+    while n < others.len() {
+        table[others[n] as usize] = true;
+        n += 1;
+    }
+    table
+};
+
 /// Characters of RFC 3986 that every parser of targets takes as they are.
 fn is_usual(target: &str) -> bool {
-    let usual = |b: u8| b.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:@?".contains(&b);
-    target.len() <= TARGET_MAX_BYTES && target.bytes().all(usual)
+    target.len() <= TARGET_MAX_BYTES && target.bytes().all(|b| IS_USUAL[usize::from(b)])
 }
 
 /// Notes the fields that count, and returns `Host`; `None` where one of them makes the request more than plain.

@@ -81,7 +81,7 @@ pub fn respond(answer: Answer, method: &Method, rhythm: &Rhythm) -> Response<Bod
             (StatusCode::PARTIAL_CONTENT, chosen.body.slice(part))
         }
         What::NotModified(content, etag) => {
-            fields.insert(ETAG, etag);
+            fields.insert(ETAG, etag.into_owned());
             vary(&mut fields, content, answer.lineage);
             (StatusCode::NOT_MODIFIED, Bytes::new())
         }

@@ -88,7 +88,7 @@ mod tests {
 
     async fn read(pieces: &[Result<usize, Failure>], limit: u64) -> Result<usize, Failure> {
         let pieces = pieces.iter().map(|piece| piece.map(|len| Bytes::from(vec![0; len])));
-        let hold = Arc::new(Seats::for_test().take().hold());
+        let hold = Arc::new(Seats::for_test().take(None).hold());
         let read = Bounded::new(Pieces(pieces.collect()), limit, hold).collect().await;
         read.map(|read| read.to_bytes().len())
     }

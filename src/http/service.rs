@@ -14,8 +14,7 @@ use http::{Method, Request, Response, StatusCode, Version};
 
 use super::answer::{self, Answer, What, answer, elsewhere};
 use super::body::Body;
-use super::budget::Place;
-use super::clients::{Clients, Guest};
+use super::clients::Guest;
 use super::counted::Counted;
 use super::dictionary::is_local;
 use super::fields::Fields;
@@ -57,18 +56,18 @@ pub struct Service {
     pub guest: Arc<Guest>,
     /// Set on a clear port that sends everybody to this HTTPS port.
     pub https_port: Option<u16>,
-    pub client: Caller,
-    /// Set where the connection's other end is believed when it says for whom it asks.
-    pub trusting: Option<Arc<Clients>>,
     pub is_tls: bool,
     /// When it is told to ask again.
     pub spread: Spread,
-    /// Its place among all that the core may have at once.
-    pub place: Option<Arc<Place>>,
-    /// What a connection by hyper leaves when it becomes something else.
-    pub ends: Option<Ends>,
-    /// Where a connection by hyper has what comes before an answer said.
-    pub words: Option<Words>,
+}
+
+/// The same of a connection by hyper.
+pub struct ByHyper {
+    pub service: Service,
+    /// What it leaves when it becomes something else.
+    pub ends: Ends,
+    /// Where it has what comes before an answer said.
+    pub words: Words,
 }
 
 /// What becomes of a request.
@@ -191,24 +190,24 @@ impl Service {
     where
         L: DoubleEndedIterator<Item = &'l [u8]>,
     {
-        let trusting = self.trusting.as_ref()?;
-        let (forwarders, peer) = (trusting.forwarders(), self.client.from.ip());
+        let trusting = self.guest.trusted()?;
+        let (forwarders, peer) = (trusting.forwarders(), self.guest.address());
         let client = forwarders.client(peer, lines(forwarders.field.name()));
         if client == peer {
             return None;
         }
         let mut own = self.clone();
-        own.guest = Arc::new(trusting.asking(client));
-        own.client = Caller::new(SocketAddr::new(client, 0), self.client.to);
+        let caller = Caller::new(SocketAddr::new(client, 0), self.guest.caller().to);
+        own.guest = Arc::new(trusting.asking(client).by(caller));
         // Else all whose requests share a connection would ask again at once.
-        own.spread = Spread::of(own.client.from);
+        own.spread = Spread::of(caller.from);
         Some(own)
     }
 
     /// Of a plain request, as it was read.
     pub fn on_behalf_of(&self, raw: &[u8]) -> Option<Service> {
         // Else it would be read twice for nothing.
-        self.trusting.as_ref()?;
+        self.guest.trusted()?;
         let mut room = [const { MaybeUninit::uninit() }; FIELDS_MAX];
         let mut read = httparse::Request::new(&mut []);
         read.parse_with_uninit_headers(raw, &mut room).ok()?;
@@ -290,7 +289,7 @@ impl Service {
             site: self.site.clone(),
             corridor: way.corridor.clone(),
             route: way.route.clone(),
-            client: self.client,
+            client: self.guest.caller(),
             scheme: if self.is_tls { Scheme::HTTPS } else { Scheme::HTTP },
             authority,
             method: asked.method.clone(),
@@ -308,16 +307,11 @@ impl Service {
     pub fn for_test(site: &Arc<Site>) -> Service {
         Service {
             site: site.clone(),
-            seat: super::watch::Seats::for_test().take(),
+            seat: super::watch::Seats::for_test().take(None),
             guest: Arc::new(super::clients::one()),
             https_port: None,
-            client: Caller::of([127, 0, 0, 1].into()),
-            trusting: None,
             is_tls: false,
             spread: Spread::default(),
-            place: None,
-            ends: None,
-            words: None,
         }
     }
 }
@@ -381,42 +375,43 @@ impl Future for Answering {
     }
 }
 
-impl<B: Coming> hyper::service::Service<Request<B>> for Service {
+impl<B: Coming> hyper::service::Service<Request<B>> for ByHyper {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = Answering;
 
     fn call(&self, mut request: Request<B>) -> Self::Future {
-        let onward = match self.decide(&request) {
-            Decided::Answered(response) => return Answering::ready(response, &self.seat),
+        let Service { seat, .. } = &self.service;
+        let onward = match self.service.decide(&request) {
+            Decided::Answered(response) => return Answering::ready(response, seat),
             Decided::Onward(onward) => onward,
         };
         let mut target = std::mem::take(request.uri_mut());
         if !onward.address(&mut target, request.headers_mut()) {
-            return Answering::ready(onward.page(StatusCode::BAD_REQUEST, Notice::BadRequest), &self.seat);
+            return Answering::ready(onward.page(StatusCode::BAD_REQUEST, Notice::BadRequest), seat);
         }
         *request.uri_mut() = target;
         if onward.scarce.is_some()
             && let Some(ready) = onward.ready(&without_body(&request))
         {
-            return Answering::ready(ready.map(Body::of), &self.seat);
+            return Answering::ready(ready.map(Body::of), seat);
         }
         // HTTP/1.0 has no interim responses (RFC 9110, 15.2).
-        let words = self.words.clone().filter(|_| request.version() == Version::HTTP_11);
-        let (hold, ends) = (self.seat.hold(), self.ends.clone());
+        let words = Some(self.words.clone()).filter(|_| request.version() == Version::HTTP_11);
+        let (hold, ends) = (seat.hold(), Some(self.ends.clone()));
         let answer = async {
             let Some(words) = words else { return onward.answer(request, hold, ends, None).await };
             let (early, coming) = Early::new();
             words.before(coming, onward.answer(request, hold, ends, Some(early))).await
         };
-        Answering::Waiting(Box::pin(answer), self.seat.clone())
+        Answering::Waiting(Box::pin(answer), seat.clone())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::clients::Rules;
+    use crate::http::clients::{Clients, Rules};
     use crate::http::forwarded::Forwarders;
     use crate::http::passing::site_before;
     use crate::record::Metrics;
@@ -426,7 +421,7 @@ mod tests {
         let forwarders = Forwarders { from: vec!["127.0.0.1".parse().unwrap()], ..Forwarders::default() };
         let clients = Arc::new(Clients::new(Rules { forwarders, ..Rules::default() }, &Metrics::new()));
         let mut service = Service::for_test(&site_before(9, vec![]));
-        service.trusting = clients.trusting(service.client.from.ip());
+        service.guest = Arc::new(clients.admit(service.guest.address()).unwrap());
         let spread = |n: u8| {
             let line = format!("192.0.2.{n}");
             service.on_behalf(|_| [line.as_bytes()].into_iter()).unwrap().spread

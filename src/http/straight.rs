@@ -81,7 +81,7 @@ pub fn written(
         host,
         is_secure: service.is_tls,
         fields: read.headers,
-        client: service.client.from.ip(),
+        client: service.guest.address(),
     };
     let glance = plain.is_bare.then(|| glance(plain, host, service.is_tls, corte));
     way.corridor.written(way.route, &asked, glance.as_ref(), room)

@@ -13,12 +13,12 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use self::seat::Over;
 pub use self::seat::{Hold, Owed, Seat};
 pub use self::stream::Watched;
+use super::budget::Place;
 use super::patience::{Pace, Patience};
 use super::turned_away::{Reason, TurnedAway};
 use crate::base::clock::thread_time;
@@ -50,12 +50,11 @@ struct Room {
     drain: Drain,
 }
 
-/// Whether it is time to stop, and who wants to be told.
+/// Whether it is time to stop.
 #[derive(Default)]
 struct Drain {
     has_begun: AtomicBool,
     began: AtomicU32,
-    told: Notify,
 }
 
 /// All seats of a core.
@@ -64,10 +63,17 @@ pub struct Seats {
     taken: Mutex<Vec<Taken>>,
 }
 
-/// A seat that is taken, and how its client keeps pace.
+/// A seat that is taken.
 struct Taken {
     seat: Weak<Seat>,
     task: AbortHandle,
+    /// While something waits: few have it at any time.
+    paces: Option<Box<Paces>>,
+}
+
+/// How a client keeps pace.
+#[derive(Default)]
+struct Paces {
     sending: Pace,
     receiving: Pace,
     leaving: Leaving,
@@ -102,16 +108,15 @@ impl Seats {
     }
 
     /// A seat for a connection that was just accepted: it is asked for its first head from now on.
-    pub fn take(&self) -> Arc<Seat> {
-        Arc::new(Seat::new(&self.room))
+    pub fn take(&self, place: Option<Place>) -> Arc<Seat> {
+        Arc::new(Seat::new(&self.room, place))
     }
 
     /// The task that the sweep may end.
     pub fn watch(&self, seat: &Arc<Seat>, task: AbortHandle) {
         if let Ok(mut taken) = self.taken.lock() {
             let seat = Arc::downgrade(seat);
-            let (sending, receiving, leaving) = Default::default();
-            taken.push(Taken { seat, task, sending, receiving, leaving });
+            taken.push(Taken { seat, task, paces: None });
         }
     }
 
@@ -168,14 +173,15 @@ impl Seats {
         let drain = &self.room.drain;
         drain.began.store(self.room.ticks.load(Relaxed), Relaxed);
         drain.has_begun.store(true, SeqCst);
-        drain.told.notify_waiters();
+        let Ok(taken) = self.taken.lock() else { return };
+        taken.iter().filter_map(|taken| taken.seat.upgrade()).for_each(|seat| seat.tell());
     }
 }
 
 impl Taken {
     /// Seconds for which its client has been idle; `None` while something is under way, or was in this second.
     fn idle(&self, now: u32) -> Option<u32> {
-        if self.leaving.seen == now + 1 {
+        if self.paces.as_ref().is_some_and(|paces| paces.leaving.seen == now + 1) {
             return None;
         }
         self.seat.upgrade().and_then(|seat| seat.idle(now))
@@ -184,13 +190,16 @@ impl Taken {
     /// Whether what was written last is still on its way, and moves. Asked once a second at most.
     fn is_leaving(&mut self, now: u32) -> bool {
         let Some(seat) = self.seat.upgrade() else { return false };
-        let Leaving { pace, silent, seen } = &mut self.leaving;
+        let left = seat.unacknowledged();
+        if left == 0 && self.paces.is_none() {
+            return false;
+        }
+        let Leaving { pace, silent, seen } = &mut self.paces.get_or_insert_default().leaving;
         let since = seat.last();
         if std::mem::replace(silent, since) != since {
             *pace = Pace::default();
         }
         let Patience { send_rate, window_s, .. } = seat.room.patience;
-        let left = seat.unacknowledged();
         let is_leaving = left > 0 && !pace.is_slow(true, now, seat.written() - left, (send_rate, window_s));
         *seen = if is_leaving { now + 1 } else { 0 };
         is_leaving
@@ -199,13 +208,18 @@ impl Taken {
     /// Whether what waits for the client moves too slowly.
     fn out_of_pace(&mut self, seat: &Seat, now: u32) -> Option<Over> {
         let Patience { send_rate, receive_rate, window_s, .. } = seat.room.patience;
-        if self.sending.is_slow(seat.waits_to_send(), now, seat.arrived(), (send_rate, window_s)) {
+        let (owes, expects) = (seat.waits_to_send(), seat.expected.load(Relaxed) > 0);
+        if !owes && !expects && self.paces.as_ref().is_none_or(|paces| paces.leaving.seen == 0) {
+            self.paces = None;
+            return None;
+        }
+        let paces = self.paces.get_or_insert_default();
+        if paces.sending.is_slow(owes, now, seat.arrived(), (send_rate, window_s)) {
             // Nobody takes what is left.
             seat.is_cut.store(true, Relaxed);
             return Some(Some(Reason::SendRate));
         }
-        let expects = seat.expected.load(Relaxed) > 0;
-        let is_slow = self.receiving.is_slow(expects, now, seat.came.load(Relaxed), (receive_rate, window_s));
+        let is_slow = paces.receiving.is_slow(expects, now, seat.came.load(Relaxed), (receive_rate, window_s));
         is_slow.then_some(Some(Reason::ReceiveRate))
     }
 }

@@ -1,13 +1,16 @@
 //! What one connection notes for the sweep: the second of its last byte, and what is under way.
 
+use std::future::poll_fn;
 use std::os::fd::RawFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use http::StatusCode;
 
 use super::Room;
 use crate::base::unacknowledged::unacknowledged;
+use crate::http::budget::Place;
 use crate::http::patience::Patience;
 use crate::http::turned_away::Reason;
 
@@ -57,13 +60,17 @@ pub struct Seat {
     is_multiplexed: AtomicBool,
     /// What still lies in the socket is for nobody.
     pub(super) is_cut: AtomicBool,
+    /// Who is told when it is time to stop: the connection's task.
+    told: Mutex<Option<Waker>>,
+    /// Its place among all that the core may have at once; given back with the seat.
+    _place: Option<Place>,
 }
 
 /// Why a connection is ended: a reason to be counted, or none where it is nobody's fault.
 pub(super) type Over = Option<Reason>;
 
 impl Seat {
-    pub(super) fn new(room: &Arc<Room>) -> Seat {
+    pub(super) fn new(room: &Arc<Room>, place: Option<Place>) -> Seat {
         let now = room.ticks.load(Relaxed);
         room.connections.inc();
         Seat {
@@ -85,6 +92,8 @@ impl Seat {
             has_said_close: AtomicBool::new(false),
             is_multiplexed: AtomicBool::new(false),
             is_cut: AtomicBool::new(false),
+            told: Mutex::new(None),
+            _place: place,
         }
     }
 
@@ -155,7 +164,7 @@ impl Seat {
     /// So many bytes have come.
     pub fn came(&self, bytes: usize) {
         self.moved.store(self.room.ticks.load(Relaxed), Relaxed);
-        self.came.fetch_add(bytes as u64, Relaxed);
+        add(&self.came, bytes);
         if self.held.load(Relaxed) == 0 && !self.is_by_frames() {
             self.asks();
         }
@@ -184,8 +193,8 @@ impl Seat {
     /// So many bytes were written.
     pub fn went(&self, bytes: usize) {
         self.moved.store(self.room.ticks.load(Relaxed), Relaxed);
-        self.went.fetch_add(bytes as u64, Relaxed);
-        self.room.meter.sent.fetch_add(bytes as u64, Relaxed);
+        add(&self.went, bytes);
+        add(&self.room.meter.sent, bytes);
     }
 
     /// Whether what is to be written waits for room in the socket.
@@ -279,14 +288,37 @@ impl Seat {
         }
     }
 
-    /// Resolves when it is time to stop; at once where it is already.
+    /// Resolves when it is time to stop; at once where it is already. For the connection's task alone: who asks last is told.
     pub async fn drained(&self) {
-        // In this order: whoever is here before the flag is set is told.
-        let told = self.room.drain.told.notified();
-        if !self.is_draining() {
-            told.await;
-        }
+        poll_fn(|cx| self.poll_drained(cx)).await;
     }
+
+    /// The same, polled.
+    pub fn poll_drained(&self, cx: &Context<'_>) -> Poll<()> {
+        if !self.is_draining() {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            if !told.as_ref().is_some_and(|told| told.will_wake(cx.waker())) {
+                *told = Some(cx.waker().clone());
+            }
+            // Whoever is here before it begins is told.
+            drop(told);
+            if !self.is_draining() {
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// It is time to stop.
+    pub(super) fn tell(&self) {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner).take();
+        told.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// The core's thread alone adds: so nothing is lost without a locked instruction, of which a request would need three.
+fn add(count: &AtomicU64, bytes: usize) {
+    count.store(count.load(Relaxed) + bytes as u64, Relaxed);
 }
 
 impl Drop for Seat {

@@ -22,7 +22,7 @@ fn is_over(seats: &Seats, seat: &Seat) -> bool {
 #[test]
 fn a_head_that_drips_in_is_not_waited_for() {
     let seats = Seats::for_test();
-    let seat = seats.take();
+    let seat = seats.take(None);
     for _ in 0..HEAD_LIMIT_S {
         seat.came(1);
         assert!(!is_over(&seats, &seat));
@@ -38,7 +38,7 @@ fn a_head_that_drips_in_is_not_waited_for() {
 #[test]
 fn the_limit_of_a_head_starts_with_its_first_byte() {
     let seats = Seats::for_test();
-    let seat = seats.take();
+    let seat = seats.take(None);
     seat.asked();
     seat.went(1);
     tick(&seats, IDLE_LIMIT_S);
@@ -53,7 +53,7 @@ fn the_limit_of_a_head_starts_with_its_first_byte() {
 #[test]
 fn half_a_head_behind_an_answer_that_has_no_room_is_waited_for_afterwards() {
     let seats = Seats::for_test();
-    let seat = seats.take();
+    let seat = seats.take(None);
     seat.asked();
     seat.is_blocked(true);
     seat.asks();
@@ -68,7 +68,7 @@ fn half_a_head_behind_an_answer_that_has_no_room_is_waited_for_afterwards() {
 #[test]
 fn a_body_may_take_longer_than_a_head() {
     let seats = Seats::for_test();
-    let seat = seats.take();
+    let seat = seats.take(None);
     seat.asked();
     let (hold, other) = (seat.hold(), seat.hold());
     drop(other);
@@ -86,7 +86,7 @@ fn a_body_may_take_longer_than_a_head() {
 #[test]
 fn an_idle_connection_ends_whatever_its_protocol() {
     let seats = Seats::for_test();
-    let seat = seats.take();
+    let seat = seats.take(None);
     seat.is_multiplexed();
     seat.asked();
     seat.came(1);
@@ -99,7 +99,7 @@ fn an_idle_connection_ends_whatever_its_protocol() {
 #[test]
 fn frames_are_no_request_and_heads_among_them_have_their_limit() {
     let seats = Seats::for_test();
-    let (never, once) = (seats.take(), seats.take());
+    let (never, once) = (seats.take(None), seats.take(None));
     [&never, &once].into_iter().for_each(|seat| seat.is_multiplexed());
     once.asked();
     for _ in 0..HEAD_LIMIT_S {
@@ -134,7 +134,7 @@ fn frames_are_no_request_and_heads_among_them_have_their_limit() {
 #[test]
 fn draining_does_not_wait_for_who_never_asked() {
     let seats = Seats::for_test();
-    let (silent, busy) = (seats.take(), seats.take());
+    let (silent, busy) = (seats.take(None), seats.take(None));
     busy.asked();
     tick(&seats, 1);
     seats.drain();
@@ -148,7 +148,7 @@ fn draining_does_not_wait_for_who_never_asked() {
 #[test]
 fn a_handshake_has_a_limit_of_its_own_and_a_head_after_it() {
     let seats = Seats::new(Patience { handshake_s: 3, ..Patience::default() }, turned_away(), Gauge::default());
-    let (slow, done) = (seats.take(), seats.take());
+    let (slow, done) = (seats.take(None), seats.take(None));
     [&slow, &done].into_iter().for_each(|seat| seat.shakes_hands());
     tick(&seats, 3);
     assert!(!is_over(&seats, &slow));
@@ -171,7 +171,7 @@ fn turned_away() -> Arc<TurnedAway> {
 fn connections_are_counted_while_they_last() {
     let connections = Gauge::default();
     let seats = Seats::new(Patience::default(), turned_away(), connections.clone());
-    let taken = [seats.take(), seats.take()];
+    let taken = [seats.take(None), seats.take(None)];
     assert_eq!(connections.get(), 2);
     drop(taken);
     assert_eq!(connections.get(), 0);
@@ -179,7 +179,7 @@ fn connections_are_counted_while_they_last() {
 
 /// A seat whose connection lasts until it is ended, and whether it was.
 fn seated(seats: &Seats) -> (Arc<Seat>, tokio::task::JoinHandle<()>) {
-    let seat = seats.take();
+    let seat = seats.take(None);
     let task = tokio::spawn(std::future::pending());
     seats.watch(&seat, task.abort_handle());
     (seat, task)
