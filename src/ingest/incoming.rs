@@ -22,6 +22,8 @@ pub struct Look {
     pub sightings: Vec<Sighting>,
     /// Every folder below, to be watched.
     pub folders: Vec<PathBuf>,
+    /// Something vanished under our eyes: it is being written to, and the marks are of no moment of it.
+    pub has_vanished: bool,
 }
 
 /// Forms that a package may have, besides a folder.
@@ -47,7 +49,7 @@ pub fn look(disk: &Disk, folder: &Path, is_mirror: bool) -> io::Result<Look> {
     if is_package {
         // What a link there leads to: whoever wrote the settings is trusted.
         let path = folder.join(".");
-        let mark = marked(disk, &path, &mut look.folders)?;
+        let mark = marked(disk, &path, &mut look)?;
         look.sightings.push(Sighting { name: ".".into(), path, mark });
     }
     if is_mirror {
@@ -64,7 +66,7 @@ pub fn look(disk: &Disk, folder: &Path, is_mirror: bool) -> io::Result<Look> {
             look.folders.push(path.clone());
         }
         // What vanishes under our eyes is gone at the next look.
-        if let Ok(mark) = marked(disk, &path, &mut look.folders) {
+        if let Ok(mark) = marked(disk, &path, &mut look) {
             look.sightings.push(Sighting { name, path, mark });
         }
     }
@@ -74,11 +76,11 @@ pub fn look(disk: &Disk, folder: &Path, is_mirror: bool) -> io::Result<Look> {
 
 /// The mark of a file, or of a folder with all below it.
 pub fn mark(disk: &Disk, path: &Path) -> io::Result<u64> {
-    marked(disk, path, &mut Vec::new())
+    marked(disk, path, &mut Look::default())
 }
 
-fn marked(disk: &Disk, path: &Path, folders: &mut Vec<PathBuf>) -> io::Result<u64> {
-    let mut marking = Marking { disk, left: MARKED_MAX, hasher: DefaultHasher::new(), folders };
+fn marked(disk: &Disk, path: &Path, look: &mut Look) -> io::Result<u64> {
+    let mut marking = Marking { disk, left: MARKED_MAX, hasher: DefaultHasher::new(), look };
     marking.add(path, 0)?;
     Ok(marking.hasher.finish())
 }
@@ -87,11 +89,23 @@ struct Marking<'a> {
     disk: &'a Disk,
     left: usize,
     hasher: DefaultHasher,
-    folders: &'a mut Vec<PathBuf>,
+    look: &'a mut Look,
 }
 
 impl Marking<'_> {
     fn add(&mut self, path: &Path, depth: usize) -> io::Result<()> {
+        match self.marks(path, depth) {
+            // A transfer renames and removes while we look. That it was there and is gone is a mark too, of no quiet tree.
+            Err(error) if depth > 0 && error.kind() == io::ErrorKind::NotFound => {
+                (path, "gone").hash(&mut self.hasher);
+                self.look.has_vanished = true;
+                Ok(())
+            }
+            marked => marked,
+        }
+    }
+
+    fn marks(&mut self, path: &Path, depth: usize) -> io::Result<()> {
         let stat = self.disk.stat(path)?;
         (path, stat.mark).hash(&mut self.hasher);
         if stat.kind != Kind::Folder || depth == DEPTH_MAX {
@@ -104,7 +118,7 @@ impl Marking<'_> {
             self.left -= 1;
             let path = path.join(name);
             if kind == Kind::Folder {
-                self.folders.push(path.clone());
+                self.look.folders.push(path.clone());
             }
             self.add(&path, depth + 1)?;
         }
@@ -115,6 +129,7 @@ impl Marking<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::disk::At;
     use std::fs;
 
     fn look(folder: &Path) -> io::Result<Look> {
@@ -145,6 +160,31 @@ mod tests {
         assert_eq!(mark(), one);
         fs::write(dir.path().join("p/sitio/a"), "22").unwrap();
         assert_ne!(mark(), one);
+    }
+
+    #[test]
+    fn what_vanishes_under_our_eyes_is_a_change_and_no_blindness() {
+        let (disk, twin) = Disk::twin();
+        for name in ["a", "b/c"] {
+            twin.put(&Path::new("/incoming").join(name), b"1").unwrap();
+        }
+        let mirror = || super::look(&disk, Path::new("/incoming"), true);
+        let before = twin.operations();
+        let quiet = mirror().unwrap();
+        assert!(!quiet.has_vanished);
+        let (looks, gone) = (twin.operations() - before, io::ErrorKind::NotFound);
+        let mut changed = 0;
+        for n in 0..looks {
+            twin.at(twin.operations() + n, At::Fail(gone));
+            // Without the folder itself there is nothing to be seen.
+            let Ok(seen) = mirror() else { continue };
+            assert!(seen.has_vanished && seen.sightings[0].mark != quiet.sightings[0].mark, "{n}");
+            changed += 1;
+        }
+        assert!(changed > 2, "{changed} of {looks}");
+        let denied = io::ErrorKind::PermissionDenied;
+        twin.at(twin.operations() + looks - 1, At::Fail(denied));
+        assert_eq!(mirror().unwrap_err().kind(), denied);
     }
 
     #[test]
