@@ -15,7 +15,7 @@ use super::operator::Event;
 use super::plan::Differing;
 use super::quarantine::Quarantine;
 use super::report::{Happening, Reporter};
-use super::room::Room;
+use super::room::{Room, UNHEARD, UNSEEN};
 use super::stage::Stage;
 use super::take::{Candidate, Fault};
 use super::transport::Transport;
@@ -117,6 +117,7 @@ impl Desk {
         if restored.is_err() {
             (self.report)(&Happening::StoreFailed { why: "a fault of ours while the vault was read".into() });
         }
+        self.room.may_be_complete(UNHEARD);
         self.look();
         self.at_start = self.room.names().map(str::to_owned).collect();
     }
@@ -138,7 +139,7 @@ impl Desk {
             }
         }
         self.stage.turn_to(window, vault);
-        self.room.forget();
+        self.room.anew();
         self.begin();
     }
 
@@ -162,8 +163,11 @@ impl Desk {
 
     /// Somebody who wrote into the incoming folder says that he is done: what lies there now need not be waited for.
     pub fn notified(&mut self) {
-        self.look();
-        self.room.is_complete();
+        if self.look() {
+            self.room.is_complete();
+        } else {
+            self.room.may_be_complete(UNSEEN);
+        }
     }
 
     fn is_mirror(&self) -> bool {
@@ -184,8 +188,9 @@ impl Desk {
         LOOK_PAUSE.max(self.look_took * 4)
     }
 
-    pub fn look(&mut self) {
-        let Some(incoming) = &self.intake.incoming else { return };
+    /// Looks at what lies in the incoming folder; true if it was seen as it is, and not between two moments.
+    pub fn look(&mut self) -> bool {
+        let Some(incoming) = &self.intake.incoming else { return true };
         let started = Monotonic::now();
         let found = look(&self.intake.disk, incoming, self.is_mirror());
         self.look_took = started.elapsed();
@@ -194,8 +199,12 @@ impl Desk {
                 if let Some(watching) = &mut self.watching {
                     watching.add(&found.folders);
                 }
-                self.room.see(found.sightings, self.clock.elapsed());
+                let unheard = self.room.see(found.sightings, self.clock.elapsed());
+                if let Some(after) = unheard.filter(|_| found.has_vanished) {
+                    self.room.may_be_complete(after);
+                }
                 self.blind = None;
+                !found.has_vanished
             }
             Err(error) => {
                 let why = format!("{}: {error}", incoming.display());
@@ -203,6 +212,7 @@ impl Desk {
                     (self.report)(&Happening::Blind { why: why.clone() });
                     self.blind = Some(why);
                 }
+                false
             }
         }
     }

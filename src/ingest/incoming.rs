@@ -13,6 +13,8 @@ pub struct Sighting {
     pub path: PathBuf,
     /// Over name, size, times and inode of every file: equal marks mean that nothing was written in between.
     pub mark: u64,
+    /// There is something of rsync's in it that it removes when a transfer is over.
+    pub has_drafts: bool,
 }
 
 /// What a look has found.
@@ -49,8 +51,8 @@ pub fn look(disk: &Disk, folder: &Path, is_mirror: bool) -> io::Result<Look> {
     if is_package {
         // What a link there leads to: whoever wrote the settings is trusted.
         let path = folder.join(".");
-        let mark = marked(disk, &path, &mut look)?;
-        look.sightings.push(Sighting { name: ".".into(), path, mark });
+        let (mark, has_drafts) = marked(disk, &path, &mut look)?;
+        look.sightings.push(Sighting { name: ".".into(), path, mark, has_drafts });
     }
     if is_mirror {
         return Ok(look);
@@ -66,8 +68,8 @@ pub fn look(disk: &Disk, folder: &Path, is_mirror: bool) -> io::Result<Look> {
             look.folders.push(path.clone());
         }
         // What vanishes under our eyes is gone at the next look.
-        if let Ok(mark) = marked(disk, &path, &mut look) {
-            look.sightings.push(Sighting { name, path, mark });
+        if let Ok((mark, has_drafts)) = marked(disk, &path, &mut look) {
+            look.sightings.push(Sighting { name, path, mark, has_drafts });
         }
     }
     look.sightings.sort_by(|a, b| b.name.cmp(&a.name));
@@ -76,19 +78,29 @@ pub fn look(disk: &Disk, folder: &Path, is_mirror: bool) -> io::Result<Look> {
 
 /// The mark of a file, or of a folder with all below it.
 pub fn mark(disk: &Disk, path: &Path) -> io::Result<u64> {
-    marked(disk, path, &mut Look::default())
+    Ok(marked(disk, path, &mut Look::default())?.0)
 }
 
-fn marked(disk: &Disk, path: &Path, look: &mut Look) -> io::Result<u64> {
-    let mut marking = Marking { disk, left: MARKED_MAX, hasher: DefaultHasher::new(), look };
+/// The mark, and whether a transfer has left drafts.
+fn marked(disk: &Disk, path: &Path, look: &mut Look) -> io::Result<(u64, bool)> {
+    let mut marking = Marking { disk, left: MARKED_MAX, hasher: DefaultHasher::new(), has_drafts: false, look };
     marking.add(path, 0)?;
-    Ok(marking.hasher.finish())
+    Ok((marking.hasher.finish(), marking.has_drafts))
+}
+
+/// True for a name under which rsync keeps what is not whole: `.NAME.x7Gq2a` (mkstemp(3)), and the folders of
+/// `--partial-dir` and `--delay-updates` as rsync(1) calls them.
+fn is_draft(name: &str) -> bool {
+    let end = name.strip_prefix('.').and_then(|name| name.rsplit_once('.')).map(|(_, end)| end);
+    let is_made_up = |end: &str| end.len() == 6 && end.bytes().all(|b| b.is_ascii_alphanumeric());
+    [".~tmp~", ".rsync-partial"].contains(&name) || end.is_some_and(is_made_up)
 }
 
 struct Marking<'a> {
     disk: &'a Disk,
     left: usize,
     hasher: DefaultHasher,
+    has_drafts: bool,
     look: &'a mut Look,
 }
 
@@ -116,6 +128,7 @@ impl Marking<'_> {
                 return Ok(());
             }
             self.left -= 1;
+            self.has_drafts |= is_draft(&name);
             let path = path.join(name);
             if kind == Kind::Folder {
                 self.look.folders.push(path.clone());
@@ -185,6 +198,16 @@ mod tests {
         let denied = io::ErrorKind::PermissionDenied;
         twin.at(twin.operations() + looks - 1, At::Fail(denied));
         assert_eq!(mirror().unwrap_err().kind(), denied);
+    }
+
+    #[test]
+    fn drafts_of_rsync_are_told_from_files() {
+        for name in [".index.html.x7Gq2a", ".a.ABCDEF", ".~tmp~", ".rsync-partial"] {
+            assert!(is_draft(name), "{name}");
+        }
+        for name in ["index.html", ".htaccess", ".index.html", "a.x7Gq2a", ".a.b-cdef"] {
+            assert!(!is_draft(name), "{name}");
+        }
     }
 
     #[test]
