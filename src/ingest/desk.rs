@@ -111,14 +111,12 @@ impl Desk {
 
     /// Shows what was shown last, and looks at what lies in the folder.
     pub fn begin(&mut self) {
-        let Desk { stage, intake, .. } = self;
         // Whatever the vault holds, packages must go on being taken in.
-        let restored = catch_unwind(AssertUnwindSafe(|| stage.restore(intake)));
-        if restored.is_err() {
-            (self.report)(&Happening::StoreFailed { why: "a fault of ours while the vault was read".into() });
-        }
+        self.surely("reading the vault", |desk| desk.stage.restore(&desk.intake));
         self.room.may_be_complete(UNHEARD);
-        self.look();
+        self.surely("looking into the incoming folder", |desk| {
+            desk.look();
+        });
         self.at_start = self.room.names().map(str::to_owned).collect();
     }
 
@@ -145,6 +143,14 @@ impl Desk {
 
     pub(super) fn kind(&self) -> Tipo {
         self.intake.calendar.windows()[self.stage.window].kind
+    }
+
+    /// Does something that a fault of ours must not make the end of everything else. Whoever is called changes what it
+    /// changes at its end, or is asked again.
+    pub(super) fn surely(&mut self, what: &'static str, work: impl FnOnce(&mut Desk)) {
+        if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
+            (self.report)(&Happening::OurFault { what });
+        }
     }
 
     /// Takes note of what somebody says.
