@@ -285,6 +285,9 @@ impl Stage {
     pub fn make_room(&mut self, intake: &Intake) {
         match self.vault.retain(&intake.policy, self.clock.now()) {
             Ok(retained) => {
+                if let Some(why) = &retained.fault {
+                    (self.report)(&Happening::Unreadable { name: "coded".into(), why: why.clone() });
+                }
                 let space = intake.disk.space(&intake.state).ok();
                 (self.report)(&Happening::Retained { retained, free: space.map(|space| space.free) });
             }

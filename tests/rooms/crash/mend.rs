@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 
 use difusor::base::disk::At;
+use difusor::corte::Tipo;
 use difusor::ingest::{Event, Wish};
+use difusor::store::Vault;
 
 use super::machine::{Machine, PATIENCE, Time, one_processor};
 use super::night::{AGAIN, Night, Package, SPOILT};
-use crate::common::now;
+use crate::common::{ELECTION, now};
 
 /// The night until after so many steps, and then a start with nothing in the incoming folder.
 fn after(night: &Night, steps: usize, damage: impl FnOnce(&Machine)) -> Machine {
@@ -55,6 +57,19 @@ fn a_file_that_is_gone_comes_back_with_the_next_corte_that_has_it() {
     let machine = Machine::start(&machine.twin, &machine.time.after(PATIENCE), None).unwrap();
     assert_eq!(shown(&machine, &night), "1950");
     assert_eq!(machine.alarms(), [&""; 0]);
+}
+
+#[test]
+fn what_can_be_compressed_again_keeps_no_corte_out() {
+    let night = Night::new();
+    let mut machine = after(&night, 2, |_| {});
+    let root = Vault::root(Path::new("/state"), ELECTION, Tipo::Oficial);
+    machine.twin.take_away(&root.join("coded")).unwrap();
+    machine.put(&night.packages[3], true);
+    machine.work();
+    assert_eq!(shown(&machine, &night), "1850", "{:#?}", machine.log);
+    let alarms = machine.alarms();
+    assert!(alarms.len() == 1 && alarms[0].starts_with("Unreadable"), "{alarms:?}");
 }
 
 #[test]
