@@ -57,6 +57,7 @@ impl Vault {
         };
         Vault::prepare(disk, root).map_err(fault)?;
         let ledger = Ledger::read(disk, root).map_err(fault)?;
+        // One that was made again from the history is put in its place, too.
         if let Some(head) = &ledger.head {
             head.mend(disk, &ledger.folder);
         }

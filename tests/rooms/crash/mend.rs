@@ -73,6 +73,29 @@ fn what_can_be_compressed_again_keeps_no_corte_out() {
 }
 
 #[test]
+fn what_was_decided_holds_though_the_head_is_lost_twice() {
+    let night = Night::new();
+    // While one is withdrawn, while it is held, and at the end.
+    for steps in [11, 13, night.steps.len()] {
+        for is_gone in [false, true] {
+            let mut before = None;
+            let machine = after(&night, steps, |machine| {
+                before = Some(machine.seen(&night));
+                for name in ["head", "head.copy"] {
+                    let path = Vault::root(Path::new("/state"), ELECTION, Tipo::Oficial).join("cortes").join(name);
+                    if is_gone { machine.twin.take_away(&path) } else { machine.twin.spoil(&path) }.unwrap();
+                }
+            });
+            assert_eq!(Some(machine.seen(&night)), before, "{steps} {:#?}", machine.log);
+            assert!(machine.alarms().iter().any(|line| line.contains("head")), "{:#?}", machine.log);
+            let machine = Machine::start(&machine.twin, &machine.time.after(PATIENCE), None).unwrap();
+            assert_eq!(Some(machine.seen(&night)), before, "{steps}");
+            assert_eq!(machine.alarms(), [&""; 0], "it was put in its place");
+        }
+    }
+}
+
+#[test]
 fn an_entry_that_cannot_be_read_keeps_its_files() {
     let night = Night::new();
     let package = &night.packages[1];
