@@ -329,7 +329,7 @@ fn wishes_reach_the_operator_and_are_written_down() {
     let corte = "20260607_2010".parse().unwrap();
     let reason = || "error del IEC".to_owned();
     let cases = [
-        ("/rollback", Wish::Rollback { corte, reason: reason() }, "A001"),
+        ("/rollback", Wish::Rollback { corte, seen: None, reason: reason() }, "A001"),
         ("/hold", Wish::Hold { reason: reason() }, "A002"),
         ("/release", Wish::Release { reason: reason() }, "A003"),
     ];

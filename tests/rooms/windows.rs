@@ -89,7 +89,26 @@ impl Room {
 }
 
 fn roll_back(corte: &str) -> Wish {
-    Wish::Rollback { corte: corte.parse().unwrap(), reason: "lo pidió el instituto".into() }
+    Wish::Rollback { corte: corte.parse().unwrap(), seen: None, reason: "lo pidió el instituto".into() }
+}
+
+#[test]
+fn nobody_withdraws_what_he_has_not_seen() {
+    let mut room = room(&[(Tipo::Oficial, "2024-05-20T00:00:00Z")]);
+    let ids = ["20240519_1800", "20240519_1810", "20240519_1820"];
+    for id in ids {
+        assert!(matches!(room.send(Tipo::Oficial, id), Outcome::Live { .. }));
+    }
+    let back = |seen: &str| {
+        let (corte, seen) = (ids[0].parse().unwrap(), Some(seen.parse().unwrap()));
+        Wish::Rollback { corte, seen, reason: "x".into() }
+    };
+    // He has looked before the last one came.
+    let refused = room.wish(back(ids[1])).unwrap_err().to_string();
+    assert!(refused.contains(ids[1]) && refused.contains(ids[2]), "{refused}");
+    assert_eq!(room.shown().as_deref(), Some(ids[2]));
+    room.wish(back(ids[2])).unwrap();
+    assert_eq!(room.shown().as_deref(), Some(ids[0]));
 }
 
 #[test]

@@ -234,7 +234,7 @@ fn what_is_withdrawn_stays_so_when_it_is_mended() {
         let damaged = &night.packages[6];
         let mut machine = after(&night, 10, |machine| machine.twin.spoil(&of(machine, damaged, name)).unwrap());
         assert_eq!(shown(&machine, &night), "1910");
-        assert!(machine.wish(Wish::Rollback { corte: night.packages[4].id, reason: reason() }));
+        assert!(machine.wish(Wish::Rollback { corte: night.packages[4].id, seen: None, reason: reason() }));
         assert_eq!(shown(&machine, &night), "1900 -1920", "{name}");
         machine.put(damaged, true);
         machine.work();
