@@ -70,6 +70,8 @@ pub struct Desk {
     pub(super) watching: Option<Watching>,
     room: Room,
     arrivals: VecDeque<(Arrival, Reply<Outcome>)>,
+    /// The last thing that was taken had been brought: the folder comes next.
+    has_received: bool,
     look_took: Duration,
     /// Why the incoming folder could not be looked at, the last time.
     blind: Option<String>,
@@ -103,6 +105,7 @@ impl Desk {
             watching: None,
             room,
             arrivals: VecDeque::new(),
+            has_received: false,
             look_took: Duration::ZERO,
             blind: None,
             at_start: HashSet::new(),
@@ -203,7 +206,7 @@ impl Desk {
         match found {
             Ok(found) => {
                 if let Some(watching) = &mut self.watching {
-                    watching.add(&found.folders);
+                    watching.watch(&found.folders);
                 }
                 let unheard = self.room.see(found.sightings, self.clock.elapsed());
                 if let Some(after) = unheard.filter(|_| found.has_vanished) {
@@ -223,12 +226,17 @@ impl Desk {
         }
     }
 
-    /// One thing at a time: meanwhile a later package may have come, which goes first.
+    /// One thing at a time: meanwhile a later package may have come, which goes first. What is brought and what lies in the
+    /// folder take turns: whoever brings one thing after the other keeps nobody waiting.
     pub fn work(&mut self) {
-        if let Some((arrival, reply)) = self.arrivals.pop_front() {
+        let due = self.room.due(self.clock.elapsed());
+        let is_folders_turn = self.has_received && !due.is_empty();
+        let arrival = if is_folders_turn { None } else { self.arrivals.pop_front() };
+        self.has_received = arrival.is_some();
+        if let Some((arrival, reply)) = arrival {
             let outcome = self.receive(arrival);
             let _ = reply.send(outcome);
-        } else if let Some(sighting) = self.room.due(self.clock.elapsed()).first() {
+        } else if let Some(sighting) = due.first() {
             let candidate =
                 Candidate { name: &sighting.name, path: &sighting.path, source: INCOMING, mark: Some(sighting.mark) };
             let was_at_start = self.at_start.remove(&sighting.name);

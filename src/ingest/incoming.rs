@@ -22,7 +22,7 @@ pub struct Sighting {
 pub struct Look {
     /// In the order of their names, the latest first: a corte's name has its stamp.
     pub sightings: Vec<Sighting>,
-    /// Every folder below, to be watched.
+    /// Every folder below, to be watched, those of the latest package first.
     pub folders: Vec<PathBuf>,
     /// Something vanished under our eyes: it is being written to, and the marks are of no moment of it.
     pub has_vanished: bool,
@@ -57,7 +57,8 @@ pub fn look(disk: &Disk, folder: &Path, is_mirror: bool) -> io::Result<Look> {
     if is_mirror {
         return Ok(look);
     }
-    for (name, kind) in names {
+    // The latest first: where there are more folders than can be watched, it is the old ones that are not.
+    for (name, kind) in names.into_iter().rev() {
         let is_archive = kind == Kind::File && ARCHIVES.iter().any(|end| name.ends_with(end));
         let is_folder = kind == Kind::Folder && !(is_package && name == SITE);
         if name.starts_with('.') || !(is_archive || is_folder) {
@@ -159,6 +160,17 @@ mod tests {
         let names: Vec<_> = seen.sightings.iter().map(|s| s.name.as_str()).collect();
         assert_eq!(names, ["c.zip", "b", "a.tar"]);
         assert_eq!(seen.folders.len(), 4, "{:?}", seen.folders);
+    }
+
+    #[test]
+    fn folders_of_the_latest_package_come_first() {
+        let (disk, twin) = Disk::twin();
+        for name in ["1830/sitio/a", "1850/sitio/a", "1840/sitio/a"] {
+            twin.put(&Path::new("/in").join(name), b"").unwrap();
+        }
+        let folders = super::look(&disk, Path::new("/in"), false).unwrap().folders;
+        let expected = ["", "1850", "1850/sitio", "1840", "1840/sitio", "1830", "1830/sitio"];
+        assert_eq!(folders, expected.map(|name| Path::new("/in").join(name)));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
 use difusor::base::clock::{Clock, Hands};
 use difusor::base::disk::Disk;
@@ -86,6 +87,26 @@ impl Room {
     fn shown(&self) -> Option<String> {
         Some(self.live.load().as_deref()?.live().corte().id.to_string())
     }
+}
+
+#[test]
+fn what_is_brought_does_not_keep_the_folder_waiting() {
+    let mut room = room(&[(Tipo::Oficial, "2024-05-20T00:00:00Z")]);
+    let tar = |id: &str| Tree::of(&corte(id), &[("index.html", id.as_bytes())]).tar();
+    fs::write(room.dir.path().join("incoming/20240519_1829.tar"), tar("20240519_1829")).unwrap();
+    room.desk.look();
+    room.hands.advance(Duration::from_secs(1));
+    for id in ["20240519_1800", "20240519_1810", "20240519_1820"] {
+        let name = format!("{id}.tar");
+        let path = room.dir.path().join(&name);
+        fs::write(&path, tar(id)).unwrap();
+        let (reply, _) = oneshot::channel();
+        room.desk.hear(Event::Arrived(Arrival { name, path, source: "push".into() }, reply));
+    }
+    room.desk.work();
+    assert_eq!(room.shown().as_deref(), Some("20240519_1800"));
+    room.desk.work();
+    assert_eq!(room.shown().as_deref(), Some("20240519_1829"), "it does not wait for all that was brought");
 }
 
 fn roll_back(corte: &str) -> Wish {
