@@ -11,6 +11,8 @@ mod common;
 mod crash;
 #[path = "rooms/embargo.rs"]
 mod embargo;
+#[path = "rooms/fault.rs"]
+mod fault;
 #[path = "rooms/gate.rs"]
 mod gate;
 #[path = "rooms/memory.rs"]

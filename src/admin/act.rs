@@ -36,9 +36,11 @@ const INCIDENTS: usize = 20;
 struct Typed {
     reason: String,
     corte: Option<String>,
+    live: Option<String>,
 }
 
-/// Reads a wish: `{"reason": "...", "corte": "20260607_2010"}`, the latter for a rollback alone.
+/// Reads a wish: `{"reason": "...", "corte": "20260607_2010", "live": "20260607_2030"}`, the latter two for a rollback alone:
+/// where to, and, if it is given, from which corte.
 pub fn wish(what: &What, body: &[u8]) -> Result<Wish, Problem> {
     let malformed = |why: String| Problem::Malformed(why);
     let typed: Typed = serde_json::from_slice(body).map_err(|error| malformed(format!("the body: {error}")))?;
@@ -47,13 +49,14 @@ pub fn wish(what: &What, body: &[u8]) -> Result<Wish, Problem> {
     if !fits {
         return Err(malformed(format!("the reason: expected 1 to {REASON_MAX} characters on one line")));
     }
+    let id = |text: String| text.parse::<CorteId>().map_err(|fault| malformed(fault.to_string()));
     match (what, typed.corte) {
         (What::Rollback, Some(corte)) => {
-            let corte = corte.parse::<CorteId>().map_err(|fault| malformed(fault.to_string()))?;
-            Ok(Wish::Rollback { corte, reason })
+            Ok(Wish::Rollback { corte: id(corte)?, seen: typed.live.map(id).transpose()?, reason })
         }
         (What::Rollback, None) => Err(malformed("the body: `corte` is missing".into())),
         (_, Some(_)) => Err(malformed("the body: `corte` is for a rollback".into())),
+        _ if typed.live.is_some() => Err(malformed("the body: `live` is for a rollback".into())),
         (What::Hold, None) => Ok(Wish::Hold { reason }),
         (What::Final, None) => Ok(Wish::Final { reason }),
         (What::Resume, None) => Ok(Wish::Resume { reason }),
@@ -70,7 +73,7 @@ pub async fn act(shared: &Arc<Shared>, wish: Wish, who: &Who) -> Result<Response
     let (journal, done) = (shared.journal.clone(), told.clone());
     let write = move || {
         let (verb, code, corte, reason) = match &wish {
-            Wish::Rollback { corte, reason } => ("rollback", "A001", Some(*corte), reason),
+            Wish::Rollback { corte, reason, .. } => ("rollback", "A001", Some(*corte), reason),
             Wish::Hold { reason } => ("hold", "A002", None, reason),
             Wish::Release { reason } => ("release", "A003", None, reason),
             Wish::Final { reason } => ("final", "A005", None, reason),
@@ -149,7 +152,10 @@ mod tests {
     fn wishes_are_read_strictly() {
         let id = "20260607_2010".parse().unwrap();
         let rollback = wish(&What::Rollback, br#"{"corte": "20260607_2010", "reason": " mal \u00e1rbol "}"#);
-        assert_eq!(rollback, Ok(Wish::Rollback { corte: id, reason: "mal árbol".into() }));
+        assert_eq!(rollback, Ok(Wish::Rollback { corte: id, seen: None, reason: "mal árbol".into() }));
+        let from = wish(&What::Rollback, br#"{"corte": "20260607_2010", "live": "20260607_2020", "reason": "x"}"#);
+        let seen = Some("20260607_2020".parse().unwrap());
+        assert_eq!(from, Ok(Wish::Rollback { corte: id, seen, reason: "x".into() }));
         assert_eq!(wish(&What::Hold, br#"{"reason":"x"}"#), Ok(Wish::Hold { reason: "x".into() }));
         assert_eq!(wish(&What::Release, br#"{"reason":"x"}"#), Ok(Wish::Release { reason: "x".into() }));
         assert_eq!(wish(&What::Final, br#"{"reason":"x"}"#), Ok(Wish::Final { reason: "x".into() }));
@@ -161,6 +167,8 @@ mod tests {
             (What::Hold, r#"{"reason":""}"#),
             (What::Hold, r#"{"reason":"a\nb"}"#),
             (What::Hold, r#"{"reason":"a","corte":"20260607_2010"}"#),
+            (What::Hold, r#"{"reason":"a","live":"20260607_2010"}"#),
+            (What::Rollback, r#"{"reason":"a","corte":"20260607_2010","live":"ayer"}"#),
             (What::Hold, r#"{"reason":"a","x":1}"#),
             (What::Hold, &long),
             (What::Rollback, r#"{"reason":"a"}"#),

@@ -1,5 +1,5 @@
-//! How many connections each client has at a door: one that opens them all, by mistake or on purpose, must not keep the
-//! others out.
+//! How many connections each client has at a door, and how many packages each sender sends: one that takes all places, by
+//! mistake or on purpose, must not keep the others out.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -12,9 +12,12 @@ pub const EACH_MAX: usize = 8;
 const NETWORK_BITS: u32 = 64;
 
 /// Who is inside, and how often.
-pub struct Crowd<K>(Mutex<HashMap<K, usize>>);
+pub struct Crowd<K> {
+    each_max: usize,
+    inside: Mutex<HashMap<K, usize>>,
+}
 
-/// One connection of a client; its end makes room.
+/// One connection of a client, or package of a sender; its end makes room.
 pub struct Guest<K: Eq + Hash> {
     crowd: Arc<Crowd<K>>,
     who: K,
@@ -22,16 +25,23 @@ pub struct Guest<K: Eq + Hash> {
 
 impl<K> Default for Crowd<K> {
     fn default() -> Crowd<K> {
-        Crowd(Mutex::default())
+        Crowd::of(EACH_MAX)
     }
 }
 
-impl<K: Copy + Eq + Hash> Crowd<K> {
+impl<K> Crowd<K> {
+    /// Each may be inside so many times.
+    pub fn of(each_max: usize) -> Crowd<K> {
+        Crowd { each_max, inside: Mutex::default() }
+    }
+}
+
+impl<K: Clone + Eq + Hash> Crowd<K> {
     /// `None` for one who has as many as he may.
     pub fn enter(self: &Arc<Self>, who: K) -> Option<Guest<K>> {
-        let mut inside = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = inside.entry(who).or_default();
-        if *count >= EACH_MAX {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = inside.entry(who.clone()).or_default();
+        if *count >= self.each_max {
             return None;
         }
         *count += 1;
@@ -41,7 +51,7 @@ impl<K: Copy + Eq + Hash> Crowd<K> {
 
 impl<K: Eq + Hash> Drop for Guest<K> {
     fn drop(&mut self) {
-        let mut inside = self.crowd.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inside = self.crowd.inside.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = inside.get_mut(&self.who) {
             *count -= 1;
             if *count == 0 {
@@ -72,7 +82,7 @@ mod tests {
         inside.pop();
         assert!(other.is_some() && crowd.enter(1).is_some());
         drop((inside, other));
-        assert!(crowd.0.lock().unwrap().is_empty(), "whoever has gone is forgotten");
+        assert!(crowd.inside.lock().unwrap().is_empty(), "whoever has gone is forgotten");
     }
 
     #[test]

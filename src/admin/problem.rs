@@ -132,7 +132,7 @@ impl Problem {
                     show_size(*limit)
                 )
             }
-            Problem::TooMany => "others are being sent; send it again in a while".into(),
+            Problem::TooMany => "others are being sent, perhaps by yourself; send it again in a while".into(),
             Problem::Stopping => "send it again once the service runs".into(),
             Problem::NoVerdict => {
                 "the package has arrived and is still being verified; send it again to learn more".into()

@@ -28,6 +28,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 const RATE_MIN_BYTES: u64 = 16 << 10;
 /// Before which nobody is called slow.
 const RATE_FROM: Duration = Duration::from_secs(60);
+/// And the whole of a package has to be there within this: it holds a place, and by then a dozen cortes have gone by.
+const WHOLE_MAX: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// How long a client may take to notice that it has been answered.
 const LINGER_MAX: Duration = Duration::from_secs(5);
@@ -92,6 +94,9 @@ where
         read += bytes.len() as u64;
         if read > limit {
             return Err(Problem::TooLarge(limit));
+        }
+        if waited > WHOLE_MAX {
+            return Err(Problem::TooSlow);
         }
         if waited > RATE_FROM && read / waited.as_secs().max(1) < RATE_MIN_BYTES {
             return Err(Problem::TooSlow);

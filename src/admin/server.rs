@@ -23,7 +23,7 @@ use super::service::{Shared, serve};
 use super::socket::{self, Bound, PathFault};
 use super::staging::Staging;
 use super::tokens::Tokens;
-use super::upload::UPLOADS_MAX;
+use super::upload::{UPLOADS_EACH, UPLOADS_MAX};
 use super::who::{Shows, name_of};
 use super::{Company, Https, Settings};
 use crate::http::certificates::Certificates;
@@ -108,6 +108,7 @@ impl Admin {
             tokens,
             package_bytes: settings.package_bytes,
             uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
+            senders: Arc::new(Crowd::of(UPLOADS_EACH)),
             stop: stopped,
         };
         let runtime = tokio::runtime::Builder::new_current_thread()

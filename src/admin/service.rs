@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
 
 use super::answer::{answer, json, refuse};
+use super::crowd::Crowd;
 use super::problem::Problem;
 use super::receive::linger;
 use super::route::{Door, What, route};
@@ -40,6 +41,8 @@ pub struct Shared {
     pub tokens: Option<Tokens>,
     pub package_bytes: u64,
     pub uploads: Arc<Semaphore>,
+    /// Who sends packages now.
+    pub senders: Arc<Crowd<Who>>,
     pub started: Timestamp,
     /// Turns true when it is time to stop.
     pub stop: watch::Receiver<bool>,

@@ -10,6 +10,7 @@ use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::answer::json;
+use super::crowd::Guest;
 use super::problem::Problem;
 use super::receive::{failed, receive};
 use super::route::Name;
@@ -23,6 +24,8 @@ use crate::record::incidents::note;
 
 /// Packages at once, from their first byte to their verdict: as much as the staging folder holds of them.
 pub const UPLOADS_MAX: usize = 4;
+/// Of which each sender has so many: one that is slow, or never ends, must not keep the others out.
+pub const UPLOADS_EACH: usize = 2;
 /// How long the operator may take: a gigabyte on a slow disk takes two minutes, and others may be before it.
 const VERDICT_MAX: Duration = Duration::from_secs(600);
 
@@ -38,7 +41,7 @@ where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
     let source = format!("push {who}");
-    let taken = take(shared, &name, &source, fields, body).await;
+    let taken = take(shared, &name, (who, &source), fields, body).await;
     if let Err(problem) = &taken {
         tell(shared, problem, &name, &source).await;
     }
@@ -50,7 +53,7 @@ where
 async fn take<B>(
     shared: &Arc<Shared>,
     name: &Name,
-    source: &str,
+    (who, source): (&Who, &str),
     fields: &HeaderMap,
     body: &mut B,
 ) -> Result<Response<Body>, Problem>
@@ -63,8 +66,9 @@ where
     if len > shared.package_bytes {
         return Err(Problem::TooLarge(shared.package_bytes));
     }
+    let sender = shared.senders.enter(who.clone()).ok_or(Problem::TooMany)?;
     let permit = shared.uploads.clone().try_acquire_owned().map_err(|_| Problem::TooMany)?;
-    let permit = Place::of(shared, permit);
+    let permit = Place::of(shared, permit, sender);
     let asked = shared.clone();
     shared.blocking(move || asked.staging.has_room(len)).await?.map_err(failed)?;
     let path = receive(shared, name, source, body, shared.package_bytes, expected).await?;
@@ -125,12 +129,13 @@ async fn tell(shared: &Arc<Shared>, problem: &Problem, name: &Name, source: &str
 struct Place {
     shared: Arc<Shared>,
     _permit: OwnedSemaphorePermit,
+    _sender: Guest<Who>,
 }
 
 impl Place {
-    fn of(shared: &Arc<Shared>, permit: OwnedSemaphorePermit) -> Place {
+    fn of(shared: &Arc<Shared>, permit: OwnedSemaphorePermit, sender: Guest<Who>) -> Place {
         shared.metrics.upload_begins();
-        Place { shared: shared.clone(), _permit: permit }
+        Place { shared: shared.clone(), _permit: permit, _sender: sender }
     }
 }
 

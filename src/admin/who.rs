@@ -13,7 +13,7 @@ use crate::base::shown::Shown;
 use crate::record::incidents::note;
 
 /// Somebody who has been let in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Who {
     /// The user of this machine, by number.
     User(Option<u32>),

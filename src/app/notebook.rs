@@ -86,6 +86,7 @@ fn write(journal: &Journal, happening: &Happening) {
             let (code, detail) = doubted(doubt);
             journal.note(&note(code, &detail));
         }
+        Happening::OurFault { what } => journal.note(&note("F001", what)),
         // Who decided, and why, the operators' side writes down.
         _ => {}
     }

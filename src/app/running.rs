@@ -128,9 +128,17 @@ impl Running {
         self.server.heartbeats()
     }
 
-    /// Whether somebody still meets the deadlines of the calendar.
-    pub fn meets_deadlines(&self) -> bool {
-        self.gate.is_alive()
+    /// Who has died by a fault of ours, of those without whom this is no service: whoever meets the deadlines of the
+    /// calendar, or takes packages in. Nothing but a new start brings one back.
+    pub fn has_lost(&self) -> Option<&'static str> {
+        let essential = [("gate", self.gate.is_alive()), ("operator", self.operator.is_alive())];
+        essential.into_iter().find_map(|(name, is_alive)| (!is_alive).then_some(name))
+    }
+
+    /// The end without farewell, when a new start is worth more than those who are being served: the vault is whole at
+    /// any moment, and what the journal has to write is written.
+    pub fn abandon(self) {
+        self.journal.close();
     }
 
     /// New certificates are looked for now.

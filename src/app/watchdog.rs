@@ -49,7 +49,7 @@ impl Notifier {
             self.operator = (beat, Monotonic::now());
         }
         self.cores = cores;
-        let is_well = have_moved && running.meets_deadlines() && self.operator.1.elapsed() < OPERATOR_MAX;
+        let is_well = have_moved && running.has_lost().is_none() && self.operator.1.elapsed() < OPERATOR_MAX;
         if is_well {
             tell(&[NotifyState::Watchdog]);
         }

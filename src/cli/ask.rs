@@ -34,6 +34,10 @@ pub struct Notify {
 pub struct Rollback {
     /// Which one: YYYYMMDD_HHMM, perhaps with -N
     corte: CorteId,
+    /// The corte that you see and decide about; if another is shown by then nothing is done. Without it: the one that is
+    /// shown as the command begins
+    #[arg(long, value_name = "CORTE")]
+    live: Option<CorteId>,
     #[command(flatten)]
     why: Why,
 }
@@ -133,8 +137,25 @@ pub fn notify(args: &Notify) -> ExitCode {
 }
 
 pub fn rollback(args: &Rollback) -> ExitCode {
-    let body = json!({"corte": args.corte.to_string(), "reason": args.why.reason});
+    let live = match args.live.map_or_else(|| shown(&args.why.service), |live| Ok(Some(live.to_string()))) {
+        Ok(live) => live,
+        Err((code, why)) => return fail("rollback", code, &why),
+    };
+    let body = json!({"corte": args.corte.to_string(), "live": live, "reason": args.why.reason});
     wish("rollback", &args.why.service, &body)
+}
+
+/// Which corte is shown now. By the time that the operator hears of a wish it may be another.
+fn shown(service: &Service) -> Result<Option<String>, (u8, String)> {
+    let socket = socket(&service.config).map_err(|why| (WRONG_USE, why))?;
+    match ask(&socket, "GET", "/state", "", NOTICE_MAX) {
+        Ok(Answer { status: 200, body }) => {
+            let state: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+            Ok(state["live"]["corte"].as_str().map(str::to_owned))
+        }
+        Ok(answer) => Err((FAILED, told(&answer))),
+        Err(fault) => Err((FAILED, fault.to_string())),
+    }
 }
 
 pub fn hold(args: &Hold) -> ExitCode {

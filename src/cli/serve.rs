@@ -20,7 +20,7 @@ use crate::ingest;
 const RATE_MAX: i64 = 1_000;
 /// Below the state folder: what a rehearsal keeps.
 pub(super) const REHEARSAL: &str = "ensayo";
-/// How often to look after the threads where nobody else waits for it.
+/// How often to look after the threads, at least.
 const ALIVE_EVERY: Duration = Duration::from_secs(5);
 
 /// Publish verified packages from the incoming folder, over HTTP and TLS
@@ -84,8 +84,13 @@ pub fn run(args: &Args) -> ExitCode {
     let admin = running.admin_address().map(|address| format!("https://{address}"));
     info!(version = env!("CARGO_PKG_VERSION"), listening = running.urls(), incoming, sources, admin, "ready");
     notifier.ready(&format!("listening on {}", running.urls()));
-    runtime.block_on(until_told_to_stop(stop, reload, &running, &mut notifier));
+    let ended = runtime.block_on(until_told_to_stop(stop, reload, &running, &mut notifier));
     notifier.stopping();
+    if let End::Lost(thread) = ended {
+        error!(thread, "a thread has ended by a fault of ours; ending, so that the service is started again");
+        running.abandon();
+        return ExitCode::from(FAILED);
+    }
     running.stop();
     info!("stopped");
     ExitCode::SUCCESS
@@ -114,26 +119,38 @@ fn failed<E: std::fmt::Display>(error: &E) -> ExitCode {
     ExitCode::from(FAILED)
 }
 
+/// Why it does not go on.
+enum End {
+    Told,
+    /// Of a thread without which it is no service.
+    Lost(&'static str),
+}
+
 async fn until_told_to_stop(
     stop: impl Future<Output = &'static str>,
     mut reload: super::signals::Reload,
     running: &Running,
     notifier: &mut Notifier,
-) {
+) -> End {
     tokio::pin!(stop);
-    let mut every = tokio::time::interval(notifier.every().unwrap_or(ALIVE_EVERY));
+    let mut every = tokio::time::interval(notifier.every().unwrap_or(ALIVE_EVERY).min(ALIVE_EVERY));
     loop {
         tokio::select! {
             name = &mut stop => {
                 info!(signal = name, "stopping: no more connections, finishing those that are under way");
-                return;
+                return End::Told;
             }
             () = reload.asked() => {
                 info!(signal = "SIGHUP", "looking at the certificates");
                 running.renew();
             }
-            _ = every.tick() => if !notifier.alive(running) {
-                warn!("a thread does not move");
+            _ = every.tick() => {
+                if let Some(thread) = running.has_lost() {
+                    return End::Lost(thread);
+                }
+                if !notifier.alive(running) {
+                    warn!("a thread does not move");
+                }
             }
         }
     }

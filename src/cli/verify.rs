@@ -224,9 +224,13 @@ fn as_text(found: &Found, calendar: Option<&Calendar>) -> String {
 
 /// When the service would show it, if ever: packages are checked days before, so that is no reason to refuse one here.
 fn window(corte: &Corte, calendar: &Calendar) -> String {
-    let window = &calendar.windows()[calendar.governing(corte.instant)];
+    let number = calendar.governing(corte.instant);
+    let window = &calendar.windows()[number];
     if window.kind != corte.tipo {
         return format!("NONE: at its hour only `{}` is taken; see `difusor schedule`", window.kind);
+    }
+    if !calendar.is_for(number, corte.tipo, corte.instant) {
+        return "NONE: it is older than the countdown of the first window; see `difusor schedule`".to_owned();
     }
     let opens = window.opens.to_zoned_datetime(calendar.zone().clone());
     format!("{}, opens {}", window.kind, opens.strftime("%Y-%m-%dT%H:%M:%S%:z"))

@@ -55,7 +55,10 @@ pub fn calendar(top: &Section) -> Option<Arc<Calendar>> {
     }
     let countdown = countdown.map(|given| signed(given.value));
     match Calendar::new(windows, in_zone, countdown.unwrap_or_default()) {
-        Ok(calendar) => (is_whole && zone.is_some() && countdown.is_some()).then(|| Arc::new(calendar)),
+        Ok(calendar) => {
+            let calendar = if given.is_empty() { calendar.open_ended() } else { calendar };
+            (is_whole && zone.is_some() && countdown.is_some()).then(|| Arc::new(calendar))
+        }
         Err(faults) => {
             for fault in faults {
                 let key = match fault.what {

@@ -15,7 +15,11 @@ impl Stage {
         };
         let latest = self.vault.ledger().highest().map_or(head.corte, |highest| highest.max(head.corte));
         match wish {
-            Wish::Rollback { corte, reason } => {
+            Wish::Rollback { seen: Some(seen), .. } if seen != head.corte => Err(WishFault::Refused(format!(
+                "corte {} is shown by now, not {seen}, and nobody has decided about it; look at it, and ask again",
+                head.corte
+            ))),
+            Wish::Rollback { corte, reason, .. } => {
                 self.roll_back(intake, (corte, latest), reason)?;
                 Ok(format!("corte {corte} is shown again; a corte after {latest} goes live as usual"))
             }

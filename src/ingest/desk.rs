@@ -15,7 +15,7 @@ use super::operator::Event;
 use super::plan::Differing;
 use super::quarantine::Quarantine;
 use super::report::{Happening, Reporter};
-use super::room::Room;
+use super::room::{Room, UNHEARD, UNSEEN};
 use super::stage::Stage;
 use super::take::{Candidate, Fault};
 use super::transport::Transport;
@@ -74,6 +74,8 @@ pub struct Desk {
     pub(super) watching: Option<Watching>,
     room: Room,
     arrivals: VecDeque<(Arrival, Reply<Outcome>)>,
+    /// The last thing that was taken had been brought: the folder comes next.
+    has_received: bool,
     look_took: Duration,
     /// Why the incoming folder could not be looked at, the last time.
     blind: Option<String>,
@@ -107,6 +109,7 @@ impl Desk {
             watching: None,
             room,
             arrivals: VecDeque::new(),
+            has_received: false,
             look_took: Duration::ZERO,
             blind: None,
             at_start: HashSet::new(),
@@ -115,13 +118,12 @@ impl Desk {
 
     /// Shows what was shown last, and looks at what lies in the folder.
     pub fn begin(&mut self) {
-        let Desk { stage, intake, .. } = self;
         // Whatever the vault holds, packages must go on being taken in.
-        let restored = catch_unwind(AssertUnwindSafe(|| stage.restore(intake)));
-        if restored.is_err() {
-            (self.report)(&Happening::StoreFailed { why: "a fault of ours while the vault was read".into() });
-        }
-        self.look();
+        self.surely("reading the vault", |desk| desk.stage.restore(&desk.intake));
+        self.room.may_be_complete(UNHEARD);
+        self.surely("looking into the incoming folder", |desk| {
+            desk.look();
+        });
         self.at_start = self.room.names().map(str::to_owned).collect();
     }
 
@@ -142,12 +144,20 @@ impl Desk {
             }
         }
         self.stage.turn_to(window, vault);
-        self.room.forget();
+        self.room.anew();
         self.begin();
     }
 
     pub(super) fn kind(&self) -> Tipo {
         self.intake.calendar.windows()[self.stage.window].kind
+    }
+
+    /// Does something that a fault of ours must not make the end of everything else. Whoever is called changes what it
+    /// changes at its end, or is asked again.
+    pub(super) fn surely(&mut self, what: &'static str, work: impl FnOnce(&mut Desk)) {
+        if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
+            (self.report)(&Happening::OurFault { what });
+        }
     }
 
     /// Takes note of what somebody says.
@@ -166,8 +176,11 @@ impl Desk {
 
     /// Somebody who wrote into the incoming folder says that he is done: what lies there now need not be waited for.
     pub fn notified(&mut self) {
-        self.look();
-        self.room.is_complete();
+        if self.look() {
+            self.room.is_complete();
+        } else {
+            self.room.may_be_complete(UNSEEN);
+        }
     }
 
     fn is_mirror(&self) -> bool {
@@ -188,18 +201,23 @@ impl Desk {
         LOOK_PAUSE.max(self.look_took * 4)
     }
 
-    pub fn look(&mut self) {
-        let Some(incoming) = &self.intake.incoming else { return };
+    /// Looks at what lies in the incoming folder; true if it was seen as it is, and not between two moments.
+    pub fn look(&mut self) -> bool {
+        let Some(incoming) = &self.intake.incoming else { return true };
         let started = Monotonic::now();
         let found = look(&self.intake.disk, incoming, self.is_mirror());
         self.look_took = started.elapsed();
         match found {
             Ok(found) => {
                 if let Some(watching) = &mut self.watching {
-                    watching.add(&found.folders);
+                    watching.watch(&found.folders);
                 }
-                self.room.see(found.sightings, self.clock.elapsed());
+                let unheard = self.room.see(found.sightings, self.clock.elapsed());
+                if let Some(after) = unheard.filter(|_| found.has_vanished) {
+                    self.room.may_be_complete(after);
+                }
                 self.blind = None;
+                !found.has_vanished
             }
             Err(error) => {
                 let why = format!("{}: {error}", incoming.display());
@@ -207,16 +225,22 @@ impl Desk {
                     (self.report)(&Happening::Blind { why: why.clone() });
                     self.blind = Some(why);
                 }
+                false
             }
         }
     }
 
-    /// One thing at a time: meanwhile a later package may have come, which goes first.
+    /// One thing at a time: meanwhile a later package may have come, which goes first. What is brought and what lies in the
+    /// folder take turns: whoever brings one thing after the other keeps nobody waiting.
     pub fn work(&mut self) {
-        if let Some((arrival, reply)) = self.arrivals.pop_front() {
+        let due = self.room.due(self.clock.elapsed());
+        let is_folders_turn = self.has_received && !due.is_empty();
+        let arrival = if is_folders_turn { None } else { self.arrivals.pop_front() };
+        self.has_received = arrival.is_some();
+        if let Some((arrival, reply)) = arrival {
             let outcome = self.receive(arrival);
             let _ = reply.send(outcome);
-        } else if let Some(sighting) = self.room.due(self.clock.elapsed()).first() {
+        } else if let Some(sighting) = due.first() {
             let candidate =
                 Candidate { name: &sighting.name, path: &sighting.path, source: INCOMING, mark: Some(sighting.mark) };
             let was_at_start = self.at_start.remove(&sighting.name);

@@ -1,6 +1,7 @@
 //! The gate: the one who stores to `Public`. It holds the edition that the operator wants shown against the election's
 //! clock, and lets out what may be seen, at the second that the calendar says.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -112,15 +113,24 @@ impl Gate {
         self.renew();
     }
 
-    /// Lets out what may be seen now. Called after every change of the edition, and at every deadline.
+    /// Lets out what may be seen now. Called after every change of the edition, and at every deadline. Where a fault of ours
+    /// prevents it, what was shown before is, and the next call tries again.
     pub fn renew(&self) {
+        // Where things stand is noted once it is shown.
+        if catch_unwind(AssertUnwindSafe(|| self.let_out())).is_err() {
+            (self.report)(&Happening::OurFault { what: "printing what is shown" });
+        }
+    }
+
+    fn let_out(&self) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let now = steady(inner.latest, self.clock.now());
         inner.latest = now;
         let (stands, edition) = stand(&self.plan, now, &self.live);
         let offer = inner.offer;
-        let (stood, shown, offered) = std::mem::replace(&mut inner.stood, (stands, edition.clone(), offer));
-        let has_turned = stood != stands || offered != offer;
+        let next = (stands, edition.clone(), offer);
+        let (stood, shown, offered) = &inner.stood;
+        let has_turned = *stood != stands || *offered != offer;
         match is_same(shown.as_ref(), edition.as_ref()) {
             Same::All if !has_turned && !is_old(&self.public.load(), now) => {}
             Same::Cortes if !has_turned => {
@@ -139,6 +149,7 @@ impl Gate {
                 self.public.show(ready.unwrap_or_else(print));
             }
         }
+        inner.stood = next;
         drop(inner);
         self.bell.notify_one();
         self.tell();
@@ -179,7 +190,10 @@ impl Gate {
             let began = Monotonic::now();
             let left = Duration::try_from(left.max(SignedDuration::ZERO)).unwrap_or(Duration::ZERO).min(LOOK_EVERY);
             if let Some(next) = next.filter(|_| left < LOOK_EVERY) {
-                inner.ready = self.prepare(next, inner.offer, inner.ready.take());
+                let (offer, ready) = (inner.offer, inner.ready.take());
+                // Without it the page is printed when it is due, and then a fault is told.
+                let prepared = catch_unwind(AssertUnwindSafe(|| self.prepare(next, offer, ready)));
+                inner.ready = prepared.unwrap_or_default();
             }
             let left = left.saturating_sub(began.elapsed());
             drop(self.bell.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner));

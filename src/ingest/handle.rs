@@ -64,8 +64,9 @@ pub enum Outcome {
 /// What an operator may want.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
-    /// Shows this corte from the vault again, and withdraws those after it.
-    Rollback { corte: CorteId, reason: String },
+    /// Shows this corte from the vault again, and withdraws those after it. `seen` is the one that was shown when it was
+    /// decided: where it is another by now, nothing is done.
+    Rollback { corte: CorteId, seen: Option<CorteId>, reason: String },
     /// Takes packages in, but changes nothing that is shown.
     Hold { reason: String },
     /// Ends a hold: the latest corte that was taken in goes live.

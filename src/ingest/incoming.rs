@@ -13,6 +13,8 @@ pub struct Sighting {
     pub path: PathBuf,
     /// Over name, size, times and inode of every file: equal marks mean that nothing was written in between.
     pub mark: u64,
+    /// There is something of rsync's in it that it removes when a transfer is over.
+    pub has_drafts: bool,
 }
 
 /// What a look has found.
@@ -20,8 +22,10 @@ pub struct Sighting {
 pub struct Look {
     /// In the order of their names, the latest first: a corte's name has its stamp.
     pub sightings: Vec<Sighting>,
-    /// Every folder below, to be watched.
+    /// Every folder below, to be watched, those of the latest package first.
     pub folders: Vec<PathBuf>,
+    /// Something vanished under our eyes: it is being written to, and the marks are of no moment of it.
+    pub has_vanished: bool,
 }
 
 /// Forms that a package may have, besides a folder.
@@ -47,13 +51,14 @@ pub fn look(disk: &Disk, folder: &Path, is_mirror: bool) -> io::Result<Look> {
     if is_package {
         // What a link there leads to: whoever wrote the settings is trusted.
         let path = folder.join(".");
-        let mark = marked(disk, &path, &mut look.folders)?;
-        look.sightings.push(Sighting { name: ".".into(), path, mark });
+        let (mark, has_drafts) = marked(disk, &path, &mut look)?;
+        look.sightings.push(Sighting { name: ".".into(), path, mark, has_drafts });
     }
     if is_mirror {
         return Ok(look);
     }
-    for (name, kind) in names {
+    // The latest first: where there are more folders than can be watched, it is the old ones that are not.
+    for (name, kind) in names.into_iter().rev() {
         let is_archive = kind == Kind::File && ARCHIVES.iter().any(|end| name.ends_with(end));
         let is_folder = kind == Kind::Folder && !(is_package && name == SITE);
         if name.starts_with('.') || !(is_archive || is_folder) {
@@ -64,8 +69,8 @@ pub fn look(disk: &Disk, folder: &Path, is_mirror: bool) -> io::Result<Look> {
             look.folders.push(path.clone());
         }
         // What vanishes under our eyes is gone at the next look.
-        if let Ok(mark) = marked(disk, &path, &mut look.folders) {
-            look.sightings.push(Sighting { name, path, mark });
+        if let Ok((mark, has_drafts)) = marked(disk, &path, &mut look) {
+            look.sightings.push(Sighting { name, path, mark, has_drafts });
         }
     }
     look.sightings.sort_by(|a, b| b.name.cmp(&a.name));
@@ -74,24 +79,46 @@ pub fn look(disk: &Disk, folder: &Path, is_mirror: bool) -> io::Result<Look> {
 
 /// The mark of a file, or of a folder with all below it.
 pub fn mark(disk: &Disk, path: &Path) -> io::Result<u64> {
-    marked(disk, path, &mut Vec::new())
+    Ok(marked(disk, path, &mut Look::default())?.0)
 }
 
-fn marked(disk: &Disk, path: &Path, folders: &mut Vec<PathBuf>) -> io::Result<u64> {
-    let mut marking = Marking { disk, left: MARKED_MAX, hasher: DefaultHasher::new(), folders };
+/// The mark, and whether a transfer has left drafts.
+fn marked(disk: &Disk, path: &Path, look: &mut Look) -> io::Result<(u64, bool)> {
+    let mut marking = Marking { disk, left: MARKED_MAX, hasher: DefaultHasher::new(), has_drafts: false, look };
     marking.add(path, 0)?;
-    Ok(marking.hasher.finish())
+    Ok((marking.hasher.finish(), marking.has_drafts))
+}
+
+/// True for a name under which rsync keeps what is not whole: `.NAME.x7Gq2a` (mkstemp(3)), and the folders of
+/// `--partial-dir` and `--delay-updates` as rsync(1) calls them.
+fn is_draft(name: &str) -> bool {
+    let end = name.strip_prefix('.').and_then(|name| name.rsplit_once('.')).map(|(_, end)| end);
+    let is_made_up = |end: &str| end.len() == 6 && end.bytes().all(|b| b.is_ascii_alphanumeric());
+    [".~tmp~", ".rsync-partial"].contains(&name) || end.is_some_and(is_made_up)
 }
 
 struct Marking<'a> {
     disk: &'a Disk,
     left: usize,
     hasher: DefaultHasher,
-    folders: &'a mut Vec<PathBuf>,
+    has_drafts: bool,
+    look: &'a mut Look,
 }
 
 impl Marking<'_> {
     fn add(&mut self, path: &Path, depth: usize) -> io::Result<()> {
+        match self.marks(path, depth) {
+            // A transfer renames and removes while we look. That it was there and is gone is a mark too, of no quiet tree.
+            Err(error) if depth > 0 && error.kind() == io::ErrorKind::NotFound => {
+                (path, "gone").hash(&mut self.hasher);
+                self.look.has_vanished = true;
+                Ok(())
+            }
+            marked => marked,
+        }
+    }
+
+    fn marks(&mut self, path: &Path, depth: usize) -> io::Result<()> {
         let stat = self.disk.stat(path)?;
         (path, stat.mark).hash(&mut self.hasher);
         if stat.kind != Kind::Folder || depth == DEPTH_MAX {
@@ -102,9 +129,10 @@ impl Marking<'_> {
                 return Ok(());
             }
             self.left -= 1;
+            self.has_drafts |= is_draft(&name);
             let path = path.join(name);
             if kind == Kind::Folder {
-                self.folders.push(path.clone());
+                self.look.folders.push(path.clone());
             }
             self.add(&path, depth + 1)?;
         }
@@ -115,6 +143,7 @@ impl Marking<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::disk::At;
     use std::fs;
 
     fn look(folder: &Path) -> io::Result<Look> {
@@ -134,6 +163,17 @@ mod tests {
     }
 
     #[test]
+    fn folders_of_the_latest_package_come_first() {
+        let (disk, twin) = Disk::twin();
+        for name in ["1830/sitio/a", "1850/sitio/a", "1840/sitio/a"] {
+            twin.put(&Path::new("/in").join(name), b"").unwrap();
+        }
+        let folders = super::look(&disk, Path::new("/in"), false).unwrap().folders;
+        let expected = ["", "1850", "1850/sitio", "1840", "1840/sitio", "1830", "1830/sitio"];
+        assert_eq!(folders, expected.map(|name| Path::new("/in").join(name)));
+    }
+
+    #[test]
     fn any_change_below_changes_the_mark() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("p/sitio")).unwrap();
@@ -145,6 +185,41 @@ mod tests {
         assert_eq!(mark(), one);
         fs::write(dir.path().join("p/sitio/a"), "22").unwrap();
         assert_ne!(mark(), one);
+    }
+
+    #[test]
+    fn what_vanishes_under_our_eyes_is_a_change_and_no_blindness() {
+        let (disk, twin) = Disk::twin();
+        for name in ["a", "b/c"] {
+            twin.put(&Path::new("/incoming").join(name), b"1").unwrap();
+        }
+        let mirror = || super::look(&disk, Path::new("/incoming"), true);
+        let before = twin.operations();
+        let quiet = mirror().unwrap();
+        assert!(!quiet.has_vanished);
+        let (looks, gone) = (twin.operations() - before, io::ErrorKind::NotFound);
+        let mut changed = 0;
+        for n in 0..looks {
+            twin.at(twin.operations() + n, At::Fail(gone));
+            // Without the folder itself there is nothing to be seen.
+            let Ok(seen) = mirror() else { continue };
+            assert!(seen.has_vanished && seen.sightings[0].mark != quiet.sightings[0].mark, "{n}");
+            changed += 1;
+        }
+        assert!(changed > 2, "{changed} of {looks}");
+        let denied = io::ErrorKind::PermissionDenied;
+        twin.at(twin.operations() + looks - 1, At::Fail(denied));
+        assert_eq!(mirror().unwrap_err().kind(), denied);
+    }
+
+    #[test]
+    fn drafts_of_rsync_are_told_from_files() {
+        for name in [".index.html.x7Gq2a", ".a.ABCDEF", ".~tmp~", ".rsync-partial"] {
+            assert!(is_draft(name), "{name}");
+        }
+        for name in ["index.html", ".htaccess", ".index.html", "a.x7Gq2a", ".a.b-cdef"] {
+            assert!(!is_draft(name), "{name}");
+        }
     }
 
     #[test]

@@ -77,6 +77,11 @@ impl Operator {
         self.heartbeat.load(Ordering::Relaxed)
     }
 
+    /// False once it has died by a fault of ours: nothing is taken in any more.
+    pub fn is_alive(&self) -> bool {
+        !self.thread.is_finished()
+    }
+
     /// Ends the loop after what it is doing now.
     pub fn stop(self) {
         let _ = self.events.send(Event::Stop);
@@ -86,24 +91,26 @@ impl Operator {
 
 impl Desk {
     fn run(mut self, inbox: &Receiver<Event>, notice: &Notice, heartbeat: &AtomicU64) {
-        self.begin();
+        self.surely("beginning", Desk::begin);
         let mut next_look = self.clock.elapsed() + LOOK_EVERY;
         loop {
             heartbeat.fetch_add(1, Ordering::Relaxed);
             let now = self.clock.elapsed();
             if next_look <= now {
-                self.look();
                 next_look = now + LOOK_EVERY;
+                self.surely("looking into the incoming folder", |desk| {
+                    desk.look();
+                });
             }
-            self.turn();
+            self.surely("turning to another window", Desk::turn);
             if notice.take() {
-                self.notified();
+                self.surely("looking into the incoming folder", Desk::notified);
             }
-            self.work();
+            self.surely("intake", Desk::work);
             match inbox.recv_timeout(self.wait(next_look)) {
                 Ok(Event::Changed) => next_look = next_look.min(now + self.pause()),
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                Ok(event) => self.hear(event),
+                Ok(event) => self.surely("intake", |desk| desk.hear(event)),
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
@@ -122,13 +129,10 @@ mod tests {
     use crate::schedule::specimen::always;
     use crate::store::Policy;
 
-    #[test]
-    fn a_notice_is_heard_however_full_the_queue_is() {
-        let (disk, twin) = Disk::twin();
-        twin.put(Path::new("/incoming/index.html"), b"<p>").unwrap();
+    fn intake(disk: Disk) -> Intake {
         let rule = StampRule::json("resumen.json", &["/hora"], "%Y-%m-%dT%H:%M:%S%z", None).unwrap();
         let (complete, corrections) = (Complete::Notified, Corrections::Refuse);
-        let intake = Intake {
+        Intake {
             disk,
             state: "/state".into(),
             incoming: Some("/incoming".into()),
@@ -146,15 +150,57 @@ mod tests {
             policy: Policy { bytes: 1 << 20, cortes: None, at_least: 1 },
             reserve: 0,
             refused_bytes: 0,
-        };
-        let (clock, _hands) = Clock::scripted("2026-06-08T02:12:00Z".parse().unwrap());
+        }
+    }
+
+    fn clock() -> Clock {
+        Clock::scripted("2026-06-08T02:12:00Z".parse().unwrap()).0
+    }
+
+    /// Fails on what a folder that is not there makes it tell, so many times.
+    fn failing(times: u64) -> Reporter {
+        let told = AtomicU64::new(0);
+        Arc::new(move |happening: &Happening| {
+            if matches!(happening, Happening::Blind { .. } | Happening::OurFault { .. }) {
+                assert!(told.fetch_add(1, Ordering::Relaxed) >= times, "on purpose");
+            }
+        })
+    }
+
+    #[test]
+    fn a_fault_of_ours_ends_what_was_done_and_nothing_else() {
+        let desk = Desk::open(intake(Disk::twin().0), Arc::default(), clock(), failing(1), None).unwrap();
+        let (events, inbox) = sync_channel(2);
+        let (reply, mut answer) = tokio::sync::oneshot::channel();
+        let wish = Wish::Hold { reason: "x".into() };
+        for event in [Event::Wished(wish, reply), Event::Stop] {
+            events.try_send(event).unwrap_or_else(|_| panic!("there is room"));
+        }
+        desk.run(&inbox, &Notice::default(), &AtomicU64::new(0));
+        assert!(answer.try_recv().unwrap().is_err(), "nothing is shown that could be held");
+    }
+
+    #[test]
+    fn an_operator_who_is_gone_is_missed() {
+        let intake = intake(Disk::twin().0);
+        let operator = Operator::start(intake, Arc::default(), clock(), failing(u64::MAX)).unwrap();
+        while operator.is_alive() {
+            thread::yield_now();
+        }
+        assert!(operator.thread.join().is_err());
+    }
+
+    #[test]
+    fn a_notice_is_heard_however_full_the_queue_is() {
+        let (disk, twin) = Disk::twin();
+        twin.put(Path::new("/incoming/index.html"), b"<p>").unwrap();
         let (tell, told) = channel();
         let report: Reporter = Arc::new(move |happening: &Happening| {
             if let Happening::Waiting { code, .. } = happening {
                 tell.send(*code).unwrap();
             }
         });
-        let desk = Desk::open(intake, Arc::default(), clock, report, None).unwrap();
+        let desk = Desk::open(intake(disk), Arc::default(), clock(), report, None).unwrap();
         let ((events, inbox), notice) = (sync_channel(2), Notice::default());
         for event in [Event::Changed, Event::Stop] {
             events.try_send(event).unwrap_or_else(|_| panic!("there is room"));

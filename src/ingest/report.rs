@@ -56,6 +56,8 @@ pub enum Happening {
     Turned { from: Option<State>, to: State, reason: Reason },
     /// The machine's clock.
     Clock(Doubt),
+    /// A fault of ours in the middle of something, after which everything else goes on.
+    OurFault { what: &'static str },
 }
 
 /// Differences from earlier cortes that are there.
@@ -148,5 +150,6 @@ pub fn to_log(happening: &Happening) {
         Happening::Turned { from, to, reason } => info!(?from, ?to, ?reason, "the election's clock"),
         Happening::Clock(doubt @ (Doubt::Jumped(_) | Doubt::Unsynchronised)) => warn!(?doubt, "this machine's clock"),
         Happening::Clock(doubt) => info!(?doubt, "this machine's clock"),
+        Happening::OurFault { what } => error!(what, "a fault of ours, please report it; everything else goes on"),
     }
 }

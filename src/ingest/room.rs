@@ -24,6 +24,12 @@ pub const QUIET: Duration = Duration::from_millis(100);
 const QUIET_MAX: Duration = Duration::from_secs(2);
 /// How often what may heal is tried again.
 const RETRY_EVERY: Duration = Duration::from_secs(10);
+/// For trees that wait for a notice, where one may have been given while nobody listened: before a start, in another
+/// window. rsyncd lets a client go that says nothing for 300 s: whatever was under way has ended by then, and if it was
+/// cut it has mostly left a draft.
+pub const UNHEARD: Duration = Duration::from_secs(360);
+/// The same where a notice was heard and the folder could not be looked at as it was then.
+pub const UNSEEN: Duration = Duration::from_secs(10);
 
 /// Time since the operator started.
 type Now = Duration;
@@ -47,8 +53,8 @@ struct Visitor {
     sighting: Sighting,
     changed: Now,
     failures: u32,
-    /// The sender has said so, and nothing has changed since.
-    is_complete: bool,
+    /// Whole once nothing has changed for so long, whatever the rule is: the sender has said so, or may have.
+    whole_after: Option<Duration>,
     state: State,
 }
 
@@ -58,6 +64,8 @@ pub struct Room {
     visitors: HashMap<String, Visitor>,
     /// For bare trees, which cannot prove that they are whole: what counts as a sign of it.
     complete: Option<Complete>,
+    /// A notice was given, or may have been, of what is seen next.
+    unheard: Option<Duration>,
 }
 
 /// A package that is given up.
@@ -71,32 +79,46 @@ pub struct GivenUp {
 impl Room {
     /// `complete` is for bare trees; packages prove by their sums that they are whole.
     pub fn new(complete: Option<Complete>) -> Room {
-        Room { visitors: HashMap::new(), complete }
+        Room { visitors: HashMap::new(), complete, unheard: None }
     }
 
     /// The sender says that he is done: what is there as it was seen last need not be waited for.
     pub fn is_complete(&mut self) {
-        self.visitors.values_mut().for_each(|visitor| visitor.is_complete = true);
+        self.visitors.values_mut().for_each(|visitor| visitor.whole_after = Some(Duration::ZERO));
     }
 
-    /// Takes note of what is there now.
-    pub fn see(&mut self, sightings: Vec<Sighting>, now: Now) {
-        let mut before = std::mem::take(&mut self.visitors);
-        for sighting in sightings {
-            let visitor = match before.remove(&sighting.name) {
-                Some(visitor) if visitor.sighting.mark == sighting.mark => visitor,
-                Some(visitor) => {
-                    Visitor { sighting, changed: now, is_complete: false, state: State::Pending, ..visitor }
-                }
-                None => Visitor { sighting, changed: now, failures: 0, is_complete: false, state: State::Pending },
-            };
-            self.visitors.insert(visitor.sighting.name.clone(), visitor);
+    /// The sender may have said that he is done, and nobody has heard it, or seen what was there then: what is seen next
+    /// counts as whole after so long a quiet, unless there are drafts in it. What was said to be whole remains so.
+    pub fn may_be_complete(&mut self, after: Duration) {
+        // Nobody else depends on a notice.
+        if self.complete == Some(Complete::Notified) {
+            self.unheard = Some(self.unheard.map_or(after, |before| before.min(after)));
         }
     }
 
-    /// Whoever is there is to be tried anew.
-    pub fn forget(&mut self) {
-        self.visitors.clear();
+    /// Takes note of what is there now. What counted of `may_be_complete` is returned, for a look that has to be repeated.
+    pub fn see(&mut self, sightings: Vec<Sighting>, now: Now) -> Option<Duration> {
+        let (mut before, unheard) = (std::mem::take(&mut self.visitors), self.unheard.take());
+        for sighting in sightings {
+            let mut visitor = match before.remove(&sighting.name) {
+                Some(visitor) if visitor.sighting.mark == sighting.mark => visitor,
+                Some(visitor) => {
+                    Visitor { sighting, changed: now, whole_after: None, state: State::Pending, ..visitor }
+                }
+                None => Visitor { sighting, changed: now, failures: 0, whole_after: None, state: State::Pending },
+            };
+            let whole_after = unheard.filter(|_| !visitor.sighting.has_drafts);
+            visitor.whole_after = visitor.whole_after.into_iter().chain(whole_after).min();
+            self.visitors.insert(visitor.sighting.name.clone(), visitor);
+        }
+        unheard
+    }
+
+    /// Whoever is there is to be tried anew. A tree that was said to be whole need not be announced again.
+    pub fn anew(&mut self) {
+        for visitor in self.visitors.values_mut() {
+            (visitor.state, visitor.failures) = (State::Pending, 0);
+        }
     }
 
     /// Who is there.
@@ -162,12 +184,14 @@ impl Visitor {
     /// When it is to be tried, if at all.
     fn try_at(&self, complete: Option<Complete>) -> Option<Now> {
         match self.state {
-            State::Pending if self.is_complete => Some(self.changed),
-            State::Pending => match complete {
-                None => Some(self.changed + self.quiet()),
-                Some(Complete::Quiet(time)) => Some(self.changed + self.quiet().max(time)),
-                Some(Complete::Notified) => None,
-            },
+            State::Pending => {
+                let by_rule = match complete {
+                    None => Some(self.quiet()),
+                    Some(Complete::Quiet(time)) => Some(self.quiet().max(time)),
+                    Some(Complete::Notified) => None,
+                };
+                by_rule.into_iter().chain(self.whole_after).min().map(|quiet| self.changed + quiet)
+            }
             State::Failed { retry, .. } => retry,
             State::Done => None,
         }
@@ -185,7 +209,7 @@ mod tests {
     const SETTLE: Duration = Duration::from_secs(10);
 
     fn seen(name: &str, mark: u64) -> Sighting {
-        Sighting { name: name.into(), path: name.into(), mark }
+        Sighting { name: name.into(), path: name.into(), mark, has_drafts: false }
     }
 
     fn ms(n: u64) -> Now {
@@ -226,6 +250,37 @@ mod tests {
         assert_eq!(due(&room, ms(0)), ["."]);
         room.see(vec![seen(".", 2)], ms(50));
         assert!(due(&room, ms(99_000)).is_empty(), "it has changed since");
+    }
+
+    #[test]
+    fn a_notice_that_may_have_been_missed_is_made_up_for_by_a_long_quiet() {
+        let mut room = Room::new(Some(Complete::Notified));
+        room.may_be_complete(UNHEARD);
+        room.see(vec![seen(".", 1)], ms(0));
+        assert_eq!(room.next(SETTLE), Some(UNHEARD));
+        assert!(due(&room, UNHEARD - ms(1)).is_empty());
+        assert_eq!(due(&room, UNHEARD), ["."]);
+        room.see(vec![seen(".", 2)], UNHEARD);
+        assert_eq!(room.next(SETTLE), None, "of what comes while we listen a notice tells");
+        room.may_be_complete(UNSEEN);
+        room.may_be_complete(UNHEARD);
+        room.see(vec![seen(".", 3)], UNHEARD);
+        assert_eq!(room.next(SETTLE), Some(UNHEARD + UNSEEN));
+        room.may_be_complete(UNSEEN);
+        room.see(vec![Sighting { has_drafts: true, ..seen(".", 4) }], UNHEARD);
+        assert_eq!(room.next(SETTLE), None, "a transfer that was cut");
+    }
+
+    #[test]
+    fn what_was_said_to_be_whole_is_so_in_the_next_window() {
+        let mut room = Room::new(Some(Complete::Notified));
+        room.see(vec![seen(".", 1)], ms(0));
+        room.is_complete();
+        room.done(".");
+        room.anew();
+        room.may_be_complete(UNHEARD);
+        room.see(vec![seen(".", 1)], ms(5));
+        assert_eq!(due(&room, ms(5)), ["."]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What is shown: the one who stores to `Live`. First it is in the vault and announced there, then anybody sees it, so
 //! that a restart at any moment shows the same corte or a later one.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::thread;
@@ -68,7 +69,7 @@ impl Stage {
         candidates.reverse();
         while let Some(corte) = candidates.pop() {
             let started = Monotonic::now();
-            match self.show_again(intake, corte) {
+            match self.show_again_if_sound(intake, corte) {
                 Ok(snapshot) => {
                     let files = snapshot.files().count();
                     (self.report)(&Happening::Restored { corte, files, took: started.elapsed(), dates: self.dates() });
@@ -108,6 +109,17 @@ impl Stage {
         Some(match self.is_here(intake, head.corte) || self.vault.ledger().entry(head.corte).is_none() {
             true => head,
             false => Head { rollback: None, hold: None, said: None, ..head },
+        })
+    }
+
+    /// A package on which we fail may have been kept before we did: it must not hide those before it at every start.
+    fn show_again_if_sound(&mut self, intake: &Intake, corte: CorteId) -> Result<Arc<Snapshot>, Fault> {
+        // What showing it changes, it changes at its end.
+        let shown = catch_unwind(AssertUnwindSafe(|| self.show_again(intake, corte)));
+        shown.unwrap_or_else(|_| {
+            (self.report)(&Happening::OurFault { what: "showing a corte of the vault" });
+            let (what, why) = ("build".to_owned(), "a fault of ours; the log says where".to_owned());
+            Err(Fault::Unusable(Unusable { corte, what, why, blob: None }))
         })
     }
 
@@ -278,6 +290,9 @@ impl Stage {
     pub fn make_room(&mut self, intake: &Intake) {
         match self.vault.retain(&intake.policy, self.clock.now()) {
             Ok(retained) => {
+                if let Some(why) = &retained.fault {
+                    (self.report)(&Happening::Unreadable { name: "coded".into(), why: why.clone() });
+                }
                 let space = intake.disk.space(&intake.state).ok();
                 (self.report)(&Happening::Retained { retained, free: space.map(|space| space.free) });
             }

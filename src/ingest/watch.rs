@@ -1,10 +1,11 @@
 //! inotify: tells the operator that something below the incoming folder has changed, and no more than that.
 
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, TrySendError};
 
-use inotify::{Inotify, WatchMask, Watches};
+use inotify::{Inotify, WatchDescriptor, WatchMask, Watches};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::operator::Event;
@@ -17,8 +18,11 @@ const ALIVE_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 /// changes in others are seen at the next regular look.
 const WATCHED_MAX: usize = 4096;
 
-/// Adds folders to what is watched.
-pub struct Watching(Watches);
+/// Says which folders are watched.
+pub struct Watching {
+    watches: Watches,
+    watched: HashMap<PathBuf, WatchDescriptor>,
+}
 
 impl Watching {
     /// Starts the watching thread; it ends when the receiver of `events` is gone.
@@ -26,11 +30,18 @@ impl Watching {
         let inotify = Inotify::init()?;
         let watches = inotify.watches();
         std::thread::Builder::new().name("watch".into()).spawn(move || run(inotify, &events))?;
-        Ok(Watching(watches))
+        Ok(Watching { watches, watched: HashMap::new() })
     }
 
-    /// Watches these folders; those that are watched already stay so. One that is gone meanwhile needs no watch.
-    pub fn add(&mut self, folders: &[PathBuf]) {
+    /// Watches these folders and no others, and the first of them where they are too many. One that is gone meanwhile needs
+    /// no watch.
+    pub fn watch(&mut self, folders: &[PathBuf]) {
+        let folders = &folders[..folders.len().min(WATCHED_MAX)];
+        let wanted: HashSet<&PathBuf> = folders.iter().collect();
+        // First of all: a folder that was renamed has the same descriptor under both names, and is added below.
+        for (_, descriptor) in self.watched.extract_if(|path, _| !wanted.contains(path)) {
+            let _ = self.watches.remove(descriptor);
+        }
         let changes = WatchMask::CLOSE_WRITE
             | WatchMask::MOVED_TO
             | WatchMask::MOVED_FROM
@@ -40,8 +51,10 @@ impl Watching {
             | WatchMask::ATTRIB
             | WatchMask::ONLYDIR
             | WatchMask::DONT_FOLLOW;
-        for folder in folders.iter().take(WATCHED_MAX) {
-            let _ = self.0.add(folder, changes);
+        for folder in folders {
+            if let Ok(descriptor) = self.watches.add(folder, changes) {
+                self.watched.insert(folder.clone(), descriptor);
+            }
         }
     }
 }

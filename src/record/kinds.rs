@@ -83,6 +83,8 @@ pub static TABLE: &[Kind] = &[
     aviso("E005", "El corte publicado es el último: ya no se esperan más"),
     aviso("E006", "Cerró la ventana de difusión"),
     aviso("E007", "Comenzó la cuenta regresiva para la siguiente ventana"),
+    critico("F", "El programa falló"),
+    critico("F001", "El programa falló a la mitad de algo; lo demás sigue"),
     aviso("L", "Cambió lo que se ofrece según la demanda"),
     advertencia("L001", "Se pide más de lo que se puede enviar: lo menos importante se deja para después"),
     aviso("L002", "Hay más calma: se vuelve a ofrecer parte de lo que se dejó para después"),

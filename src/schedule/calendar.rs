@@ -61,6 +61,8 @@ pub struct Calendar {
     zone: TimeZone,
     /// How long before its opening a window takes the place of the one before.
     countdown: SignedDuration,
+    /// The first window takes cortes of any time before it.
+    is_open_ended: bool,
 }
 
 /// What is wrong with a list of windows, and with which of them, counted from 0.
@@ -132,7 +134,12 @@ impl Calendar {
         }
         let mut windows = windows;
         windows.sort_by_key(|window| window.opens);
-        Ok(Calendar { windows, zone, countdown })
+        Ok(Calendar { windows, zone, countdown, is_open_ended: false })
+    }
+
+    /// The same, with a first window that takes cortes of any time before it: for windows that nobody has given.
+    pub fn open_ended(self) -> Calendar {
+        Calendar { is_open_ended: true, ..self }
     }
 
     pub fn windows(&self) -> &[Window] {
@@ -158,8 +165,11 @@ impl Calendar {
     }
 
     /// Whether a corte of this kind and stamp is for the window with this number: the one that governed, or will, at its
-    /// stamp. So last Sunday's drill never shows in the next.
+    /// stamp. So last Sunday's drill never shows in the next, nor in the first that somebody has given: it governs from the
+    /// start, and its cortes begin with its countdown as those of the others do.
     pub fn is_for(&self, window: usize, kind: Tipo, stamp: Timestamp) -> bool {
-        self.governing(stamp) == window && self.windows[window].kind == kind
+        let earliest = self.windows[0].opens.saturating_sub(self.countdown).unwrap_or(Timestamp::MIN);
+        let is_old = stamp < earliest && !self.is_open_ended;
+        self.governing(stamp) == window && self.windows[window].kind == kind && !is_old
     }
 }

@@ -278,7 +278,13 @@ fn cortes_belong_to_the_window_of_their_stamp_and_kind() {
     let calendar = calendar();
     let is_for = |window, kind, second| calendar.is_for(window, kind, at(second));
     assert!(is_for(0, Tipo::Simulacro, 2_000) && !is_for(0, Tipo::Oficial, 2_000));
-    assert!(is_for(0, Tipo::Simulacro, -9_000_000), "the first window has always begun");
+    let earliest = OPENS_S - COUNTDOWN_S;
+    assert!(is_for(0, Tipo::Simulacro, earliest), "what comes in its countdown");
+    assert!(
+        !is_for(0, Tipo::Simulacro, earliest - 1),
+        "the first window governs from ever, but old cortes are not its own"
+    );
+    assert!(calendar.clone().open_ended().is_for(0, Tipo::Simulacro, at(-9_000_000)));
     assert!(is_for(0, Tipo::Simulacro, CLOSES_S + 10), "until the next begins");
     let begins = NEXT_OPENS_S - COUNTDOWN_S;
     assert!(is_for(0, Tipo::Simulacro, begins - 1) && !is_for(0, Tipo::Simulacro, begins));

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chain::Link;
 use super::head::Head;
+use super::retold;
 use super::sealed;
 use super::shelf::Shelf;
 use super::texts::{by_hex, by_text};
@@ -129,7 +130,7 @@ impl Ledger {
             unreadable: Vec::new(),
             has_told: false,
         };
-        let (head, fault) = Head::read(disk, &ledger.folder);
+        let (mut head, mut fault) = Head::read(disk, &ledger.folder);
         let names = match disk.folder(&ledger.folder) {
             Ok(folder) => folder.names()?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ledger),
@@ -147,6 +148,11 @@ impl Ledger {
             }
         }
         ledger.entries.sort_by_key(|entry| entry.corte);
+        if head.is_none() {
+            head = ledger.retold();
+            // Both are gone: what was shown says that there was one.
+            fault = fault.or_else(|| head.as_ref().map(|_| io::ErrorKind::NotFound.into()));
+        }
         if let Some(head) = &head
             && ledger.entry(head.corte).is_none()
             && !ledger.is_unreadable(head.corte)
@@ -161,6 +167,13 @@ impl Ledger {
     fn read_entry(&self, name: &str) -> io::Result<Entry> {
         let path = self.folder.join(name).join(ENTRY);
         sealed::read(&twice(|| self.disk.read(&path, ENTRY_BYTES))?)
+    }
+
+    /// The head as the history tells of it.
+    fn retold(&self) -> Option<Head> {
+        let entries = self.entries.iter().map(|entry| (entry.corte, Some(entry.facts.received)));
+        let accepted: Vec<_> = entries.chain(self.lost().map(|corte| (corte, None))).collect();
+        retold::head(&self.history(), &accepted)
     }
 
     /// Earliest first.

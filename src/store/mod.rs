@@ -7,7 +7,7 @@
 //!   coded/ab/abcd...         what was compressed of them, or a second copy; can be made again
 //!   cortes/20260607_2010/    corte.json, SHA256SUMS, SHA256SUMS.sig as they came, entry.json
 //!   cortes/head              which one is shown, and why; head.copy in case it is damaged
-//!   cortes/history.jsonl     what was shown when, and what operators decided
+//!   cortes/history.jsonl     what was shown when, and what operators decided; the head is made again from it if it must
 //! ```
 //!
 //! A corte exists once its folder has its name, and by then everything it refers to is durable. It is announced once
@@ -19,6 +19,7 @@ mod head;
 mod ledger;
 mod restore;
 mod retention;
+mod retold;
 mod sealed;
 mod shelf;
 mod texts;

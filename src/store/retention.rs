@@ -26,6 +26,8 @@ pub struct Retained {
     pub removed: Vec<CorteId>,
     pub bytes: u64,
     pub cortes: usize,
+    /// Why what was compressed cannot all be looked at. It can be made again, and nothing waits for it.
+    pub fault: Option<String>,
 }
 
 /// Every blob with its size and how many cortes refer to it.
@@ -40,6 +42,8 @@ pub(super) struct Index {
     pub lists: HashMap<CorteId, u64>,
     /// Cortes of which the entry or the list cannot be read: what only they refer to stays while they do.
     pub unread: BTreeSet<CorteId>,
+    /// Why not all that was compressed is known of; what is not stays where it is.
+    pub fault: Option<String>,
     /// Why, of those that have an entry.
     pub damaged: Vec<Unusable>,
     /// Bytes of what stays for them alone, or cannot be removed. It may never have been synced: who needs it puts it there
@@ -102,7 +106,9 @@ impl Index {
             }
         }
         let own: HashSet<Digest> = index.own.values().flatten().copied().collect();
-        for (digest, bytes) in ledger.coded.list()? {
+        let (coded, fault) = ledger.coded.list_in_part();
+        index.fault = fault.map(|error| format!("{}: {error}", ledger.coded.folder().display()));
+        for (digest, bytes) in coded {
             let stays = index.blobs.contains_key(&digest) || own.contains(&digest) || !index.unread.is_empty();
             if stays || ledger.coded.remove(&digest).is_err() {
                 index.coded.insert(digest, bytes);

@@ -66,20 +66,36 @@ impl Shelf {
     /// Everything that lies there with its size. Drafts that a crash has left are removed, as far as that goes; one that
     /// is being written meanwhile may go with them, and is made again some other time.
     pub fn list(&self) -> io::Result<Vec<(Digest, u64)>> {
-        let mut all = Vec::new();
-        for (shard, kind) in self.disk.folder(&self.folder)?.names()? {
-            if kind != Kind::Folder {
-                continue;
-            }
-            let shard = self.folder.join(shard);
-            for (name, _) in self.disk.folder(&shard)?.names()? {
-                match Digest::from_hex(&name) {
-                    Some(digest) => all.push((digest, self.disk.stat(&shard.join(&name))?.len)),
-                    None => drop(self.disk.remove_tree(&shard.join(&name))),
-                }
+        match self.list_in_part() {
+            (all, None) => Ok(all),
+            (_, Some(error)) => Err(error),
+        }
+    }
+
+    /// The same, as far as it can be read, and why not all of it can.
+    pub fn list_in_part(&self) -> (Vec<(Digest, u64)>, Option<io::Error>) {
+        let (mut all, mut fault) = (Vec::new(), None);
+        let shards = self.disk.folder(&self.folder).and_then(|folder| folder.names());
+        let shards = shards.unwrap_or_else(|error| {
+            fault = Some(error);
+            Vec::new()
+        });
+        for (shard, _) in shards.into_iter().filter(|(_, kind)| *kind == Kind::Folder) {
+            if let Err(error) = self.list_shard(&self.folder.join(shard), &mut all) {
+                fault = Some(error);
             }
         }
-        Ok(all)
+        (all, fault)
+    }
+
+    fn list_shard(&self, shard: &Path, all: &mut Vec<(Digest, u64)>) -> io::Result<()> {
+        for (name, _) in self.disk.folder(shard)?.names()? {
+            match Digest::from_hex(&name) {
+                Some(digest) => all.push((digest, self.disk.stat(&shard.join(&name))?.len)),
+                None => drop(self.disk.remove_tree(&shard.join(&name))),
+            }
+        }
+        Ok(())
     }
 
     pub fn path(&self, digest: &Digest) -> PathBuf {

@@ -57,6 +57,7 @@ impl Vault {
         };
         Vault::prepare(disk, root).map_err(fault)?;
         let ledger = Ledger::read(disk, root).map_err(fault)?;
+        // One that was made again from the history is put in its place, too.
         if let Some(head) = &ledger.head {
             head.mend(disk, &ledger.folder);
         }
@@ -191,16 +192,16 @@ impl Vault {
     /// Removes the earliest cortes as far as the policy wants. One that cannot be read hinders that only while it is the
     /// one that is shown.
     pub fn retain(&mut self, policy: &Policy, now: Timestamp) -> io::Result<Retained> {
-        if self.index.as_ref().is_some_and(|index| !index.unread.is_empty()) {
+        if self.index.as_ref().is_some_and(|index| !index.unread.is_empty() || index.fault.is_some()) {
             // It may have been a hiccup.
             self.index = None;
         }
         let mut retained = Retained::default();
         loop {
             let index = self.index()?;
-            let (unread, bytes) = (index.unread.clone(), index.bytes());
+            let (unread, bytes, fault) = (index.unread.clone(), index.bytes(), index.fault.clone());
             let (cortes, head) = (self.ledger.all(), self.ledger.head.as_ref());
-            (retained.bytes, retained.cortes) = (bytes, cortes.len());
+            (retained.bytes, retained.cortes, retained.fault) = (bytes, cortes.len(), fault);
             let Some(corte) = next_to_go(&cortes, &unread, head, bytes, policy) else { return Ok(retained) };
             if let Some(shown) = head.map(|head| head.corte).filter(|shown| unread.contains(shown)) {
                 let path = self.ledger.at(shown);

@@ -304,8 +304,8 @@ fn a_transfer_that_is_cut_leaves_nothing_and_is_noted() {
 #[test]
 fn so_many_at_once_and_a_place_is_free_when_the_verdict_is_there_whoever_waits_for_it() {
     let room = room();
-    let clients: Vec<_> = (0..4).map(|_| room.put("a.tar", "", b"x")).collect();
-    let mut waiting: Vec<_> = (0..4).map(|_| room.delivered()).collect();
+    let clients: Vec<_> = (0..2).map(|_| room.put("a.tar", "", b"x")).collect();
+    let mut waiting: Vec<_> = (0..2).map(|_| room.delivered()).collect();
     assert_eq!(room.put("a.tar", "", b"x").hear().status, 429);
     // Those who sent them are gone, and still their packages take their places.
     drop(clients);
@@ -314,7 +314,7 @@ fn so_many_at_once_and_a_place_is_free_when_the_verdict_is_there_whoever_waits_f
     reply.send(Outcome::Same { corte: "20260607_2010".parse().unwrap() }).unwrap();
     let freed = until(|| {
         let text = room.metrics.text();
-        text.contains("difusor_uploads_open 3\n").then_some(())
+        text.contains("difusor_uploads_open 1\n").then_some(())
     });
     freed.expect("a place is free");
     let mut client = room.put("a.tar", "", b"x");
@@ -329,7 +329,7 @@ fn wishes_reach_the_operator_and_are_written_down() {
     let corte = "20260607_2010".parse().unwrap();
     let reason = || "error del IEC".to_owned();
     let cases = [
-        ("/rollback", Wish::Rollback { corte, reason: reason() }, "A001"),
+        ("/rollback", Wish::Rollback { corte, seen: None, reason: reason() }, "A001"),
         ("/hold", Wish::Hold { reason: reason() }, "A002"),
         ("/release", Wish::Release { reason: reason() }, "A003"),
     ];
@@ -359,13 +359,14 @@ fn wishes_reach_the_operator_and_are_written_down() {
     assert!(state["incidents"].as_array().unwrap().len() >= 4, "{state}");
 }
 
-/// A door with a certificate of its own, for who has the token of 32 sevens.
+/// A door with a certificate of its own, for who has the token of 32 sevens, or of 32 eights.
 fn door(dir: &Path, disk: &Disk) -> Option<Https> {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     std::fs::write(dir.join("c.pem"), made.cert.pem()).unwrap();
     std::fs::write(dir.join("k.pem"), made.signing_key.serialize_pem()).unwrap();
-    let (_, line) = tokens::make("redaccion", &[7; tokens::RANDOM_BYTES]).unwrap();
-    disk.create(&dir.join("tokens")).unwrap().write_all(line.as_bytes()).unwrap();
+    let line = |name, byte| tokens::make(name, &[byte; tokens::RANDOM_BYTES]).unwrap().1;
+    let lines = format!("{}\n{}\n", line("redaccion", 7).trim_end(), line("otra", 8).trim_end());
+    disk.create(&dir.join("tokens")).unwrap().write_all(lines.as_bytes()).unwrap();
     Some(Https {
         address: "127.0.0.1:0".parse().unwrap(),
         certificate: CertificateFiles { chain: dir.join("c.pem"), key: dir.join("k.pem") },
@@ -374,23 +375,62 @@ fn door(dir: &Path, disk: &Disk) -> Option<Https> {
     })
 }
 
-#[test]
-fn a_push_that_finds_no_place_is_sent_again_and_what_is_final_is_not() {
-    let room = furnished(door);
-    let (token, _) = tokens::make("redaccion", &[7; tokens::RANDOM_BYTES]).unwrap();
-    let push = Push::to(&Destination {
+fn push(room: &Room, name: &str, byte: u8) -> Push {
+    let (token, _) = tokens::make(name, &[byte; tokens::RANDOM_BYTES]).unwrap();
+    let destination = Destination {
         url: format!("https://{}/", room.admin.address().unwrap()),
         token: Some(token),
         certificate: None,
         authorities: Some(room.dir.path().join("c.pem")),
+    };
+    Push::to(&destination).unwrap()
+}
+
+/// Takes two places with the token of `otra`, until the verdicts are given.
+fn hold_two(room: &Room) -> [oneshot::Sender<Outcome>; 2] {
+    let push = Arc::new(push(room, "otra", 8));
+    let file = room.dir.path().join("20260607_2000.tar");
+    std::fs::write(&file, [5; 1000]).unwrap();
+    [(); 2].map(|()| {
+        let (push, mut parcel) = (push.clone(), Parcel::of(&file).unwrap());
+        std::thread::spawn(move || push.send(&mut parcel, &mut |_| {}, &mut |_, _| {}));
+        room.delivered().1
+    })
+}
+
+#[test]
+fn whoever_takes_all_his_places_leaves_those_of_the_others() {
+    let room = furnished(door);
+    let held = hold_two(&room);
+    let file = room.dir.path().join("20260607_2010.tar");
+    std::fs::write(&file, [6; 1000]).unwrap();
+    let mut parcel = Parcel::of(&file).unwrap();
+    let mut is_told = |why: &str, _| assert!(why.starts_with("429: "), "{why}");
+    assert!(push(&room, "otra", 8).send(&mut parcel, &mut |_| {}, &mut is_told).is_err(), "a third of the same");
+    let corte = "20260607_2010".parse().unwrap();
+    std::thread::scope(|scope| {
+        let redaccion = push(&room, "redaccion", 7);
+        let sent = scope.spawn(move || redaccion.send(&mut parcel, &mut |_| {}, &mut |why, _| panic!("{why}")));
+        let (arrival, reply) = room.delivered();
+        assert_eq!(arrival.source, "push redaccion");
+        reply.send(Outcome::Live { corte }).unwrap();
+        assert_eq!(sent.join().unwrap().unwrap().outcome, "live");
     });
-    let push = push.unwrap();
+    held.into_iter().for_each(|reply| reply.send(Outcome::Same { corte }).unwrap());
+}
+
+#[test]
+fn a_push_that_finds_no_place_is_sent_again_and_what_is_final_is_not() {
+    let room = furnished(door);
+    let push = push(&room, "redaccion", 7);
     let file = room.dir.path().join("20260607_2010.tar");
     std::fs::write(&file, vec![5; 200_000]).unwrap();
     let mut parcel = Parcel::of(&file).unwrap();
     let corte = "20260607_2010".parse().unwrap();
-    let clients: Vec<_> = (0..4).map(|_| room.put("a.tar", "", b"x")).collect();
-    let waiting: Vec<_> = (0..4).map(|_| room.delivered()).collect();
+    // Two of this machine's, and two of somebody else's: whoever sent them may be gone.
+    let clients: Vec<_> = (0..2).map(|_| room.put("a.tar", "", b"x")).collect();
+    let mut waiting: Vec<_> = (0..2).map(|_| room.delivered().1).collect();
+    waiting.extend(hold_two(&room));
     let mut waiting = waiting.into_iter();
     let (mut waits, mut last) = (0, 0);
     std::thread::scope(|scope| {
@@ -400,7 +440,7 @@ fn a_push_that_finds_no_place_is_sent_again_and_what_is_final_is_not() {
                 waits += 1;
                 // On the second time there is a place.
                 if waits == 2 {
-                    let (_, reply) = waiting.next().unwrap();
+                    let reply = waiting.next().unwrap();
                     reply.send(Outcome::Same { corte }).unwrap();
                     let text = || room.metrics.text().contains("difusor_uploads_open 3\n").then_some(());
                     until(text).expect("a place is free");
@@ -415,7 +455,8 @@ fn a_push_that_finds_no_place_is_sent_again_and_what_is_final_is_not() {
         assert_eq!((verdict.outcome.as_str(), verdict.corte.as_str()), ("held", "20260607_2010"));
     });
     assert_eq!((waits, last), (2, 200_000));
-    drop((clients, waiting));
+    waiting.for_each(|reply| reply.send(Outcome::Same { corte }).unwrap());
+    drop(clients);
     until(|| room.metrics.text().contains("difusor_uploads_open 0\n").then_some(())).expect("all places are free");
     std::thread::scope(|scope| {
         let sent = scope.spawn(|| push.send(&mut parcel, &mut |_| {}, &mut |why, _| panic!("{why}")));

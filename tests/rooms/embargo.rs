@@ -20,12 +20,15 @@ use crate::common::always::always;
 use crate::common::{ELECTION, now};
 use crate::night::snapshot;
 
+/// The cortes of these tests may be older than the opening.
+const LONG_AGO: SignedDuration = SignedDuration::from_hours(24 * 366 * 10);
+
 /// A server a second before its opening, with and without a corte.
 fn public(edition: Option<Edition>) -> Arc<Public> {
     let opens = now() + SignedDuration::from_secs(1);
     let always = always(Tipo::Oficial);
     let window = Window { opens, ends: opens + SignedDuration::from_hours(24), ..always.windows()[0].clone() };
-    let calendar = Arc::new(Calendar::new(vec![window], TimeZone::UTC, SignedDuration::ZERO).unwrap());
+    let calendar = Arc::new(Calendar::new(vec![window], TimeZone::UTC, LONG_AGO).unwrap());
     let live = Arc::new(Live::default());
     let plan = Plan { election: ELECTION.into(), calendar, looks: Looks::default() };
     let gate = Gate::new(plan, live.clone(), Clock::scripted(now()).0, Arc::new(|_| {}));

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use difusor::base::clock::{Clock, Hands};
 use difusor::corte::Tipo;
-use difusor::ingest::{Gate, Happening, Plan};
+use difusor::ingest::{Gate, Happening, Plan, Waiting};
 use difusor::schedule::{Calendar, Closed, OnInterrupted, Said, State, Window};
 use difusor::snapshot::{Edition, Live, Looks};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::common::ELECTION;
+use crate::common::server::until;
 use crate::night::snapshot;
 
 /// A gate, and what it has told.
@@ -192,16 +193,37 @@ fn caches_keep_results_no_longer_than_their_window_governs() {
 #[test]
 fn whoever_looks_after_the_waiting_thread_sees_that_it_has_died() {
     let report = |happening: &Happening| {
+        let is_last =
+            matches!(happening, Happening::Turned { to: State::Interrupted, .. } | Happening::OurFault { .. });
+        assert!(!is_last, "a fault of ours");
+    };
+    let (gate, waiting, hands) = waiting(report);
+    assert!(waiting.is_alive());
+    hands.set(at("00:31:00"));
+    assert!(until(|| (!waiting.is_alive()).then_some(())).is_some());
+    assert_eq!(gate.public().load().told().state, State::Interrupted, "it told of it when it was done");
+}
+
+#[test]
+fn a_fault_of_ours_leaves_the_deadlines_to_come() {
+    let report = |happening: &Happening| {
         let is_last = matches!(happening, Happening::Turned { to: State::Interrupted, .. });
         assert!(!is_last, "a fault of ours");
     };
+    let (gate, waiting, hands) = waiting(report);
+    let becomes = |state| until(|| (gate.public().load().told().state == state).then_some(())).is_some();
+    hands.set(at("00:31:00"));
+    assert!(becomes(State::Interrupted));
+    hands.set(at("23:00:00"));
+    assert!(becomes(State::Closed) && waiting.is_alive());
+}
+
+/// A gate that waits, with nothing to show, from the opening on.
+fn waiting(report: impl Fn(&Happening) + Send + Sync + 'static) -> (Arc<Gate>, Waiting, Hands) {
     let (clock, hands) = Clock::scripted(at("00:00:00"));
     let live = Arc::new(Live::default());
     let gate = Gate::new(plan(vec![window()]), live.clone(), clock, Arc::new(report));
     live.clear();
     let waiting = gate.start().unwrap();
-    assert!(waiting.is_alive());
-    hands.set(at("00:31:00"));
-    assert!(crate::common::server::until(|| (!waiting.is_alive()).then_some(())).is_some());
-    assert_eq!(gate.public().load().told().state, State::Interrupted, "it told of it when it was done");
+    (gate, waiting, hands)
 }

@@ -7,11 +7,15 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use difusor::base::clock::{Clock, Hands};
-use difusor::base::disk::Disk;
-use difusor::corte::{StampRule, Trust};
+use difusor::base::disk::{At, Disk, Twin};
+use difusor::corte::{StampRule, Tipo, Trust};
 use difusor::ingest::{Complete, Corrections, Desk, Happening, Intake, Transport};
+use difusor::schedule::{Calendar, Window};
 use difusor::snapshot::Live;
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 
+use crate::common::always::always;
 use crate::common::room::intake;
 use crate::common::{data, sh, tool};
 
@@ -214,4 +218,129 @@ fn a_tree_that_changes_while_it_is_read_is_read_again() {
     let shown = guard.as_deref().unwrap().live();
     let page = shown.files().find(|(path, _)| *path == "b.html").unwrap().1.identity().body.clone();
     assert_eq!(&page[..], b"dos");
+}
+
+/// A mirror that waits for notices, on a disk of its own; its service can be started again.
+struct Mirror {
+    disk: Disk,
+    twin: Twin,
+    calendar: Arc<Calendar>,
+    clock: Clock,
+    hands: Hands,
+    live: Arc<Live>,
+    desk: Option<Desk>,
+}
+
+impl Mirror {
+    fn new(calendar: Arc<Calendar>, now: &str) -> Mirror {
+        let (disk, twin) = Disk::twin();
+        disk.make_folder(Path::new("/incoming")).unwrap();
+        let (clock, hands) = Clock::scripted(now.parse().unwrap());
+        Mirror { disk, twin, calendar, clock, hands, live: Arc::default(), desk: None }
+    }
+
+    fn start(&mut self) {
+        self.desk = None;
+        let rule = StampRule::json("a.json", &["/t"], "%Y%m%d_%H%M", Some("UTC")).unwrap();
+        let (complete, corrections) = (Complete::Notified, Corrections::Refuse);
+        let intake = Intake {
+            trust: Trust::Transport,
+            transport: Some(Transport { rule, is_mirror: true, complete, corrections }),
+            calendar: self.calendar.clone(),
+            ..intake(&self.disk, Path::new("/"))
+        };
+        self.live = Arc::default();
+        let mut desk = Desk::open(intake, self.live.clone(), self.clock.clone(), Arc::new(|_: &_| {}), None).unwrap();
+        desk.begin();
+        self.desk = Some(desk);
+    }
+
+    fn put(&self, stamp: &str) {
+        let json = format!(r#"{{"t":"{stamp}"}}"#);
+        self.twin.put(Path::new("/incoming/a.json"), json.as_bytes()).unwrap();
+        self.twin.put(Path::new("/incoming/b.html"), stamp.as_bytes()).unwrap();
+    }
+
+    fn desk(&mut self) -> &mut Desk {
+        self.desk.as_mut().unwrap()
+    }
+
+    /// As the operator's loop does, every five seconds.
+    fn pass(&mut self, seconds: u64) {
+        for _ in 0..seconds / 5 {
+            self.hands.advance(Duration::from_secs(5));
+            self.desk().look();
+            self.desk().turn();
+            self.desk().work();
+        }
+    }
+
+    fn notify(&mut self) {
+        self.desk().notified();
+        self.desk().work();
+    }
+
+    fn shown(&self) -> Option<String> {
+        Some(self.live.load().as_deref()?.live().corte().id.to_string())
+    }
+}
+
+#[test]
+fn a_notice_that_came_while_nobody_listened_is_made_up_for() {
+    let mut mirror = Mirror::new(always(Tipo::Oficial), "2026-06-08T01:00:00Z");
+    mirror.start();
+    mirror.put("20260608_0030");
+    mirror.notify();
+    assert_eq!(mirror.shown().as_deref(), Some("20260608_0030"));
+    mirror.put("20260608_0040");
+    mirror.pass(600);
+    assert_eq!(mirror.shown().as_deref(), Some("20260608_0030"), "a transfer may stand still, and its notice come");
+    mirror.start();
+    mirror.pass(60);
+    assert_eq!(mirror.shown().as_deref(), Some("20260608_0030"), "it may be under way");
+    mirror.pass(540);
+    assert_eq!(mirror.shown().as_deref(), Some("20260608_0040"));
+    // One that was cut has left a draft.
+    mirror.put("20260608_0050");
+    mirror.twin.put(Path::new("/incoming/.c.html.x7Gq2a"), b"half").unwrap();
+    mirror.start();
+    mirror.pass(600);
+    assert_eq!(mirror.shown().as_deref(), Some("20260608_0040"));
+}
+
+#[test]
+fn a_notice_is_not_used_up_by_a_look_that_has_failed() {
+    for kind in [std::io::ErrorKind::NotFound, std::io::ErrorKind::Other] {
+        let mut mirror = Mirror::new(always(Tipo::Oficial), "2026-06-08T01:00:00Z");
+        mirror.start();
+        mirror.put("20260608_0030");
+        let before = mirror.twin.operations();
+        mirror.desk().look();
+        let last = mirror.twin.operations() - before - 1;
+        mirror.twin.at(mirror.twin.operations() + last, At::Fail(kind));
+        mirror.notify();
+        mirror.pass(20);
+        assert_eq!(mirror.shown().as_deref(), Some("20260608_0030"), "{kind}");
+    }
+}
+
+#[test]
+fn a_notice_of_a_corte_for_the_next_window_holds_in_it() {
+    let window = |kind, from: &str, to: &str| {
+        let (opens, closes) = (from.parse().unwrap(), to.parse().unwrap());
+        Window { kind, opens, closes, ends: closes, ..always(kind).windows()[0].clone() }
+    };
+    let windows = vec![
+        window(Tipo::Simulacro, "2026-05-31T18:00:00Z", "2026-06-01T18:00:00Z"),
+        window(Tipo::Oficial, "2026-06-07T18:00:00Z", "2026-06-08T18:00:00Z"),
+    ];
+    let calendar = Arc::new(Calendar::new(windows, TimeZone::UTC, SignedDuration::ZERO).unwrap());
+    let mut mirror = Mirror::new(calendar, "2026-06-07T17:58:00Z");
+    mirror.start();
+    mirror.put("20260607_1800");
+    mirror.notify();
+    mirror.pass(60);
+    assert_eq!(mirror.shown(), None);
+    mirror.pass(75);
+    assert_eq!(mirror.shown().as_deref(), Some("20260607_1800"));
 }

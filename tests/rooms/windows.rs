@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
 use difusor::base::clock::{Clock, Hands};
 use difusor::base::disk::Disk;
@@ -88,8 +89,47 @@ impl Room {
     }
 }
 
+#[test]
+fn what_is_brought_does_not_keep_the_folder_waiting() {
+    let mut room = room(&[(Tipo::Oficial, "2024-05-20T00:00:00Z")]);
+    let tar = |id: &str| Tree::of(&corte(id), &[("index.html", id.as_bytes())]).tar();
+    fs::write(room.dir.path().join("incoming/20240519_1829.tar"), tar("20240519_1829")).unwrap();
+    room.desk.look();
+    room.hands.advance(Duration::from_secs(1));
+    for id in ["20240519_1800", "20240519_1810", "20240519_1820"] {
+        let name = format!("{id}.tar");
+        let path = room.dir.path().join(&name);
+        fs::write(&path, tar(id)).unwrap();
+        let (reply, _) = oneshot::channel();
+        room.desk.hear(Event::Arrived(Arrival { name, path, source: "push".into() }, reply));
+    }
+    room.desk.work();
+    assert_eq!(room.shown().as_deref(), Some("20240519_1800"));
+    room.desk.work();
+    assert_eq!(room.shown().as_deref(), Some("20240519_1829"), "it does not wait for all that was brought");
+}
+
 fn roll_back(corte: &str) -> Wish {
-    Wish::Rollback { corte: corte.parse().unwrap(), reason: "lo pidió el instituto".into() }
+    Wish::Rollback { corte: corte.parse().unwrap(), seen: None, reason: "lo pidió el instituto".into() }
+}
+
+#[test]
+fn nobody_withdraws_what_he_has_not_seen() {
+    let mut room = room(&[(Tipo::Oficial, "2024-05-20T00:00:00Z")]);
+    let ids = ["20240519_1800", "20240519_1810", "20240519_1820"];
+    for id in ids {
+        assert!(matches!(room.send(Tipo::Oficial, id), Outcome::Live { .. }));
+    }
+    let back = |seen: &str| {
+        let (corte, seen) = (ids[0].parse().unwrap(), Some(seen.parse().unwrap()));
+        Wish::Rollback { corte, seen, reason: "x".into() }
+    };
+    // He has looked before the last one came.
+    let refused = room.wish(back(ids[1])).unwrap_err().to_string();
+    assert!(refused.contains(ids[1]) && refused.contains(ids[2]), "{refused}");
+    assert_eq!(room.shown().as_deref(), Some(ids[2]));
+    room.wish(back(ids[2])).unwrap();
+    assert_eq!(room.shown().as_deref(), Some(ids[0]));
 }
 
 #[test]

@@ -298,12 +298,15 @@ fn results_are_fresh_until_the_next_corte_is_due() {
         age.parse().unwrap()
     };
     let page: [(&str, &[u8]); 1] = [("index.html", b"<p>")];
-    site.deliver("old", &Tree::of(&corte(ID), &page));
-    site.live(ID);
+    let zone = TimeZone::fixed(Offset::constant(-6));
+    let old = (opens - SignedDuration::from_hours(20)).to_zoned_datetime(zone.clone());
+    let old = old.strftime("%Y%m%d_%H%M").to_string();
+    site.deliver("old", &Tree::of(&corte(&old), &page));
+    site.live(&old);
     assert_eq!(max_age(&site.get("/")), 15, "the next one is overdue");
     // A corte of this very minute.
     let now = Clock::machine().now();
-    let here = now.to_zoned_datetime(TimeZone::fixed(Offset::constant(-6)));
+    let here = now.to_zoned_datetime(zone);
     let id = here.strftime("%Y%m%d_%H%M").to_string();
     site.deliver("new", &Tree::of(&corte(&id), &page));
     site.live(&id);

@@ -1,10 +1,13 @@
 //! Before the opening not one byte of results leaves: whoever asks for anything in any way gets what a server without any
 //! package would give. At the opening results come, from every thread.
 
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use difusor::base::clock::Clock;
+use jiff::ZonedDateTime;
+use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::common::server::{Setup, Site};
@@ -12,7 +15,12 @@ use crate::common::verbs::difusor;
 use crate::common::wire::{Talk, raw};
 use crate::common::{Tree, corte};
 
-const ID: &str = "20240602_2010";
+/// A corte of some hours ago: one from before the countdown would be for no window.
+static STAMP: LazyLock<ZonedDateTime> = LazyLock::new(|| {
+    let zone = TimeZone::fixed(Offset::constant(-6));
+    (Clock::machine().now() - SignedDuration::from_hours(20)).to_zoned_datetime(zone)
+});
+static ID: LazyLock<String> = LazyLock::new(|| STAMP.strftime("%Y%m%d_%H%M").to_string());
 /// Until all that is tried before the opening has been tried, on a slow machine too.
 const AHEAD: SignedDuration = SignedDuration::from_secs(12);
 
@@ -26,7 +34,7 @@ fn setup(opens: Timestamp) -> Setup {
 }
 
 fn package() -> Tree {
-    Tree::of(&corte(ID), &[("index.html", b"<h1>Resultados"), ("datos/total.json", br#"{"votos": 12345}"#)])
+    Tree::of(&corte(&ID), &[("index.html", b"<h1>Resultados"), ("datos/total.json", br#"{"votos": 12345}"#)])
 }
 
 /// Targets by which results, or anything about them, might be had.
@@ -112,13 +120,13 @@ fn nothing_of_a_corte_leaves_before_the_second() {
     let (site, empty) = (setup(opens).start(), setup(opens).start());
     // It is there, verified and ready, and everybody who may know does.
     site.deliver("p", &package());
-    site.log_line(&[" live ", ID]);
+    site.log_line(&[" live ", &ID]);
     let listed = difusor(site.dir.path(), &["cortes", "--config", "difusor.toml"]);
-    assert!(listed.out.contains(ID), "{}", listed.out);
+    assert!(listed.out.contains(&*ID), "{}", listed.out);
     // As it will be, known from a server without an embargo.
     let open = Setup::clear().start();
     open.deliver("p", &package());
-    open.live(ID);
+    open.live(&ID);
     let etag = open.get("/datos/total.json").field("etag").unwrap().to_owned();
     let before = |site: &Site| {
         for target in TARGETS {
@@ -137,7 +145,7 @@ fn nothing_of_a_corte_leaves_before_the_second() {
     before(&site);
     for own in ["estado.json", "embed", "verificar"] {
         let own = String::from_utf8(site.get(&format!("/.prep/{own}")).body.to_vec()).unwrap();
-        assert!(!own.contains(ID) && !own.contains("2024-06-02"), "{own}");
+        assert!(!own.contains(&*ID) && !own.contains(&STAMP.strftime("%Y-%m-%dT%H:%M").to_string()), "{own}");
     }
     // Then from everywhere at once.
     let is_done = AtomicBool::new(false);
@@ -165,6 +173,6 @@ fn nothing_of_a_corte_leaves_before_the_second() {
     let late: Vec<i128> = first.iter().map(|at| at.duration_since(opens).as_millis()).collect();
     eprintln!("the first results came {late:?} ms after the opening");
     assert!(is_done.load(Ordering::Relaxed));
-    assert_eq!(site.get("/datos/total.json").field("corte"), Some(ID));
+    assert_eq!(site.get("/datos/total.json").field("corte"), Some(ID.as_str()));
     assert_eq!(site.get("/datos/total.json").field("etag"), Some(etag.as_str()));
 }

@@ -77,8 +77,10 @@ fn three_periods_of_silence_are_told_and_over_with_the_next_corte() {
     let back = until(shown).expect("results again");
     assert_eq!(back.field("corte"), Some(next.as_str()));
     for line in [["E002", "critico"], ["E003", "aviso"]] {
-        let journal = std::fs::read_to_string(site.path("state/ensayo/incidents.jsonl")).unwrap();
-        assert!(journal.lines().any(|entry| line.iter().all(|part| entry.contains(part))), "{line:?}\n{journal}");
+        // It is written once it is shown.
+        let journal = || std::fs::read_to_string(site.path("state/ensayo/incidents.jsonl")).unwrap();
+        let is_there = || journal().lines().any(|entry| line.iter().all(|part| entry.contains(part)));
+        assert!(until(|| is_there().then_some(())).is_some(), "{line:?}\n{}", journal());
     }
 }
 

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 
 use difusor::base::disk::At;
+use difusor::corte::Tipo;
 use difusor::ingest::{Event, Wish};
+use difusor::store::Vault;
 
 use super::machine::{Machine, PATIENCE, Time, one_processor};
 use super::night::{AGAIN, Night, Package, SPOILT};
-use crate::common::now;
+use crate::common::{ELECTION, now};
 
 /// The night until after so many steps, and then a start with nothing in the incoming folder.
 fn after(night: &Night, steps: usize, damage: impl FnOnce(&Machine)) -> Machine {
@@ -55,6 +57,42 @@ fn a_file_that_is_gone_comes_back_with_the_next_corte_that_has_it() {
     let machine = Machine::start(&machine.twin, &machine.time.after(PATIENCE), None).unwrap();
     assert_eq!(shown(&machine, &night), "1950");
     assert_eq!(machine.alarms(), [&""; 0]);
+}
+
+#[test]
+fn what_can_be_compressed_again_keeps_no_corte_out() {
+    let night = Night::new();
+    let mut machine = after(&night, 2, |_| {});
+    let root = Vault::root(Path::new("/state"), ELECTION, Tipo::Oficial);
+    machine.twin.take_away(&root.join("coded")).unwrap();
+    machine.put(&night.packages[3], true);
+    machine.work();
+    assert_eq!(shown(&machine, &night), "1850", "{:#?}", machine.log);
+    let alarms = machine.alarms();
+    assert!(alarms.len() == 1 && alarms[0].starts_with("Unreadable"), "{alarms:?}");
+}
+
+#[test]
+fn what_was_decided_holds_though_the_head_is_lost_twice() {
+    let night = Night::new();
+    // While one is withdrawn, while it is held, and at the end.
+    for steps in [11, 13, night.steps.len()] {
+        for is_gone in [false, true] {
+            let mut before = None;
+            let machine = after(&night, steps, |machine| {
+                before = Some(machine.seen(&night));
+                for name in ["head", "head.copy"] {
+                    let path = Vault::root(Path::new("/state"), ELECTION, Tipo::Oficial).join("cortes").join(name);
+                    if is_gone { machine.twin.take_away(&path) } else { machine.twin.spoil(&path) }.unwrap();
+                }
+            });
+            assert_eq!(Some(machine.seen(&night)), before, "{steps} {:#?}", machine.log);
+            assert!(machine.alarms().iter().any(|line| line.contains("head")), "{:#?}", machine.log);
+            let machine = Machine::start(&machine.twin, &machine.time.after(PATIENCE), None).unwrap();
+            assert_eq!(Some(machine.seen(&night)), before, "{steps}");
+            assert_eq!(machine.alarms(), [&""; 0], "it was put in its place");
+        }
+    }
 }
 
 #[test]
@@ -196,7 +234,7 @@ fn what_is_withdrawn_stays_so_when_it_is_mended() {
         let damaged = &night.packages[6];
         let mut machine = after(&night, 10, |machine| machine.twin.spoil(&of(machine, damaged, name)).unwrap());
         assert_eq!(shown(&machine, &night), "1910");
-        assert!(machine.wish(Wish::Rollback { corte: night.packages[4].id, reason: reason() }));
+        assert!(machine.wish(Wish::Rollback { corte: night.packages[4].id, seen: None, reason: reason() }));
         assert_eq!(shown(&machine, &night), "1900 -1920", "{name}");
         machine.put(damaged, true);
         machine.work();

@@ -62,7 +62,7 @@ impl Night {
         let ids = ["1830", "1840", "1845", "1850", "1900", "1910", "1920", "1930", "1940", "1950"];
         let ids = ids.map(|time| format!("20260607_{time}"));
         let reason = || "así se decidió".to_owned();
-        let rollback = |n: usize| Step::Wish(Wish::Rollback { corte: id(&ids[n]), reason: reason() });
+        let rollback = |n: usize| Step::Wish(Wish::Rollback { corte: id(&ids[n]), seen: None, reason: reason() });
         let steps = vec![
             Step::Folder(0),
             Step::Archive(1),
