@@ -313,10 +313,12 @@ fn a_notice_is_not_used_up_by_a_look_that_has_failed() {
     for kind in [std::io::ErrorKind::NotFound, std::io::ErrorKind::Other] {
         let mut mirror = Mirror::new(always(Tipo::Oficial), "2026-06-08T01:00:00Z");
         mirror.start();
-        mirror.put("20260608_0030");
+        mirror.put("20260608_0020");
         let before = mirror.twin.operations();
         mirror.desk().look();
         let last = mirror.twin.operations() - before - 1;
+        // What was seen before is no longer what the notice is about.
+        mirror.put("20260608_0030");
         mirror.twin.at(mirror.twin.operations() + last, At::Fail(kind));
         mirror.notify();
         mirror.pass(20);
