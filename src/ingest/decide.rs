@@ -13,11 +13,12 @@ impl Stage {
         let Some(head) = self.head(intake).filter(|head| self.is_here(intake, head.corte)) else {
             return Err(WishFault::Refused("no corte is shown yet, so there is nothing to decide".into()));
         };
+        // After a start on a disk that takes no decision, another than the head says.
+        let shown = self.shown().unwrap_or(head.corte);
         let latest = self.vault.ledger().highest().map_or(head.corte, |highest| highest.max(head.corte));
         match wish {
-            Wish::Rollback { seen: Some(seen), .. } if seen != head.corte => Err(WishFault::Refused(format!(
-                "corte {} is shown by now, not {seen}, and nobody has decided about it; look at it, and ask again",
-                head.corte
+            Wish::Rollback { seen: Some(seen), .. } if seen != shown => Err(WishFault::Refused(format!(
+                "corte {shown} is shown by now, not {seen}, and nobody has decided about it; look at it, and ask again"
             ))),
             Wish::Rollback { corte, reason, .. } => {
                 self.roll_back(intake, (corte, latest), reason)?;

@@ -206,6 +206,11 @@ impl Stage {
         Known::of(edition.as_deref().into_iter().flat_map(Edition::all).flat_map(|s| s.contents()))
     }
 
+    /// The corte that operators want shown.
+    pub fn shown(&self) -> Option<CorteId> {
+        self.live.load().as_deref().map(|edition| edition.live().corte().id)
+    }
+
     /// The latest revision that was accepted of the corte of this minute.
     pub fn latest_of(&self, minute: DateTime) -> Option<&Entry> {
         self.vault.ledger().entries().iter().rfind(|entry| entry.corte.minute() == minute)

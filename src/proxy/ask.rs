@@ -24,6 +24,8 @@ use super::{forward, request};
 
 /// How often one who waited finds that the answer is for others (`Vary`) before he asks alone.
 const BOARDS_MAX: usize = 3;
+/// Seconds that nobody waits for another to whose requests, one after the other, an origin says that they are wrong.
+const BLAMED_S: u64 = 2;
 /// Who may have something stale waits so long for something better.
 const STALE_AFTER: Duration = Duration::from_secs(1);
 /// Validations behind the clients' backs begin within this many milliseconds, so that not all begin at once.
@@ -127,6 +129,7 @@ impl Asking {
         why: Forward,
     ) -> Option<Result<Response<Passing>, Failed>> {
         let mut selecting = self.corridor.store().selecting(&self.key, &self.heard);
+        let mut is_blamed = false;
         for _ in 0..BOARDS_MAX {
             let (flight, own) = self.board(&selecting, found.clone());
             let leads = own.is_some();
@@ -147,11 +150,15 @@ impl Asking {
                 }
                 (Landed::Stored(stored, how), _) => return Some(Ok(self.landed(&stored, how, why, !leads))),
                 (Landed::Alone(_), None) => return None,
-                (Landed::Blamed, None) => {}
+                (Landed::Blamed, None) => is_blamed = true,
                 (Landed::Blamed, Some(own)) => return self.own(own, why, Refused::Blamed.name()).await,
                 (Landed::Alone(detail), Some(own)) => return self.own(own, why, detail).await,
                 (Landed::Failed(failure), _) => return Some(Err(self.failed(failure, why))),
             }
+        }
+        if is_blamed {
+            // One after the other: it is the address that the origin finds fault with.
+            self.corridor.store().leave_alone(&self.key, self.corridor.now() + BLAMED_S);
         }
         None
     }

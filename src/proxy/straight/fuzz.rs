@@ -15,7 +15,9 @@ use crate::proxy::failure::Failure;
 /// Where they differ.
 pub fn check(bytes: &[u8], to_head: bool) -> bool {
     let mut out = Vec::new();
-    let Some(Answer { status, body, left, is_dated }) = response::read(bytes, to_head, &mut out) else { return false };
+    let Some(Answer { status, body, left, is_dated, .. }) = response::read(bytes, to_head, &mut out) else {
+        return false;
+    };
     let seen = fuzz::read(bytes, &[], to_head);
     let ([(general, fields)], end) = (seen.heads(), seen.end()) else { panic!("more than one head") };
     assert_eq!((status.as_u16(), body), (*general, seen.body()));

@@ -73,7 +73,7 @@ impl Corridor {
         let rest = ["; fwd-status=", status.as_str(), "; detail=", detail, "\r\n"];
         via.iter().chain(&rest).for_each(|part| out.extend_from_slice(part.as_bytes()));
         self.tally(route).count(&told, straight.path(), status);
-        straight.is_answered(answer.left);
+        straight.is_answered(answer.left, answer.is_bare);
         Some(answer)
     }
 

@@ -18,6 +18,8 @@ pub struct Answer<'b> {
     pub body: &'b [u8],
     /// ... and how many bytes of it are still to come.
     pub left: u64,
+    /// There is none by rule (HEAD, 204, 304).
+    pub is_bare: bool,
     /// The origin has said when.
     pub is_dated: bool,
 }
@@ -78,7 +80,7 @@ pub fn read<'b>(bytes: &'b [u8], to_head: bool, out: &mut Vec<u8>) -> Option<Ans
             length.checked_sub(body.len() as u64)?
         }
     };
-    Some(Answer { status, body, left, is_dated })
+    Some(Answer { status, body, left, is_bare: has_none, is_dated })
 }
 
 /// Not what comes before an answer, nor what is said of a place that fails (500, 502 to 504), nor what may be asked once more (408).

@@ -32,6 +32,7 @@ pub struct Straight {
     /// Bytes of the body that are still to come, and when it is too late for the next of them: only while it is waited for, so
     /// that slow readers are nobody's fault.
     left: u64,
+    is_bare: bool,
     idle: Option<Instant>,
 }
 
@@ -50,7 +51,18 @@ impl Straight {
             own.begins();
         }
         let (asking, late) = (Asking { bytes, to_head, hearing: None }, now + terms.times.first_byte);
-        Straight { asking, terms, lease, late, sent: 0, is_sent: None, failed: None, left: 0, idle: None }
+        Straight {
+            asking,
+            terms,
+            lease,
+            late,
+            sent: 0,
+            is_sent: None,
+            failed: None,
+            left: 0,
+            is_bare: false,
+            idle: None,
+        }
     }
 
     /// The path of its request line.
@@ -97,9 +109,9 @@ impl Straight {
         self.is_sent == Some(true)
     }
 
-    /// What was read is the beginning of a good answer, of whose body so many bytes are still to come.
-    pub fn is_answered(&mut self, left: u64) {
-        self.left = left;
+    /// What was read is the beginning of a good answer, of whose body so many bytes are still to come. `is_bare`: it has none by rule.
+    pub fn is_answered(&mut self, left: u64, is_bare: bool) {
+        (self.left, self.is_bare) = (left, is_bare);
         if left == 0 {
             self.is_over(true);
         }
@@ -111,7 +123,7 @@ impl Straight {
         if let Link::Own(own) = &mut lease.link
             && is_exact
         {
-            own.was_answered();
+            own.was_answered(self.is_bare);
         }
         lease.tell(Word::Well, "");
         lease.give_back();

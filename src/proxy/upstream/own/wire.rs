@@ -9,13 +9,14 @@ use std::thread::{self, ThreadId};
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http_body::Frame;
+use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::super::fault;
 use super::super::wire::Carrier;
-use super::framing::{Decoder, Next};
+use super::framing::{Decoder, Framing, Next};
 use super::response::{self, Head};
 use crate::proxy::failure::Failure;
 use crate::proxy::interim::Hearing;
@@ -35,6 +36,8 @@ pub struct Own {
     pub heard: bool,
     /// It may be used again once this response is over.
     goes_on: bool,
+    /// Its last answer has no body by rule (HEAD, 204, 304): an origin that sends one all the same may do so behind our back.
+    was_bare: bool,
     /// The thread whose runtime wakes it.
     home: ThreadId,
     /// Of the thread that set it first.
@@ -44,7 +47,7 @@ pub struct Own {
 impl Own {
     pub fn new(carrier: Carrier) -> Own {
         let home = thread::current().id();
-        Own { carrier, inbox: BytesMut::new(), heard: false, goes_on: false, home, timer: None }
+        Own { carrier, inbox: BytesMut::new(), heard: false, goes_on: false, was_bare: false, home, timer: None }
     }
 
     /// The next request may follow. What an origin has said beyond its answer is nobody's.
@@ -62,9 +65,16 @@ impl Own {
         self.home == thread::current().id()
     }
 
-    /// While it lies idle: it has not ended, and nothing was said. Asks no kernel unless the runtime has heard of something.
+    /// While it lies idle: it has not ended, and nothing was said. Asks no kernel unless the runtime has heard of something, or its
+    /// last answer gives reason to.
     pub fn is_quiet(&mut self) -> bool {
         let mut byte = [0];
+        if let (Carrier::Clear(stream), true) = (&self.carrier, self.was_bare) {
+            let looked = recv(stream, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT);
+            if looked.err() != Some(rustix::io::Errno::AGAIN) {
+                return false;
+            }
+        }
         // Without a waker, which would take the place of the task's own.
         if let Carrier::Clear(stream) = &self.carrier {
             return stream.try_read(&mut byte).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
@@ -105,6 +115,7 @@ impl Own {
                     continue;
                 }
                 self.goes_on = head.goes_on && is_sent;
+                self.was_bare = head.framing == Framing::None;
                 return Ok(head);
             }
             self.make_room();
@@ -150,9 +161,10 @@ impl Own {
         self.inbox.extend_from_slice(bytes);
     }
 
-    /// An answer was read by somebody else, to its exact end, and says nothing against another request.
-    pub fn was_answered(&mut self) {
-        self.goes_on = true;
+    /// An answer was read by somebody else, to its exact end, and says nothing against another request. `is_bare`: it has no body
+    /// by rule.
+    pub fn was_answered(&mut self, is_bare: bool) {
+        (self.goes_on, self.was_bare) = (true, is_bare);
     }
 
     /// Ready once it is `late`. The timer stays with the connection: most answers come long before it has to be set anew.
@@ -207,5 +219,26 @@ impl Own {
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         self.make_room();
         pin!(self.carrier.read_buf(&mut self.inbox)).poll(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_comes_behind_an_answer_without_a_body_is_seen_though_the_runtime_has_not_heard_of_it() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut origin = listener.accept().unwrap().0;
+        let mut own = Own::new(Carrier::Clear(stream));
+        own.begins();
+        own.was_answered(true);
+        assert!(own.is_quiet() && own.is_clean());
+        // From here on the runtime is not asked.
+        origin.write_all(b"HTTP/1.1 200 OK\r\n").unwrap();
+        assert!(!own.is_quiet());
     }
 }
