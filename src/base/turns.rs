@@ -1,6 +1,6 @@
-//! Short turns for threads that work on while others serve (sched(7); Linux 6.12 and later). Whoever has the processor keeps it for
-//! about 3 ms, whatever his niceness: an answer that becomes due meanwhile waits for that. With short turns it waits for less, and
-//! the share of time that each has stays what it was.
+//! Short turns for threads that work on while others serve (sched(7); Linux 6.12 and later). Whoever has the processor keeps it to
+//! a tick of the kernel's clock, unless his niceness is far above that of who is woken: an answer that becomes due meanwhile waits for that. With
+//! short turns it waits for less on the average, and the share of time that each has stays what it was.
 
 use std::io;
 use std::time::Duration;
