@@ -18,7 +18,7 @@ use super::reuse::{self, Reuse, Why};
 use super::route::Route;
 use super::status::{Forward, Outcome};
 use super::storable::Refused;
-use super::store::Stored;
+use super::store::{Era, Stored};
 use super::upstream::{Arriving, Caller};
 use super::{forward, request};
 
@@ -77,6 +77,8 @@ impl Asking {
     /// `None`: nobody's answer but its own will do.
     async fn go(&self) -> Option<Result<Response<Passing>, Failed>> {
         let corridor = &self.corridor;
+        // Before anything is found: what is purged from here on is not sent.
+        let era = corridor.store().era(&self.key);
         let (found, is_known) = corridor.store().find(&self.key, &self.heard);
         let now = corridor.now();
         let contract = corridor.contract(&self.route);
@@ -118,14 +120,14 @@ impl Asking {
         if corridor.store().is_alone(&self.key, now) && (found.is_none() || is_brief) {
             return None;
         }
-        self.fly(found, stale, why).await
+        self.fly(found, stale.as_ref().map(|stale| (stale, era)), why).await
     }
 
     /// Asks the origin together with all who want the same.
     async fn fly(
         &self,
         found: Option<Arc<Stored>>,
-        stale: Option<Arc<Stored>>,
+        stale: Option<(&Arc<Stored>, Era)>,
         why: Forward,
     ) -> Option<Result<Response<Passing>, Failed>> {
         let mut selecting = self.corridor.store().selecting(&self.key, &self.heard);
@@ -133,7 +135,7 @@ impl Asking {
         for _ in 0..BOARDS_MAX {
             let (flight, own) = self.board(&selecting, found.clone());
             let leads = own.is_some();
-            let landed = match self.wait(flight, stale.as_ref(), leads).await {
+            let landed = match self.wait(flight, stale, leads).await {
                 Ok(landed) => landed,
                 Err(answer) => return Some(answer),
             };
@@ -228,16 +230,15 @@ impl Asking {
     async fn wait(
         &self,
         flight: Flight,
-        stale: Option<&Arc<Stored>>,
+        stale: Option<(&Arc<Stored>, Era)>,
         leads: bool,
     ) -> Result<Landed, Result<Response<Passing>, Failed>> {
         // The upstream's own limits end the errand: who has asked hears their names.
         let total = self.corridor.times(&self.route).total;
-        let era = self.corridor.store().era(&self.key);
         let most = if leads { self.route.wait.max(total.saturating_mul(2)) } else { self.route.wait };
         let first = stale.map_or(most, |_| STALE_AFTER.min(self.route.wait));
         let mut landed = self.corridor.flights.wait(flight.clone(), first).await;
-        if let (Err(_), Some(stale)) = (&landed, stale) {
+        if let (Err(_), Some((stale, era))) = (&landed, stale) {
             if let Some(stale) = self.corridor.store().still(&self.key, &self.heard, stale, era) {
                 let stored = self.stored(&stale, Outcome::HitStale, Some("origin-slow"), self.corridor.now());
                 return Err(Ok(stored));

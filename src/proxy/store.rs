@@ -538,4 +538,25 @@ mod tests {
         store.outdate("http://a/b", false);
         assert!(store.only(&keys[1], 1).is_some(), "its route has no such keys");
     }
+
+    #[test]
+    fn what_was_found_is_sent_later_unless_it_was_purged_or_written_to_since() {
+        let (store, none) = (Store::new(1 << 20), head(&[]));
+        let key: Key = "http://a/x".into();
+        let then = stored(&[], &none, "uno");
+        store.put(&key, then.clone(), store.purges());
+        let era = store.era(&key);
+        let sent = || store.still(&key, &none, &then, era).map(|one| one.body.clone());
+        assert_eq!(sent(), Some("uno".into()));
+        store.put(&key, stored(&[], &none, "dos"), store.purges());
+        assert_eq!(sent(), Some("dos".into()), "the newest");
+        store.held.invalidate(&key);
+        assert_eq!(sent(), Some("uno".into()), "there was no room");
+        store.purge(&Purge { which: Which::Everything, soft: false });
+        assert_eq!(sent(), None, "purged, though it was held no longer");
+        let (era, now) = (store.era(&key), stored(&[], &none, "tres"));
+        store.put(&key, now.clone(), store.purges());
+        store.outdate("http://a/x", false);
+        assert!(store.still(&key, &none, &now, era).is_none(), "written to");
+    }
 }
