@@ -102,7 +102,9 @@ mod tests {
                 (seat, task)
             })
             .collect();
-        (0..4).for_each(|_| seats.sweep());
+        for _ in 0..4 {
+            seats.sweep().await;
+        }
         for (code, gone) in [(libc::EPERM, 0), (libc::EMFILE, SHED_FEW), (libc::ENOMEM, 2 * SHED_FEW)] {
             let error = io::Error::from_raw_os_error(code);
             budget.failed(&seats, &error, Duration::ZERO).await;

@@ -23,6 +23,11 @@ use super::patience::{Pace, Patience};
 use super::turned_away::{Reason, TurnedAway};
 use crate::base::clock::thread_time;
 
+/// Connections that one part of a sweep looks at: some 0.3 ms of work where each seat has to be fetched from memory.
+const LOOKED_AT_ONCE: usize = 1024;
+/// And that it ends: the kernel needs some 0.1 ms to throw away what a slow reader has not taken, and whoever asks meanwhile waits.
+const ENDED_AT_ONCE: usize = 16;
+
 /// What a core has done so far.
 #[derive(Default)]
 pub struct Meter {
@@ -69,6 +74,14 @@ struct Taken {
     task: AbortHandle,
     /// While something waits: few have it at any time.
     paces: Option<Box<Paces>>,
+}
+
+/// A sweep that is under way.
+struct Sweep {
+    /// The tick that it judges by.
+    now: u32,
+    /// Place of the seat that is looked at next.
+    next: usize,
 }
 
 /// How a client keeps pace.
@@ -120,20 +133,50 @@ impl Seats {
         }
     }
 
-    /// One second has passed: ends every connection that is over a limit.
-    pub fn sweep(&self) {
+    /// One second has passed: ends every connection that is over a limit, a few at a time. In between, all others have their turns.
+    pub async fn sweep(&self) {
+        let mut sweep = self.begin_sweep();
+        while self.sweep_some(&mut sweep) {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn begin_sweep(&self) -> Sweep {
         let now = self.room.ticks.fetch_add(1, Relaxed) + 1;
         self.room.meter.worked.store(u64::try_from(thread_time().as_nanos()).unwrap_or(u64::MAX), Relaxed);
-        let Ok(mut taken) = self.taken.lock() else { return };
-        taken.retain_mut(|taken| {
-            let Some(seat) = taken.seat.upgrade() else { return false };
-            let Some(over) = seat.over(now).or_else(|| taken.out_of_pace(&seat, now)) else { return true };
+        Sweep { now, next: 0 }
+    }
+
+    /// Looks at some more seats. False once there are none left: whoever moves to a place that has been looked at is looked at a
+    /// second later.
+    fn sweep_some(&self, Sweep { now, next }: &mut Sweep) -> bool {
+        let Ok(mut taken) = self.taken.lock() else { return false };
+        let mut ended = 0;
+        for _ in 0..LOOKED_AT_ONCE {
+            let Some(one) = taken.get_mut(*next) else { return false };
+            let over = match one.seat.upgrade() {
+                Some(seat) => match seat.over(*now).or_else(|| one.out_of_pace(&seat, *now)) {
+                    Some(over) => over,
+                    None => {
+                        *next += 1;
+                        continue;
+                    }
+                },
+                None => {
+                    taken.swap_remove(*next);
+                    continue;
+                }
+            };
             if let Some(reason) = over {
                 self.room.turned_away.count(reason);
             }
-            taken.task.abort();
-            false
-        });
+            taken.swap_remove(*next).task.abort();
+            ended += 1;
+            if ended == ENDED_AT_ONCE {
+                break;
+            }
+        }
+        true
     }
 
     /// Ends those `count` connections whose clients have been idle for longest, never one with a request under way or an answer on

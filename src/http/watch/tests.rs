@@ -11,7 +11,8 @@ const IDLE_LIMIT_S: u32 = 75;
 
 fn tick(seats: &Seats, times: u32) {
     for _ in 0..times {
-        seats.sweep();
+        let mut sweep = seats.begin_sweep();
+        while seats.sweep_some(&mut sweep) {}
     }
 }
 
@@ -193,6 +194,13 @@ fn pair() -> (std::net::TcpStream, std::net::TcpStream) {
     (writes, listener.accept().unwrap().0)
 }
 
+/// All tasks, of which there are so many, have a turn.
+async fn turns(count: usize) {
+    for _ in 0..count {
+        tokio::task::yield_now().await;
+    }
+}
+
 async fn ended(tasks: &[(Arc<Seat>, tokio::task::JoinHandle<()>)]) -> Vec<bool> {
     tokio::task::yield_now().await;
     tasks.iter().map(|(_, task)| task.is_finished()).collect()
@@ -217,7 +225,7 @@ async fn the_oldest_idle_make_room_and_nobody_who_is_served() {
     fresh.went(1);
     assert_eq!(seats.shed(1), 1);
     assert_eq!(ended(&all).await, [false, true, false, false, false, false, false]);
-    seats.sweep();
+    tick(&seats, 1);
     assert_eq!(seats.shed(9), 2);
     assert_eq!(ended(&all).await, [true, true, false, false, false, true, false]);
 }
@@ -279,9 +287,55 @@ async fn who_takes_too_slowly_is_ended_and_who_takes_enough_is_not() {
         // Pings are no progress.
         stalls.went(17);
         sends.came(1);
-        seats.sweep();
+        tick(&seats, 1);
     }
     assert_eq!(ended(&all).await, [true, false, true, true]);
     assert!(drips.is_cut.load(Relaxed) && !sends.is_cut.load(Relaxed));
     hold.expects(false);
+}
+
+/// A crowd that is over a limit at once, as slow readers are, with others among it who are not.
+#[tokio::test]
+async fn while_many_are_ended_all_others_have_their_turns() {
+    let seats = Seats::for_test();
+    let all: Vec<_> = (0..50 * ENDED_AT_ONCE).map(|_| seated(&seats)).collect();
+    let stays = |n: usize| n.is_multiple_of(3);
+    for (_, (seat, _)) in all.iter().enumerate().filter(|(n, _)| stays(*n)) {
+        seat.asked();
+    }
+    turns(all.len()).await;
+    // Its limit is in sight.
+    tick(&seats, HEAD_LIMIT_S);
+    let others = async {
+        let (mut most, mut before) = (0, 0);
+        while before < all.len() - all.len().div_ceil(3) {
+            let gone = all.iter().filter(|(_, task)| task.is_finished()).count();
+            most = most.max(gone - std::mem::replace(&mut before, gone));
+            tokio::task::yield_now().await;
+        }
+        most
+    };
+    let ((), most) = tokio::join!(seats.sweep(), others);
+    assert_eq!(most, ENDED_AT_ONCE);
+    for (n, (_, task)) in all.iter().enumerate() {
+        assert_eq!(task.is_finished(), !stays(n), "{n}");
+    }
+}
+
+/// Whoever is gone, or comes, or makes room while a sweep is under way, neither stops it nor hides anybody for longer than a second.
+#[tokio::test]
+async fn a_sweep_among_those_who_come_and_go() {
+    let seats = Seats::for_test();
+    let mut all: Vec<_> = (0..3 * LOOKED_AT_ONCE).map(|_| seated(&seats)).collect();
+    tick(&seats, HEAD_LIMIT_S);
+    let mut sweep = seats.begin_sweep();
+    assert!(seats.sweep_some(&mut sweep));
+    all.drain(..LOOKED_AT_ONCE);
+    let new = seated(&seats);
+    assert_eq!(seats.shed(7), 7);
+    while seats.sweep_some(&mut sweep) {}
+    tick(&seats, 1);
+    turns(all.len()).await;
+    assert!(ended(&all).await.iter().all(|is_ended| *is_ended));
+    assert_eq!(ended(&[new]).await, [false]);
 }
