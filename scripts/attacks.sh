@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 [ "$(nproc)" -ge 2 ] || { echo "attacks.sh: this takes two cores" >&2; exit 1; }
-[ $# -gt 0 ] || set -- attacks::
+[ $# -gt 0 ] || set -- attacks
 # 10,000 connections on both sides.
 ulimit -n "$(ulimit -Hn)"
 cargo test --locked --profile "${BENCH_PROFILE:-quick}" --test serve --no-run
