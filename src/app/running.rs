@@ -129,9 +129,13 @@ impl Running {
     }
 
     /// Who has died by a fault of ours, of those without whom this is no service: whoever meets the deadlines of the
-    /// calendar, or takes packages in. Nothing but a new start brings one back.
+    /// calendar, takes packages in, or serves. Nothing but a new start brings one back.
     pub fn has_lost(&self) -> Option<&'static str> {
-        let essential = [("gate", self.gate.is_alive()), ("operator", self.operator.is_alive())];
+        let essential = [
+            ("gate", self.gate.is_alive()),
+            ("operator", self.operator.is_alive()),
+            ("server", self.server.is_alive()),
+        ];
         essential.into_iter().find_map(|(name, is_alive)| (!is_alive).then_some(name))
     }
 

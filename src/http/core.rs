@@ -12,8 +12,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::budget::{Budget, Place};
 use super::clients::Clients;
@@ -78,6 +79,11 @@ struct Shared {
 }
 
 impl Core {
+    /// False once it has died by a fault of ours, or has a port that cannot be listened to: it is asked before it is told to stop.
+    pub fn is_alive(&self) -> bool {
+        !self.thread.is_finished()
+    }
+
     pub fn start(start: Start) -> io::Result<Core> {
         let heartbeat = Arc::new(AtomicU64::new(0));
         let beat = heartbeat.clone();
@@ -94,8 +100,10 @@ impl Core {
 async fn run(start: Start, seats: Seats, heartbeat: Arc<AtomicU64>) {
     let Start { ports, site, clients, connections_max, grace, mut stop, .. } = start;
     let shared = Arc::new(Shared { site, clients, seats, budget: Budget::new(connections_max) });
-    let accepting: Vec<_> =
-        ports.into_iter().map(|port| tokio::spawn(accept_until(port, shared.clone(), stop.clone()))).collect();
+    let mut accepting = JoinSet::new();
+    for port in ports {
+        accepting.spawn(accept_until(port, shared.clone(), stop.clone()));
+    }
     let sweeping = async {
         let mut every = tokio::time::interval(SWEEP_EVERY);
         // A pause of the whole machine is nobody's idleness.
@@ -109,12 +117,17 @@ async fn run(start: Start, seats: Seats, heartbeat: Arc<AtomicU64>) {
         }
     };
     let stopping = async {
-        let _ = stop.wait_for(|stop| *stop).await;
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => {}
+            _ = accepting.join_next() => {}
+        }
+        if !*stop.borrow() {
+            // Nobody is let in any more: whoever looks after the threads finds this one gone.
+            return error!("a port is not listened to any more");
+        }
         shared.seats.drain();
         let _ = tokio::time::timeout(grace, async {
-            for accept in accepting {
-                let _ = accept.await;
-            }
+            while accepting.join_next().await.is_some() {}
             while !shared.budget.is_empty() {
                 tokio::time::sleep(DRAIN_EVERY).await;
             }
@@ -251,4 +264,49 @@ impl Desk<'_> {
 /// From here on the reactor knows it.
 fn stream(socket: OwnedFd) -> io::Result<TcpStream> {
     TcpStream::from_std(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+    use crate::base::clock::Monotonic;
+    use crate::http::clients::Rules;
+    use crate::http::passing::site_before;
+    use crate::record::Metrics;
+
+    fn start(listener: TcpListener, stop: &watch::Sender<bool>) -> Core {
+        let metrics = Metrics::new();
+        listener.set_nonblocking(true).unwrap();
+        Core::start(Start {
+            name: "core-0".to_owned(),
+            ports: vec![Port { listener, tls: None, https_port: None }],
+            site: site_before(9, vec![]),
+            clients: Arc::new(Clients::new(Rules::default(), &metrics)),
+            connections_max: 8,
+            patience: Patience::default(),
+            turned_away: Arc::new(TurnedAway::new(&metrics)),
+            connections: metrics.connections(),
+            grace: Duration::from_secs(1),
+            stop: stop.subscribe(),
+        })
+        .unwrap()
+    }
+
+    /// It cannot be waited for: epoll_ctl(2), EPERM.
+    #[test]
+    fn a_core_that_cannot_let_anybody_in_is_seen_to_be_gone() {
+        let (stop, _) = watch::channel(false);
+        let file = File::open(std::env::current_exe().unwrap()).unwrap();
+        let gone = start(TcpListener::from(OwnedFd::from(file)), &stop);
+        let listening = start(TcpListener::bind("127.0.0.1:0").unwrap(), &stop);
+        let began = Monotonic::now();
+        while gone.is_alive() && began.elapsed() < Duration::from_secs(30) {
+            std::thread::yield_now();
+        }
+        assert!(!gone.is_alive() && listening.is_alive());
+        stop.send(true).unwrap();
+        listening.thread.join().unwrap();
+    }
 }

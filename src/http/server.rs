@@ -125,6 +125,11 @@ impl Server {
         self.cores.iter().map(|c| c.heartbeat.load(Ordering::Relaxed)).collect()
     }
 
+    /// False once a core has died by a fault of ours: its connections are gone, and its ports not listened to.
+    pub fn is_alive(&self) -> bool {
+        self.cores.iter().all(Core::is_alive)
+    }
+
     /// What each core has counted: bytes sent, and the time that its thread has worked.
     pub fn meters(&self) -> Vec<Arc<Meter>> {
         self.cores.iter().map(|core| core.meter.clone()).collect()
