@@ -13,7 +13,7 @@ BENCH_ARGS ?=
 INNER_ARGS ?=
 BENCH_PROFILE ?= release
 
-.PHONY: help demo test lint bench bench-inner bench-intake bench-proxy bench-bytes bench-side bench-attacks bench-swaps fuzz fuzz-smoke image
+.PHONY: help demo test lint bench bench-inner bench-intake bench-proxy bench-bytes bench-side bench-attacks bench-swaps fuzz fuzz-smoke image unit
 
 help:
 	@echo 'make demo         an election night on this machine, from signed packages to a page in your browser'
@@ -30,6 +30,7 @@ help:
 	@echo 'make bench-swaps  what a corte every second costs those who are being served; two cores, some minutes'
 	@echo 'make fuzz         fuzzes each target for 10 minutes; make fuzz-smoke for 20 s'
 	@echo 'make image        builds the image of the Dockerfile and tries it, without any engine; needs root and some minutes'
+	@echo 'make unit         runs the service under a systemd of its own, as the manual installs it; needs root and a minute'
 	@sed -n 's/^#   /  /p; s/^#    /    /p' Makefile
 
 demo:
@@ -86,3 +87,6 @@ fuzz-smoke:
 
 image:
 	@scripts/try-image.sh
+
+unit:
+	@scripts/try-unit.sh

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Sees to it that the Debian packages of the groups named are here: build, fuzz, test, bench, image.
+# Sees to it that the Debian packages of the groups named are here: build, fuzz, test, bench, image, unit.
 # Installs what is missing with apt-get and says so; says nothing when nothing is missing.
 set -euo pipefail
 
@@ -47,8 +47,18 @@ wanted() {
         echo "ssh-keygen openssh-client"
         echo "curl curl"
         ;;
+    unit)
+        echo "/lib/systemd/systemd systemd"
+        echo "ip iproute2"
+        echo "pgrep procps"
+        echo "unshare util-linux"
+        echo "rsync rsync"
+        echo "openssl openssl"
+        echo "ssh-keygen openssh-client"
+        echo "curl curl"
+        ;;
     *)
-        echo "setup: unknown group $1 (build, fuzz, test, bench, image)" >&2
+        echo "setup: unknown group $1 (build, fuzz, test, bench, image, unit)" >&2
         return 2
         ;;
     esac

@@ -139,8 +139,9 @@ mod tests {
     #[test]
     fn all_faults_are_told_at_once_where_they_stand() {
         let text = "electin = \"e\"\nsigners = \"nobody\"\nthreads = \"two\"\n[listen]\nhttp = [\"80\"]\n[cortes]\n\
-                    settle = \"soon\"\nkep = 3\n[limits]\nconnections = 0\n";
+                    settle = \"soon\"\nkep = 3\n[limits]\nconnections = 0\nx = 1\n";
         let told = faults(text);
+        assert!(told.lines().any(|line| line == "d.toml:11:1: `limits.x` is no setting"), "{told}");
         for expected in [
             "d.toml:1:1: `electin` is no setting; did you mean `election`?",
             "d.toml:2:11: `signers`:",
@@ -154,7 +155,7 @@ mod tests {
         ] {
             assert!(told.contains(expected), "{expected}\nnot in\n{told}");
         }
-        assert_eq!(told.lines().count(), 9, "{told}");
+        assert_eq!(told.lines().count(), 10, "{told}");
     }
 
     #[test]

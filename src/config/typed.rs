@@ -206,13 +206,15 @@ fn whole(value: &DeValue, range: &Range<u64>) -> Result<u64, String> {
     fits.then_some(number).ok_or_else(|| format!("expected {} to {}", range.start, range.end - 1))
 }
 
-/// The setting that differs from `name` by few letters, if one does.
+/// The setting whose own name differs from that of `name` by few letters, if one does; rather one of the same section.
 fn nearest(name: &str) -> Option<&'static str> {
     let last = |key: &'static str| key.rsplit('.').next().unwrap_or(key);
     let bare = name.rsplit('.').next().unwrap_or(name);
-    let (distance, key) =
-        TABLE.iter().map(|row| (distance(name, row.key).min(distance(bare, last(row.key)) + 1), row.key)).min()?;
-    (distance <= 1 + name.len() / 4).then_some(key)
+    let near = TABLE.iter().filter_map(|row| {
+        let own = distance(bare, last(row.key));
+        (own <= 1 + bare.len() / 4).then(|| (distance(name, row.key).min(own + 1), row.key))
+    });
+    near.min().map(|(_, key)| key)
 }
 
 /// Levenshtein's.
