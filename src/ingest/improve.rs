@@ -176,7 +176,14 @@ fn collect(
             Err(RecvTimeoutError::Disconnected) => true,
         };
         published = Monotonic::now();
+        if is(cancelled) && !is_last {
+            continue;
+        }
         if is(cancelled) {
+            // What lies in the vault has to be known there, or it would be neither counted nor ever removed.
+            let Better { kept, .. } = better(snapshot, all, None);
+            let told = Better { kept, ..better(snapshot, Vec::new(), None) };
+            let _ = if told.kept.is_empty() { Ok(()) } else { events.send(Event::Better(told)) };
             return;
         }
         let finished = Finished { took: started.elapsed(), codings, differing: budget.spent() };
@@ -206,4 +213,33 @@ fn better(snapshot: &Arc<Snapshot>, all: Vec<Done>, finished: Option<Finished>) 
         }
     }
     better
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::specimen;
+
+    /// A newer corte has come: what was kept by then is told, whoever is done with it when, and nothing else.
+    #[test]
+    fn what_was_kept_is_told_though_the_work_is_given_up() {
+        let snapshot = Arc::new(specimen::snapshot());
+        let contents: Vec<_> = snapshot.contents().take(3).collect();
+        let done = |n: usize, kept: bool| {
+            let content = contents[n].clone();
+            let kept = kept.then_some((content.digest, n as u64));
+            Done::Content(content, kept)
+        };
+        let (finish, finished) = mpsc::channel();
+        let (events, told) = mpsc::sync_channel(9);
+        [done(1, false), done(2, true)].into_iter().for_each(|one| finish.send(one).unwrap());
+        drop(finish);
+        let (budget, cancelled) = (Budget::new(Differing::default(), 0), Cancelled::new(true));
+        collect(&snapshot, &cancelled, &events, &finished, (Monotonic::now(), vec![done(0, true)], &budget));
+        drop(events);
+        let told: Vec<_> = told.into_iter().collect();
+        let [Event::Better(better)] = &told[..] else { panic!("{}", told.len()) };
+        assert_eq!(better.kept, [(contents[0].digest, 0), (contents[2].digest, 2)]);
+        assert!(better.contents.is_empty() && better.differences.is_empty() && better.finished.is_none());
+    }
 }
