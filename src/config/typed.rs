@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::faults::Notes;
-use super::table::{self, Setting, TABLE};
+use super::table::{self, Setting};
 
 /// A table of the file: the top one, a `[section]`, or one of several `[[section]]`.
 pub struct Section<'d, 't> {
@@ -188,8 +188,7 @@ impl<'d, 't> Section<'d, 't> {
         let Some(table) = self.table else { return };
         for (key, _) in table.iter() {
             let name = self.full(key.get_ref());
-            let is_known = TABLE
-                .iter()
+            let is_known = table::rows()
                 .any(|row| row.key == name || row.key.strip_prefix(&name).is_some_and(|rest| rest.starts_with('.')));
             if !is_known {
                 let near = nearest(&name).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
@@ -210,7 +209,7 @@ fn whole(value: &DeValue, range: &Range<u64>) -> Result<u64, String> {
 fn nearest(name: &str) -> Option<&'static str> {
     let last = |key: &'static str| key.rsplit('.').next().unwrap_or(key);
     let bare = name.rsplit('.').next().unwrap_or(name);
-    let near = TABLE.iter().filter_map(|row| {
+    let near = table::rows().filter_map(|row| {
         let own = distance(bare, last(row.key));
         (own <= 1 + bare.len() / 4).then(|| (distance(name, row.key).min(own + 1), row.key))
     });

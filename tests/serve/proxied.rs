@@ -1,16 +1,23 @@
-//! What is not in the package: routes, the cache, the crowd, and an origin that is slow, broken or gone.
+//! What is not in the package: routes, the cache, writes, codings, and what an operator purges.
 
+#[path = "proxied/crowd.rs"]
+mod crowd;
+#[path = "proxied/failing.rs"]
+mod failing;
+
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Barrier};
 
 use crate::common::frames::{self, Asked};
-use crate::common::origin::{Heard, Origin, Stream, answer};
+use crate::common::origin::{Origin, answer};
 use crate::common::secure::{self, Client};
 use crate::common::server::{Setup, Site, until};
 use crate::common::wire::{Response, Talk, connect, get, ways};
 use crate::common::{Tree, corte, tool};
 
 const FRESH: &str = "Cache-Control: max-age=600\r\nETag: \"a\"\r\nContent-Type: text/plain\r\n";
+/// Limits for an origin that waits for a crowd.
+const PATIENT: &str = "first_byte = \"60s\"\ntotal = \"60s\"";
 
 fn package(n: usize) -> Tree {
     let id = format!("20240602_20{n}0");
@@ -143,153 +150,6 @@ fn a_write_makes_what_is_stored_old_and_a_body_has_a_limit() {
     assert_eq!((long.status, origin.heard().len()), (413, count), "{}", long.head);
 }
 
-/// So many clients, who ask for the same before the origin is let go on.
-const CROWD: usize = 10_000;
-const PATIENT: &str = "first_byte = \"60s\"\ntotal = \"60s\"";
-
-fn crowd(site: &Site, gate: &Barrier, path: &str, check: impl Fn(&Response)) {
-    let mut clients: Vec<_> = (0..CROWD).map(|_| Talk::with(site.http())).collect();
-    for client in &mut clients {
-        client.say(format!("GET {path} HTTP/1.1\r\nHost: prep\r\n\r\n"));
-    }
-    gate.wait();
-    for client in &mut clients {
-        check(&client.hear().expect("an answer"));
-    }
-}
-
-#[test]
-fn ten_thousand_at_once_are_one_request_to_a_cold_and_slow_origin() {
-    let gate = Arc::new(Barrier::new(2));
-    let opens = gate.clone();
-    let origin = Origin::start(move |heard, to| {
-        // Only once all have asked; a second request would find it open.
-        if heard.n == 0 {
-            opens.wait();
-        }
-        answer(to, "200 OK", FRESH, Some(5), b"todos");
-    });
-    let route = "path = \"/\"\nhost = \"prep\"\nwait = \"60s\"";
-    let site = Setup::clear().origin(origin.address, PATIENT, route).start();
-    crowd(&site, &gate, "/actas", |response| {
-        assert_eq!((response.status, &response.body[..]), (200, &b"todos"[..]), "{}", response.head);
-    });
-    assert_eq!(origin.heard().len(), 1);
-}
-
-/// Slow, and then gone: with nothing stored, and with something stale.
-#[test]
-fn ten_thousand_before_an_origin_that_dies_are_one_request_too() {
-    let gate = Arc::new(Barrier::new(2));
-    let opens = gate.clone();
-    let (is_cold, is_old) = (AtomicBool::new(true), AtomicBool::new(true));
-    let origin = Origin::start(move |heard, to| {
-        let is_first = if heard.target() == "/fria" { &is_cold } else { &is_old };
-        if heard.target() == "/vieja" && heard.field("if-none-match").is_none() {
-            return answer(to, "200 OK", "Cache-Control: max-age=1\r\nAge: 5\r\nETag: \"a\"\r\n", Some(4), b"nota");
-        }
-        // The first waits for the crowd; then the connection ends without a word.
-        if is_first.swap(false, SeqCst) {
-            opens.wait();
-        }
-    });
-    // One a key; and one more for each time that a failure has counted, which is one to two seconds: whoever is looked at later, by
-    // a machine that does much else, asks again. `/vieja` was brought before.
-    let asked = |target: &str, since: difusor::base::clock::Monotonic| {
-        let count = origin.heard().iter().filter(|heard| heard.target() == target).count();
-        let most = 2 + usize::try_from(since.elapsed().as_secs()).unwrap();
-        assert!((1..=most).contains(&count), "{target}: {count}, {most} at most");
-    };
-    let route = "path = \"/\"\nhost = \"prep\"\nwait = \"60s\"\nstale_if_error = \"1h\"";
-    let site = Setup::clear().origin(origin.address, PATIENT, route).start();
-    let begun = difusor::base::clock::Monotonic::now();
-    crowd(&site, &gate, "/fria", |response| {
-        assert_eq!(response.status, 502, "{}", response.head);
-        assert!(status(response).ends_with("detail=reset"), "{}", response.head);
-    });
-    asked("/fria", begun);
-    assert_eq!(site.get("/vieja").body, b"nota");
-    let begun = difusor::base::clock::Monotonic::now();
-    crowd(&site, &gate, "/vieja", |response| {
-        assert_eq!((response.status, &response.body[..]), (200, &b"nota"[..]), "{}", response.head);
-        assert!(status(response).starts_with("difusor; hit; ttl=-"), "{}", response.head);
-    });
-    asked("/vieja", begun);
-}
-
-#[test]
-fn a_body_reaches_all_who_wait_while_it_comes() {
-    let gate = Arc::new(Barrier::new(2));
-    let opens = gate.clone();
-    let origin = Origin::start(move |_, to| {
-        answer(to, "200 OK", FRESH, Some(8), b"uno");
-        opens.wait();
-        let _ = to.write_all(b"12345").and_then(|()| to.flush());
-    });
-    let site = Setup::clear().origin(origin.address, "", "path = \"/\"\nhost = \"prep\"").start();
-    let mut clients: Vec<_> = (0..3).map(|_| connect(site.http())).collect();
-    for client in &mut clients {
-        use std::io::Write;
-        client.write_all(b"GET /x HTTP/1.1\r\nHost: prep\r\n\r\n").unwrap();
-    }
-    for client in &mut clients {
-        read_until(client, b"uno");
-    }
-    gate.wait();
-    for client in &mut clients {
-        read_until(client, b"12345");
-    }
-    assert_eq!((site.get("/x").body, origin.heard().len()), (b"uno12345".to_vec(), 1));
-}
-
-fn read_until(stream: &mut std::net::TcpStream, end: &[u8]) {
-    use std::io::Read;
-    let mut seen = Vec::new();
-    while !seen.ends_with(end) {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        seen.push(byte[0]);
-    }
-}
-
-#[test]
-fn a_body_cut_short_is_never_whole_and_never_stored() {
-    let origin = Origin::start(|_, to| answer(to, "200 OK", FRESH, Some(100), b"cortado"));
-    let site = Setup::clear().origin(origin.address, "", "path = \"/\"\nhost = \"prep\"").start();
-    for _ in 0..2 {
-        let mut stream = connect(site.http());
-        use std::io::{Read, Write};
-        stream.write_all(b"GET /x HTTP/1.1\r\nHost: prep\r\n\r\n").unwrap();
-        let mut seen = Vec::new();
-        let _ = stream.read_to_end(&mut seen);
-        let text = String::from_utf8_lossy(&seen);
-        assert!(!seen.is_empty() && seen.len() < 1000 && !text.contains("; hit"), "{text}");
-    }
-    // Each time it was asked for the rest too, and never gave that.
-    assert_eq!(origin.heard().len(), 4);
-}
-
-#[test]
-fn stale_is_better_than_nothing_where_it_is_allowed() {
-    let is_broken = Arc::new(AtomicBool::new(false));
-    let broken = is_broken.clone();
-    let origin = Origin::start(move |_, to| match broken.load(SeqCst) {
-        false => answer(to, "200 OK", "Cache-Control: max-age=1\r\nAge: 5\r\nETag: \"a\"\r\n", Some(4), b"nota"),
-        true => answer(to, "500 Internal Server Error", "", Some(3), b"mal"),
-    });
-    let site =
-        Setup::clear().origin(origin.address, "", "path = \"/\"\nhost = \"prep\"\nstale_if_error = \"1h\"").start();
-    assert_eq!(site.get("/x").body, b"nota");
-    is_broken.store(true, SeqCst);
-    for _ in 0..3 {
-        let stale = site.get("/x");
-        assert_eq!((stale.status, &stale.body[..]), (200, &b"nota"[..]), "{}", stale.head);
-        assert!(status(&stale).starts_with("difusor; hit; ttl=-"), "{}", stale.head);
-    }
-    assert_eq!(origin.heard().len(), 2, "an origin that has failed is left in peace");
-    assert_eq!(site.get("/y").status, 500, "nothing is stored, so the origin's own word counts");
-}
-
 #[test]
 fn text_that_came_without_a_coding_is_compressed_once_for_all() {
     let text = "casilla,votos\n".repeat(1000);
@@ -322,69 +182,6 @@ fn text_that_came_without_a_coding_is_compressed_once_for_all() {
         assert_eq!((part.status, &part.body[..]), (206, &b"casilla"[..]), "{way:?}");
     }
     assert_eq!(origin.heard().len(), 4, "each address is asked for once in clear, and once over TLS");
-}
-
-type Script = fn(&Heard, &mut dyn Stream);
-
-#[test]
-fn an_origin_that_gives_nothing_is_told_of_by_name() {
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let cases: [(&str, u16, Script); 5] = [
-        ("reset", 502, |_, _| {}),
-        ("malformed", 502, |_, to| drop(to.write_all(b"que?\r\n\r\n"))),
-        ("head-too-large", 502, |_, to| {
-            let _ = to.write_all(b"HTTP/1.1 200 OK\r\n");
-            while to.write_all(b"x-a: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n").is_ok() {}
-        }),
-        ("malformed", 502, |_, to| {
-            drop(to.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"));
-        }),
-        // It waits for more than comes, until the limit.
-        ("first-byte-timeout", 504, |_, to| drop(to.read(&mut [0; 1]))),
-    ];
-    let check = |name: &str, expected: u16, address| {
-        let site = Setup::clear().origin(address, "first_byte = \"300ms\"", "path = \"/\"\nhost = \"prep\"").start();
-        for path in ["/pagina", "/datos.json"] {
-            let response = site.get(path);
-            let body = String::from_utf8_lossy(&response.body).into_owned();
-            assert_eq!(response.status, expected, "{name} {}", response.head);
-            assert!(status(&response).contains(&format!("detail={name}")), "{name}: {}", response.head);
-            assert_eq!(response.field("cache-control"), Some("no-store"));
-            assert!(body.contains(if path.ends_with("json") { "\"" } else { "<html lang=\"es-MX\"" }), "{body}");
-        }
-        site.log_line(&["the origin gave no answer", name]);
-    };
-    for (name, expected, script) in cases {
-        check(name, expected, Origin::start(script).address);
-    }
-    check("unreachable", 502, gone);
-}
-
-#[test]
-fn a_route_has_limits_of_time_of_its_own() {
-    // It waits for more than comes, until the other side has had enough.
-    let origin = Origin::start(|_, to| drop(to.read(&mut [0; 1])));
-    let quick = "path = \"/pronto\"\nfirst_byte = \"200ms\"";
-    let whole = "[[route]]\nupstream = \"origen\"\npath = \"/entero\"\ncache = false\ntotal = \"200ms\"";
-    let site = Setup::clear().origin(origin.address, PATIENT, &format!("{quick}\n{whole}")).start();
-    for (path, name) in [("/pronto/x", "first-byte-timeout"), ("/entero/x", "total-timeout")] {
-        let response = site.get(path);
-        assert_eq!(response.status, 504, "{}", response.head);
-        assert!(status(&response).ends_with(&format!("detail={name}")), "{}", response.head);
-    }
-}
-
-#[test]
-fn a_crowd_before_a_dead_origin_is_told_without_asking_it() {
-    let origin = Origin::start(|_, _| {});
-    let site = Setup::clear().origin(origin.address, "", "path = \"/\"\nhost = \"prep\"").start();
-    let started = difusor::base::clock::Monotonic::now();
-    for _ in 0..300 {
-        assert_eq!(site.get("/x").status, 502);
-    }
-    // A failure counts for one to two seconds.
-    let seconds = usize::try_from(started.elapsed().as_secs()).unwrap();
-    assert!(origin.heard().len() <= 2 * (seconds + 2), "{}", origin.heard().len());
 }
 
 #[test]

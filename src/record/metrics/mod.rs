@@ -1,83 +1,29 @@
 //! Counters and gauges for whoever watches from outside, in OpenMetrics' text form. `metrics_table` feeds the
 //! registry. Nothing here is on the serving path.
 
-use std::net::SocketAddr;
+mod intake;
+mod origins;
+mod served;
+
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 use jiff::Timestamp;
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
+pub use self::intake::{Fetched, Package, Step};
+use self::intake::{Source, Status};
+use self::origins::{OriginFailed, OriginPlace, Proxied};
+pub use self::served::Sent;
+use self::served::SentCounter;
 use super::kinds::Severity;
-use super::lanes::Lanes;
 use super::metrics_table::TABLE;
 
-/// What became of a package.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Package {
-    Live,
-    Held,
-    Same,
-    Refused(&'static str),
-}
-
-/// A step of taking a package in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Step {
-    Verify,
-    Build,
-    Store,
-}
-
-/// What came of asking a source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Fetched {
-    New,
-    Unchanged,
-    Failed,
-}
-
 type Labels<const N: usize> = [(&'static str, &'static str); N];
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Source {
-    source: String,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Status {
-    status: u16,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Proxied {
-    route: String,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OriginFailed {
-    route: String,
-    failure: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OriginPlace {
-    upstream: String,
-    place: String,
-}
-
-impl OriginPlace {
-    fn of(upstream: &str, place: SocketAddr) -> OriginPlace {
-        OriginPlace { upstream: upstream.to_owned(), place: place.to_string() }
-    }
-}
 
 type Number = Gauge<u64, AtomicU64>;
 
@@ -112,16 +58,6 @@ pub struct Metrics {
     origin_up: Family<OriginPlace, Gauge, fn() -> Gauge>,
     states: Family<Labels<1>, Gauge>,
     start: Gauge,
-}
-
-/// Of the serving path.
-type SentCounter = Counter<u64, Lanes>;
-
-/// What goes out in one coding.
-#[derive(Debug, Default)]
-pub struct Sent {
-    pub responses: SentCounter,
-    pub bytes: SentCounter,
 }
 
 /// From a small site on a fast disk to a gigabyte on a slow one.
@@ -189,125 +125,6 @@ impl Metrics {
         Metrics { registry: all, ..metrics }
     }
 
-    pub fn package(&self, package: Package) {
-        let (outcome, code) = match package {
-            Package::Live => ("live", ""),
-            Package::Held => ("held", ""),
-            Package::Same => ("same", ""),
-            Package::Refused(code) => ("refused", code),
-        };
-        self.packages.get_or_create(&[("outcome", outcome), ("code", code)]).inc();
-    }
-
-    /// A corte went live: its own stamp, when it had arrived, when everybody began to see it.
-    pub fn live(&self, stamp: Timestamp, received: Timestamp, live: Timestamp) {
-        self.stamp.set(stamp.as_second());
-        self.received.set(received.as_second());
-        self.live.set(live.as_second());
-    }
-
-    pub fn took(&self, step: Step, took: Duration) {
-        let step = match step {
-            Step::Verify => "verify",
-            Step::Build => "build",
-            Step::Store => "store",
-        };
-        self.steps.get_or_create(&[("step", step)]).observe(took.as_secs_f64());
-    }
-
-    pub fn vault(&self, bytes: u64, cortes: usize) {
-        self.vault.set(bytes);
-        self.cortes.set(cortes as u64);
-    }
-
-    pub fn disk_free(&self, bytes: u64) {
-        self.free.set(bytes);
-    }
-
-    /// A source was asked; its name comes from the settings, so there are few.
-    pub fn fetched(&self, source: &str, fetched: Fetched) {
-        let outcome = match fetched {
-            Fetched::New => "new",
-            Fetched::Unchanged => "unchanged",
-            Fetched::Failed => "failed",
-        };
-        self.fetches.get_or_create_owned(&Source { source: source.to_owned(), outcome }).inc();
-    }
-
-    /// A push was answered.
-    pub fn uploaded(&self, status: u16) {
-        self.uploads.get_or_create_owned(&Status { status }).inc();
-    }
-
-    /// A push is under way.
-    pub fn upload_begins(&self) {
-        self.open.inc();
-    }
-
-    /// It is answered, or was cut.
-    pub fn upload_ends(&self) {
-        self.open.dec();
-    }
-
-    /// The counter of what clients are refused for this reason: kept by who counts.
-    pub fn turned_away(&self, reason: &'static str) -> Counter {
-        self.turned_away.get_or_create(&[("reason", reason)]).clone()
-    }
-
-    /// The counter of what is left out of this class: kept by who counts.
-    pub fn left_out(&self, class: &'static str) -> Counter {
-        self.left_out.get_or_create(&[("class", class)]).clone()
-    }
-
-    /// So many steps of the ladder are taken.
-    pub fn ladder(&self, steps: usize) {
-        self.ladder.set(steps as i64);
-    }
-
-    /// How many connections there are: kept by who counts.
-    pub fn connections(&self) -> Gauge {
-        self.connections.clone()
-    }
-
-    /// The counters of what is sent in this coding: kept by who sends.
-    pub fn sent(&self, coding: &'static str) -> Sent {
-        let labels = [("coding", coding)];
-        let (responses, bytes) = (&self.responses, &self.response_bytes);
-        Sent { responses: responses.get_or_create(&labels).clone(), bytes: bytes.get_or_create(&labels).clone() }
-    }
-
-    /// Differences of the live corte that are ready, and their bytes.
-    pub fn differences(&self, count: usize, bytes: usize) {
-        self.differences.set(count as u64);
-        self.difference_bytes.set(bytes as u64);
-    }
-
-    /// The counter of a route's requests that came to `outcome`: kept by who counts, for it is asked for on the serving path.
-    /// Both names come from the settings and the code, so there are few.
-    pub fn proxied(&self, route: &str, outcome: &'static str) -> Counter {
-        self.proxied.get_or_create_owned(&Proxied { route: route.to_owned(), outcome }).clone()
-    }
-
-    /// An origin owed an answer and did not give it.
-    pub fn origin_failed(&self, route: &str, failure: &'static str) {
-        self.origin_failures.get_or_create_owned(&OriginFailed { route: route.to_owned(), failure }).inc();
-    }
-
-    /// A place of an origin is left out for a while.
-    pub fn place_ejected(&self, upstream: &str, place: SocketAddr) {
-        self.origin_ejections.get_or_create_owned(&OriginPlace::of(upstream, place)).inc();
-    }
-
-    /// What the health checks of a place have come to.
-    pub fn place_is_well(&self, upstream: &str, place: SocketAddr, is_well: bool) {
-        self.origin_up.get_or_create_owned(&OriginPlace::of(upstream, place)).set(is_well.into());
-    }
-
-    /// It is none of the origin's places any longer.
-    pub fn place_is_gone(&self, upstream: &str, place: SocketAddr) {
-        self.origin_up.remove(&OriginPlace::of(upstream, place));
-    }
-
     /// The public is shown something else; by the tokens of `Corte-Estado`.
     pub fn turned(&self, from: Option<&'static str>, to: &'static str) {
         for (state, value) in from.into_iter().map(|from| (from, 0)).chain([(to, 1)]) {
@@ -351,6 +168,8 @@ impl Default for Metrics {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -1,7 +1,10 @@
 //! What is shown: the one who stores to `Live`. First it is in the vault and announced there, then anybody sees it, so
 //! that a restart at any moment shows the same corte or a later one.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+mod improved;
+mod rebuild;
+mod restore;
+
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::thread;
@@ -13,12 +16,12 @@ use jiff::civil::DateTime;
 use super::admission::Standing;
 use super::descent::Descent;
 use super::desk::Intake;
-use super::improve::{Better, Finished, Improving};
+use super::improve::Improving;
 use super::operator::Event;
-use super::report::{Dates, Happening, Made, Reporter};
+use super::report::{Dates, Happening, Reporter};
 use crate::base::back::{self, Crew};
 use crate::base::clock::{Clock, Monotonic};
-use crate::corte::{self, CorteId, Expectations, Trust, Verified};
+use crate::corte::{CorteId, Verified};
 use crate::schedule::Said;
 use crate::snapshot::{Edition, Known, Level, Live, Making, Occasion, Snapshot};
 use crate::store::{Codings, Entry, Facts, Head, Moment, Shown, StoreFault, Unusable, Vault};
@@ -59,33 +62,6 @@ impl Stage {
         Stage { vault, live, clock, report, window, events, improving: None, to_restore: Vec::new() }
     }
 
-    /// Shows the last corte that was announced, or a later one that was kept whole; if it is damaged, the one before.
-    pub fn restore(&mut self, intake: &Intake) {
-        for (name, why) in &self.vault.ledger().unreadable {
-            (self.report)(&Happening::Unreadable { name: name.clone(), why: why.clone() });
-        }
-        let mut candidates = self.vault.ledger().candidates();
-        candidates.retain(|corte| self.is_here(intake, *corte));
-        candidates.reverse();
-        while let Some(corte) = candidates.pop() {
-            let started = Monotonic::now();
-            match self.show_again_if_sound(intake, corte) {
-                Ok(snapshot) => {
-                    let files = snapshot.files().count();
-                    (self.report)(&Happening::Restored { corte, files, took: started.elapsed(), dates: self.dates() });
-                    self.improve_from(intake, snapshot);
-                    break;
-                }
-                Err(fault) => self.is_unusable(fault),
-            }
-        }
-        if self.live.load().is_none() {
-            self.live.clear();
-        }
-        candidates.drain(..candidates.len().saturating_sub(intake.keep));
-        self.to_restore = candidates;
-    }
-
     /// Another window has begun. What was shown is not for it; `vault` is another one if its cortes are of the other kind.
     pub fn turn_to(&mut self, window: usize, vault: Option<Vault>) {
         (self.improving, self.window) = (None, window);
@@ -110,72 +86,6 @@ impl Stage {
             true => head,
             false => Head { rollback: None, hold: None, said: None, ..head },
         })
-    }
-
-    /// A package on which we fail may have been kept before we did: it must not hide those before it at every start.
-    fn show_again_if_sound(&mut self, intake: &Intake, corte: CorteId) -> Result<Arc<Snapshot>, Fault> {
-        // What showing it changes, it changes at its end.
-        let shown = catch_unwind(AssertUnwindSafe(|| self.show_again(intake, corte)));
-        shown.unwrap_or_else(|_| {
-            (self.report)(&Happening::OurFault { what: "showing a corte of the vault" });
-            let (what, why) = ("build".to_owned(), "a fault of ours; the log says where".to_owned());
-            Err(Fault::Unusable(Unusable { corte, what, why, blob: None }))
-        })
-    }
-
-    /// Shows a corte of the vault after a start.
-    fn show_again(&mut self, intake: &Intake, corte: CorteId) -> Result<Arc<Snapshot>, Fault> {
-        let head = self.vault.ledger().head().cloned();
-        if let Some(head) = head.as_ref().filter(|head| head.corte == corte) {
-            let snapshot = self.rebuild(intake, corte, &self.occasion(head, None))?;
-            let snapshot = self.descended(intake, &snapshot);
-            self.publish(intake, snapshot.clone());
-            return Ok(snapshot);
-        }
-        let (next, snapshot) = self.prepare(intake, corte, |_| {})?;
-        let moment = Moment { at: next.since, what: Shown::Live, corte, reason: None };
-        if let Err(fault) = self.vault.announce(next, moment) {
-            // A later one is not seen by anybody before it is announced; an earlier one is better than none.
-            if head.is_some_and(|head| head.corte < corte) {
-                return Err(Fault::Store(fault));
-            }
-            self.is_unusable(Fault::Store(fault));
-        }
-        self.publish(intake, snapshot.clone());
-        Ok(snapshot)
-    }
-
-    /// Makes one more of the earlier cortes reachable; false once there is none left.
-    pub fn restore_earlier(&mut self, intake: &Intake) -> bool {
-        let Some(corte) = self.to_restore.pop() else { return false };
-        self.make_reachable(intake, corte);
-        // Now that they are all here, differences from them can be made.
-        let live = self.live.load().as_deref().map(|edition| edition.live().clone());
-        if let Some(live) = live.filter(|_| self.to_restore.is_empty()) {
-            self.improve_from(intake, live);
-        }
-        true
-    }
-
-    /// Puts a corte of the vault beside the live one: if it still is an earlier one, for operators may have gone back behind it
-    /// meanwhile.
-    fn make_reachable(&mut self, intake: &Intake, corte: CorteId) {
-        let ledger = self.vault.ledger();
-        let Some(edition) = self.live.load().clone() else { return };
-        let is_withdrawn = ledger.head().is_some_and(|head| head.has_withdrawn(corte));
-        let entry = ledger.entry(corte).filter(|_| corte < edition.live().corte().id && !is_withdrawn);
-        let Some((entry, stamp)) = entry.and_then(|entry| Some((entry, entry.facts.instant()?))) else { return };
-        let last_modified = stamp.min(entry.facts.received);
-        let chain = self.chain(corte, None, ledger.head());
-        let occasion = Occasion { last_modified, decisions: Vec::new(), chain };
-        match self.rebuild(intake, corte, &occasion) {
-            Ok(snapshot) => self.live.publish(edition.with_earlier(snapshot)),
-            Err(fault) => self.is_unusable(fault),
-        }
-    }
-
-    pub fn has_more_to_restore(&self) -> bool {
-        !self.to_restore.is_empty()
     }
 
     pub(super) fn is_unusable(&mut self, fault: Fault) {
@@ -308,13 +218,6 @@ impl Stage {
         }
     }
 
-    pub(super) fn improve_from(&mut self, intake: &Intake, snapshot: Arc<Snapshot>) {
-        let descent = Descent::of_next(intake, self.live.load().as_deref(), snapshot.corte().id);
-        let before = (descent.past, intake.differing);
-        let start = |events: &SyncSender<Event>| Improving::start(snapshot, before, self.vault.coded(), events.clone());
-        self.improving = self.events.as_ref().map(start);
-    }
-
     pub(super) fn publish(&mut self, intake: &Intake, snapshot: Arc<Snapshot>) {
         // The work on the corte before is given up before this one is seen by anybody.
         self.improving = None;
@@ -332,105 +235,11 @@ impl Stage {
         self.live.publish(next.saying(said));
     }
 
-    /// Puts better compressed contents in the place of those that are published.
-    pub fn improve(&mut self, intake: &Intake, better: Better) {
-        for (digest, bytes) in &better.kept {
-            self.vault.has_coded(better.snapshot.corte().id, *digest, *bytes);
-        }
-        let guard = self.live.load();
-        let Some(edition) = guard.as_deref() else { return };
-        let Some(published) = edition.same_as(&better.snapshot) else { return };
-        let before = published.weight();
-        let mut improved = published.with(&Known::of(better.contents));
-        // One that is live no longer has let go of its differences: whoever asks for it by its name is sent none.
-        if !better.differences.is_empty() && Arc::ptr_eq(published, edition.live()) {
-            let mut all = improved.differences();
-            better.differences.into_iter().for_each(|one| all.add(one));
-            let descent = Descent::of_next(intake, Some(edition), improved.corte().id);
-            improved = improved.descending(&descent.past, &all);
-        }
-        let improved = Arc::new(improved);
-        self.live.publish(edition.improved(&improved));
-        if let Some(Finished { took, codings, differing }) = better.finished {
-            let made = improved.differences();
-            (self.report)(&Happening::Improved {
-                corte: improved.corte().id,
-                before: better.snapshot.weight().max(before),
-                after: improved.weight(),
-                took: codings,
-                differences: Made { count: made.len(), bytes: made.weight(), took, processor: differing },
-            });
-        }
-    }
-
-    /// The head under which a corte of the vault may be shown from now on, as `change` wants it, and its snapshot.
-    pub(super) fn prepare(
-        &self,
-        intake: &Intake,
-        corte: CorteId,
-        change: impl FnOnce(&mut Head),
-    ) -> Result<(Head, Arc<Snapshot>), Fault> {
-        let (now, ledger, before) = (self.clock.now(), self.vault.ledger(), self.head(intake));
-        let before = before.as_ref();
-        let stamp = ledger.entry(corte).and_then(|entry| entry.facts.instant()).unwrap_or(now);
-        let mut head = Head {
-            corte,
-            since: before.filter(|before| before.corte == corte).map_or(now, |before| before.since),
-            last_modified: Occasion::after(stamp, now, self.last_modified()),
-            withdrawn: before.map(|before| before.withdrawn.clone()).unwrap_or_default(),
-            rollback: before.and_then(|before| before.rollback_under(corte)),
-            hold: before.and_then(|before| before.hold.clone()),
-            said: before.and_then(|before| before.said.clone()).filter(|said| said.corte == corte),
-            chain: None,
-        };
-        change(&mut head);
-        let snapshot = self.rebuild(intake, corte, &self.occasion(&head, None))?;
-        Ok((head, self.descended(intake, &snapshot)))
-    }
-
-    /// The same with what its paths had before.
-    fn descended(&self, intake: &Intake, snapshot: &Snapshot) -> Arc<Snapshot> {
-        Arc::new(Descent::of_next(intake, self.live.load().as_deref(), snapshot.corte().id).of(snapshot))
-    }
-
     /// What `Last-Modified` has said so far: later must be later.
     fn last_modified(&self) -> Option<Timestamp> {
         let announced = self.vault.ledger().head().map(|head| head.last_modified);
         let seen = self.live.load().as_deref().map(|edition| edition.live().fields().last_modified_at);
         announced.max(seen)
-    }
-
-    /// Makes a snapshot of a corte in the vault, proven again from its own signature and sums.
-    fn rebuild(&self, intake: &Intake, corte: CorteId, occasion: &Occasion) -> Result<Arc<Snapshot>, Fault> {
-        let ledger = self.vault.ledger();
-        let unusable = |what: &str, why: &dyn std::fmt::Display| {
-            Fault::Unusable(Unusable { corte, what: what.into(), why: why.to_string(), blob: None })
-        };
-        let entry = ledger.entry(corte).ok_or_else(|| unusable("ledger", &"has no such corte"))?;
-        if weaker(entry, intake.trust) {
-            let why = format!("it was accepted under trust = \"{}\", which is not enough now", entry.facts.trust);
-            return Err(unusable("entry.json", &why));
-        }
-        let known = self.known();
-        let restored = ledger.restore(entry, &intake.limits, &|digest| known.bytes(digest)).map_err(Fault::Unusable)?;
-        if !restored.mended.is_empty() {
-            let result = self.vault.mend(&restored.mended).map_err(|error| error.to_string());
-            (self.report)(&Happening::Mended { corte, files: restored.mended.len(), failed: result.err() });
-        }
-        let expected = Expectations {
-            trust: entry.facts.trust,
-            eleccion: Some(intake.election.clone()),
-            tipo: Some(intake.calendar.windows()[self.window].kind),
-            signers: &intake.signers,
-            identity: intake.identity.clone(),
-            now: entry.facts.verified,
-        };
-        let (json, sums) = (restored.corte_json, restored.sums);
-        let verified = corte::restore(json, sums, restored.signature, restored.files, entry.facts.trust, &expected)
-            .map_err(|refusal| unusable(refusal.code(), &refusal))?;
-        let shelf = self.vault.coded();
-        let making = Making { kept: &|digest| Codings::get(&shelf, digest), level: Level::Plain };
-        Ok(Arc::new(Snapshot::build(&verified, &known, &making, occasion)))
     }
 }
 
@@ -447,16 +256,6 @@ pub(super) enum Fault {
     Unusable(Unusable),
     #[error(transparent)]
     Store(StoreFault),
-}
-
-/// True for what was accepted with less than is asked for now.
-fn weaker(entry: &Entry, asked: Trust) -> bool {
-    let rank = |trust| match trust {
-        Trust::Transport => 0,
-        Trust::Checksums => 1,
-        Trust::Signed => 2,
-    };
-    rank(entry.facts.trust) < rank(asked)
 }
 
 /// What is known of a package that was verified just now.

@@ -1,17 +1,19 @@
 //! What a connection asks for each request: load what is shown once, answer, respond.
 
-use std::convert::Infallible;
-use std::future::Future;
+mod by_hyper;
+mod named;
+
 use std::mem::MaybeUninit;
-use std::net::{Ipv6Addr, SocketAddr};
-use std::pin::Pin;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use http::header::{CONNECTION, HOST, HeaderValue};
+use http::header::HeaderValue;
 use http::uri::{Authority, Scheme};
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode};
 
+pub use self::by_hyper::{ByHyper, last};
+use self::named::{authority, host, host_is_known, https_location};
+pub use self::named::{is_usable, usable};
 use super::answer::{self, Answer, What, answer, elsewhere};
 use super::body::Body;
 use super::clients::Guest;
@@ -19,19 +21,15 @@ use super::counted::Counted;
 use super::dictionary::is_local;
 use super::fields::Fields;
 use super::freshness::{Rhythm, Spread};
-use super::host;
-use super::interjected::Words;
 use super::ladder::{Ladder, Refusing};
-use super::onward::{Broken, Coming, Onward};
+use super::onward::Onward;
 use super::passage::{self, Passage, passage};
 use super::preferred::{wants_html, wants_json};
 use super::recognise::FIELDS_MAX;
 use super::respond::respond;
-use super::tunnel::Ends;
 use super::watch::Seat;
 use crate::portal::Notice;
 use crate::proxy::corridor::Corridor;
-use crate::proxy::interim::Early;
 use crate::proxy::route::Route;
 use crate::proxy::upstream::Caller;
 use crate::snapshot::{Public, Showing};
@@ -61,15 +59,6 @@ pub struct Service {
     pub spread: Spread,
 }
 
-/// The same of a connection by hyper.
-pub struct ByHyper {
-    pub service: Service,
-    /// What it leaves when it becomes something else.
-    pub ends: Ends,
-    /// Where it has what comes before an answer said.
-    pub words: Words,
-}
-
 /// What becomes of a request.
 #[expect(clippy::large_enum_variant, reason = "it lives for one request, on the stack")]
 pub enum Decided {
@@ -89,89 +78,8 @@ fn asked<B>(request: &Request<B>, is_tls: bool, spread: Spread) -> answer::Reque
     }
 }
 
-/// What can be answered before anything of a body has come.
-fn without_body<B>(request: &Request<B>) -> Request<()> {
-    let mut asked = Request::new(());
-    (*asked.method_mut(), *asked.uri_mut()) = (request.method().clone(), request.uri().clone());
-    *asked.headers_mut() = request.headers().clone();
-    asked
-}
-
-/// RFC 9112, 3.2: exactly one `Host` in HTTP/1.1, and a valid one; HTTP/2 has `:authority` instead. Of both, nobody's name is
-/// part (RFC 9110, 4.2.4).
-fn host_is_known<B>(request: &Request<B>) -> bool {
-    let mut hosts = request.headers().get_all(HOST).into_iter();
-    let (first, second) = (hosts.next(), hosts.next());
-    let is_missing = first.is_none() && request.version() == Version::HTTP_11;
-    let are_valid = first.is_none_or(|host| host::is_valid(host.as_bytes()))
-        && request.uri().authority().is_none_or(|authority| host::is_valid(authority.as_str().as_bytes()));
-    !is_missing && second.is_none() && are_valid
-}
-
 fn too_many<'e>(asked: &answer::Request, showing: &'e Showing) -> Answer<'e> {
     passage::refused(asked, showing, StatusCode::TOO_MANY_REQUESTS, Notice::TooMany)
-}
-
-fn https_location<B>(request: &Request<B>, port: u16) -> Option<String> {
-    let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
-    let named: Authority = match host {
-        Some(host) => Authority::try_from(host).ok()?,
-        None => request.uri().authority()?.clone(),
-    };
-    if named.host().is_empty() || named.as_str().contains('@') {
-        return None;
-    }
-    let port = if port == 443 { String::new() } else { format!(":{port}") };
-    let target = request.uri().path_and_query().filter(|target| target.path().starts_with('/'))?;
-    Some(format!("https://{}{port}{target}", named.host()))
-}
-
-/// The host that is asked for, as it was sent. HTTP/1.1's absolute form comes before `Host` (RFC 9112, 3.2.2).
-fn host<B>(request: &Request<B>) -> Option<&str> {
-    let named = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    request.uri().authority().map(Authority::as_str).or(named)
-}
-
-/// The same for an origin; `None` where it is none, or where HTTP/2 names two (RFC 9113, 8.3.1).
-fn authority<B>(request: &Request<B>) -> Option<Authority> {
-    let host = host(request)?;
-    // What else a target begins with is nobody's here (RFC 9110, 7.4).
-    request.uri().scheme().is_none_or(|scheme| [Scheme::HTTP, Scheme::HTTPS].contains(scheme)).then_some(())?;
-    let is_one = request.version() != Version::HTTP_2
-        || request.headers().get(HOST).is_none_or(|named| named.as_bytes().eq_ignore_ascii_case(host.as_bytes()));
-    is_one.then(|| usable(host)).flatten()
-}
-
-/// What may stand in a target: a host, perhaps with a port, and nobody's name (RFC 9110, 4.2.4). Of all that RFC 3986 lets a
-/// name be written with, only what names are written with: a comma there is read as two hosts by some.
-pub fn usable(host: &str) -> Option<Authority> {
-    Authority::try_from(host).ok().filter(|_| is_usable(host))
-}
-
-/// The same without making one.
-pub fn is_usable(host: &str) -> bool {
-    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);
-    let (is_name, rest) = match host.strip_prefix('[') {
-        Some(inside) => match inside.split_once(']') {
-            Some((address, rest)) => (address.parse::<Ipv6Addr>().is_ok(), rest.as_bytes()),
-            None => return false,
-        },
-        None => {
-            let length = host.bytes().take_while(is_of_name).count();
-            (length > 0, &host.as_bytes()[length..])
-        }
-    };
-    is_name && (rest.is_empty() || is_port(rest))
-}
-
-/// A colon and a number of 16 bits.
-fn is_port(rest: &[u8]) -> bool {
-    let Some((b':', digits @ [_, ..])) = rest.split_first() else { return false };
-    let number = digits.iter().try_fold(0_u32, |number, digit| {
-        let digit = digit.is_ascii_digit().then(|| u32::from(digit - b'0'))?;
-        Some(number * 10 + digit).filter(|number| *number <= u32::from(u16::MAX))
-    });
-    number.is_some()
 }
 
 impl Service {
@@ -328,84 +236,6 @@ pub struct Way<'s> {
     pub route: &'s Arc<Route>,
     /// Its origin is not asked for now: what does not lie ready is left out.
     pub is_scarce: bool,
-}
-
-/// A response that is there, or that has to be waited for.
-pub enum Answering {
-    Ready(Option<Response<Body>>),
-    Waiting(Pin<Box<dyn Future<Output = Response<Body>> + Send>>, Arc<Seat>),
-}
-
-impl Answering {
-    fn ready(mut response: Response<Body>, seat: &Seat) -> Answering {
-        // Whoever sent this may mean something else by what comes behind it (RFC 9112, 11.2).
-        if response.status() == StatusCode::BAD_REQUEST {
-            end(&mut response, seat);
-        }
-        Answering::Ready(Some(last(response, seat)))
-    }
-}
-
-/// Says that the connection ends, where it is time to.
-pub fn last(mut response: Response<Body>, seat: &Seat) -> Response<Body> {
-    let is_broken = response.extensions_mut().remove::<Broken>().is_some();
-    if is_broken || seat.is_draining() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        end(&mut response, seat);
-    }
-    response
-}
-
-fn end(response: &mut Response<Body>, seat: &Seat) {
-    seat.says_close();
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-}
-
-impl Future for Answering {
-    type Output = Result<Response<Body>, Infallible>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut *self {
-            Answering::Ready(response) => match response.take() {
-                Some(response) => Poll::Ready(Ok(response)),
-                // Asked again after its end.
-                None => Poll::Pending,
-            },
-            Answering::Waiting(waiting, seat) => waiting.as_mut().poll(cx).map(|response| Ok(last(response, seat))),
-        }
-    }
-}
-
-impl<B: Coming> hyper::service::Service<Request<B>> for ByHyper {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Answering;
-
-    fn call(&self, mut request: Request<B>) -> Self::Future {
-        let Service { seat, .. } = &self.service;
-        let onward = match self.service.decide(&request) {
-            Decided::Answered(response) => return Answering::ready(response, seat),
-            Decided::Onward(onward) => onward,
-        };
-        let mut target = std::mem::take(request.uri_mut());
-        if !onward.address(&mut target, request.headers_mut()) {
-            return Answering::ready(onward.page(StatusCode::BAD_REQUEST, Notice::BadRequest), seat);
-        }
-        *request.uri_mut() = target;
-        if onward.scarce.is_some()
-            && let Some(ready) = onward.ready(&without_body(&request))
-        {
-            return Answering::ready(ready.map(Body::of), seat);
-        }
-        // HTTP/1.0 has no interim responses (RFC 9110, 15.2).
-        let words = Some(self.words.clone()).filter(|_| request.version() == Version::HTTP_11);
-        let (hold, ends) = (seat.hold(), Some(self.ends.clone()));
-        let answer = async {
-            let Some(words) = words else { return onward.answer(request, hold, ends, None).await };
-            let (early, coming) = Early::new();
-            words.before(coming, onward.answer(request, hold, ends, Some(early))).await
-        };
-        Answering::Waiting(Box::pin(answer), seat.clone())
-    }
 }
 
 #[cfg(test)]
