@@ -136,12 +136,18 @@ impl Index {
         files.map(taken).sum::<u64>() + self.unclaimed
     }
 
-    /// Takes note of what was compressed of a corte.
-    pub fn has_coded(&mut self, corte: CorteId, digest: Digest, bytes: u64) {
+    /// Takes note of what was compressed of a corte. False where nothing refers to it any more.
+    pub fn has_coded(&mut self, corte: CorteId, digest: Digest, bytes: u64) -> bool {
+        let is_blob = self.blobs.contains_key(&digest);
+        let is_here = self.lists.contains_key(&corte) || self.unread.contains(&corte);
+        if !is_blob && !is_here && !self.own.values().flatten().any(|own| *own == digest) {
+            return false;
+        }
         self.coded.insert(digest, bytes);
-        if !self.blobs.contains_key(&digest) {
+        if !is_blob && is_here {
             self.own.entry(corte).or_default().push(digest);
         }
+        true
     }
 
     /// Takes a corte out; returns what nothing refers to any more.
@@ -181,6 +187,20 @@ pub(super) fn next_to_go(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn codings_of_a_corte_that_is_gone_are_nobodys() {
+        let [gone, here]: [CorteId; 2] = ["20260607_1830", "20260607_1840"].map(|id| id.parse().unwrap());
+        let [blob, own, other] = [&b"blob"[..], b"own", b"other"].map(Digest::of);
+        let mut index = Index::default();
+        index.lists.insert(here, 1);
+        index.blobs.insert(blob, Blob::default());
+        assert!(index.has_coded(here, own, 7) && index.has_coded(gone, blob, 7));
+        assert!(index.has_coded(gone, own, 7), "another corte has the same");
+        assert!(!index.has_coded(gone, other, 7) && !index.coded.contains_key(&other));
+        assert_eq!(index.own.get(&here), Some(&vec![own]));
+        assert!(!index.own.contains_key(&gone));
+    }
 
     #[test]
     fn the_earliest_go_but_never_the_shown_one_nor_the_last_ones() {

@@ -184,8 +184,11 @@ impl Vault {
 
     /// Takes note of codings of a corte that were put on the shelf.
     pub fn has_coded(&mut self, corte: CorteId, digest: Digest, bytes: u64) {
-        if let Some(index) = &mut self.index {
-            index.has_coded(corte, digest, bytes);
+        if let Some(index) = &mut self.index
+            && !index.has_coded(corte, digest, bytes)
+        {
+            // The corte was removed meanwhile. Best effort: the next start finds it, too.
+            let _ = self.ledger.coded.remove(&digest);
         }
     }
 

@@ -25,6 +25,9 @@ impl Stage {
         for (digest, bytes) in &better.kept {
             self.vault.has_coded(better.snapshot.corte().id, *digest, *bytes);
         }
+        if better.contents.is_empty() && better.differences.is_empty() && better.finished.is_none() {
+            return;
+        }
         let guard = self.live.load();
         let Some(edition) = guard.as_deref() else { return };
         let Some(published) = edition.same_as(&better.snapshot) else { return };
