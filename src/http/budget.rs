@@ -102,9 +102,7 @@ mod tests {
                 (seat, task)
             })
             .collect();
-        for _ in 0..4 {
-            seats.sweep().await;
-        }
+        (0..4).for_each(|_| seats.sweep());
         for (code, gone) in [(libc::EPERM, 0), (libc::EMFILE, SHED_FEW), (libc::ENOMEM, 2 * SHED_FEW)] {
             let error = io::Error::from_raw_os_error(code);
             budget.failed(&seats, &error, Duration::ZERO).await;

@@ -110,7 +110,7 @@ async fn run(start: Start, seats: Seats, heartbeat: Arc<AtomicU64>) {
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             every.tick().await;
-            shared.seats.sweep().await;
+            shared.seats.sweep();
             let seconds = shared.site.rhythm.clock.elapsed().as_secs();
             shared.clients.sweep(u32::try_from(seconds).unwrap_or(u32::MAX));
             heartbeat.fetch_add(1, Ordering::Relaxed);
@@ -136,6 +136,7 @@ async fn run(start: Start, seats: Seats, heartbeat: Arc<AtomicU64>) {
     };
     tokio::select! {
         () = sweeping => {}
+        () = shared.seats.end() => {}
         () = stopping => {}
     }
 }

@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use self::seat::Over;
 pub use self::seat::{Hold, Owed, Seat};
 pub use self::stream::Watched;
 use super::budget::Place;
@@ -23,10 +23,10 @@ use super::patience::{Pace, Patience};
 use super::turned_away::{Reason, TurnedAway};
 use crate::base::clock::thread_time;
 
-/// Connections that one part of a sweep looks at: some 0.3 ms of work where each seat has to be fetched from memory.
-const LOOKED_AT_ONCE: usize = 1024;
-/// And that it ends: the kernel needs some 0.1 ms to throw away what a slow reader has not taken, and whoever asks meanwhile waits.
+/// So many connections, or this part of all that are to be ended where that is more, are ended at once: the kernel needs some 0.1 ms to
+/// throw away what a slow reader has not taken, and whoever asks meanwhile waits.
 const ENDED_AT_ONCE: usize = 16;
+const ENDED_PART: usize = 64;
 
 /// What a core has done so far.
 #[derive(Default)]
@@ -66,6 +66,9 @@ struct Drain {
 pub struct Seats {
     room: Arc<Room>,
     taken: Mutex<Vec<Taken>>,
+    ending: Mutex<Vec<Ending>>,
+    /// Somebody is to be ended.
+    is_ending: Notify,
 }
 
 /// A seat that is taken.
@@ -76,12 +79,11 @@ struct Taken {
     paces: Option<Box<Paces>>,
 }
 
-/// A sweep that is under way.
-struct Sweep {
-    /// The tick that it judges by.
-    now: u32,
-    /// Place of the seat that is looked at next.
-    next: usize,
+/// Whoever is over a limit, until he is ended.
+struct Ending {
+    taken: Taken,
+    /// He was too slow; else it is looked at again whether he is over it.
+    pace: Option<Reason>,
 }
 
 /// How a client keeps pace.
@@ -106,7 +108,7 @@ impl Seats {
     pub fn new(patience: Patience, turned_away: Arc<TurnedAway>, connections: Gauge) -> Seats {
         let (ticks, drain) = (AtomicU32::new(0), Drain::default());
         let room = Arc::new(Room { ticks, meter: Arc::default(), patience, turned_away, connections, drain });
-        Seats { room, taken: Mutex::default() }
+        Seats { room, taken: Mutex::default(), ending: Mutex::default(), is_ending: Notify::new() }
     }
 
     pub fn meter(&self) -> Arc<Meter> {
@@ -133,50 +135,62 @@ impl Seats {
         }
     }
 
-    /// One second has passed: ends every connection that is over a limit, a few at a time. In between, all others have their turns.
-    pub async fn sweep(&self) {
-        let mut sweep = self.begin_sweep();
-        while self.sweep_some(&mut sweep) {
-            tokio::task::yield_now().await;
-        }
-    }
-
-    fn begin_sweep(&self) -> Sweep {
+    /// One second has passed: every connection that is over a limit is to be ended. It waits for nobody: limits, rates and the
+    /// watchdog go by it, however busy the core is.
+    pub fn sweep(&self) {
         let now = self.room.ticks.fetch_add(1, Relaxed) + 1;
         self.room.meter.worked.store(u64::try_from(thread_time().as_nanos()).unwrap_or(u64::MAX), Relaxed);
-        Sweep { now, next: 0 }
-    }
-
-    /// Looks at some more seats. False once there are none left: whoever moves to a place that has been looked at is looked at a
-    /// second later.
-    fn sweep_some(&self, Sweep { now, next }: &mut Sweep) -> bool {
-        let Ok(mut taken) = self.taken.lock() else { return false };
-        let mut ended = 0;
-        for _ in 0..LOOKED_AT_ONCE {
-            let Some(one) = taken.get_mut(*next) else { return false };
-            let over = match one.seat.upgrade() {
-                Some(seat) => match seat.over(*now).or_else(|| one.out_of_pace(&seat, *now)) {
-                    Some(over) => over,
-                    None => {
-                        *next += 1;
-                        continue;
-                    }
-                },
-                None => {
-                    taken.swap_remove(*next);
-                    continue;
-                }
+        let (Ok(mut taken), Ok(mut ending)) = (self.taken.lock(), self.ending.lock()) else { return };
+        let mut n = 0;
+        while let Some(one) = taken.get_mut(n) {
+            let Some(seat) = one.seat.upgrade() else {
+                taken.swap_remove(n);
+                continue;
             };
-            if let Some(reason) = over {
-                self.room.turned_away.count(reason);
-            }
-            taken.swap_remove(*next).task.abort();
-            ended += 1;
-            if ended == ENDED_AT_ONCE {
-                break;
+            let is_over = seat.over(now).is_some();
+            let pace = if is_over { None } else { one.out_of_pace(&seat, now) };
+            if is_over || pace.is_some() {
+                ending.push(Ending { taken: taken.swap_remove(n), pace });
+            } else {
+                n += 1;
             }
         }
-        true
+        if !ending.is_empty() {
+            self.is_ending.notify_one();
+        }
+    }
+
+    /// Ends those who are to be, for ever, a few at a time: in between, all others have their turns.
+    pub async fn end(&self) {
+        loop {
+            self.is_ending.notified().await;
+            while self.end_some() {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// False once there are no more.
+    fn end_some(&self) -> bool {
+        let now = self.room.ticks.load(Relaxed);
+        let Ok(mut ending) = self.ending.lock() else { return false };
+        let first = ending.len().saturating_sub(ENDED_AT_ONCE.max(ending.len() / ENDED_PART));
+        let some: Vec<Ending> = ending.drain(first..).collect();
+        let (has_more, mut back) = (!ending.is_empty(), Vec::new());
+        drop(ending);
+        for Ending { taken, pace } in some {
+            let Some(seat) = taken.seat.upgrade() else { continue };
+            match pace.map(Some).or_else(|| seat.over(now)) {
+                Some(reason) => {
+                    reason.into_iter().for_each(|reason| self.room.turned_away.count(reason));
+                    taken.task.abort();
+                }
+                // He has spoken meanwhile.
+                None => back.push(taken),
+            }
+        }
+        self.taken.lock().into_iter().for_each(|mut all| all.append(&mut back));
+        has_more
     }
 
     /// Ends those `count` connections whose clients have been idle for longest, never one with a request under way or an answer on
@@ -249,7 +263,7 @@ impl Taken {
     }
 
     /// Whether what waits for the client moves too slowly.
-    fn out_of_pace(&mut self, seat: &Seat, now: u32) -> Option<Over> {
+    fn out_of_pace(&mut self, seat: &Seat, now: u32) -> Option<Reason> {
         let Patience { send_rate, receive_rate, window_s, .. } = seat.room.patience;
         let (owes, expects) = (seat.waits_to_send(), seat.expected.load(Relaxed) > 0);
         if !owes && !expects && self.paces.as_ref().is_none_or(|paces| paces.leaving.seen == 0) {
@@ -260,9 +274,9 @@ impl Taken {
         if paces.sending.is_slow(owes, now, seat.arrived(), (send_rate, window_s)) {
             // Nobody takes what is left.
             seat.is_cut.store(true, Relaxed);
-            return Some(Some(Reason::SendRate));
+            return Some(Reason::SendRate);
         }
         let is_slow = paces.receiving.is_slow(expects, now, seat.came.load(Relaxed), (receive_rate, window_s));
-        is_slow.then_some(Some(Reason::ReceiveRate))
+        is_slow.then_some(Reason::ReceiveRate)
     }
 }

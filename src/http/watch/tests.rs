@@ -11,8 +11,8 @@ const IDLE_LIMIT_S: u32 = 75;
 
 fn tick(seats: &Seats, times: u32) {
     for _ in 0..times {
-        let mut sweep = seats.begin_sweep();
-        while seats.sweep_some(&mut sweep) {}
+        seats.sweep();
+        while seats.end_some() {}
     }
 }
 
@@ -315,27 +315,38 @@ async fn while_many_are_ended_all_others_have_their_turns() {
         }
         most
     };
-    let ((), most) = tokio::join!(seats.sweep(), others);
+    seats.sweep();
+    let most = tokio::select! {
+        () = seats.end() => 0,
+        most = others => most,
+    };
     assert_eq!(most, ENDED_AT_ONCE);
     for (n, (_, task)) in all.iter().enumerate() {
         assert_eq!(task.is_finished(), !stays(n), "{n}");
     }
 }
 
-/// Whoever is gone, or comes, or makes room while a sweep is under way, neither stops it nor hides anybody for longer than a second.
+/// Nobody waits for them: the next second comes, and whoever has spoken meanwhile stays.
 #[tokio::test]
-async fn a_sweep_among_those_who_come_and_go() {
+async fn those_who_are_to_be_ended_hold_nobody_up() {
     let seats = Seats::for_test();
-    let mut all: Vec<_> = (0..3 * LOOKED_AT_ONCE).map(|_| seated(&seats)).collect();
-    tick(&seats, HEAD_LIMIT_S);
-    let mut sweep = seats.begin_sweep();
-    assert!(seats.sweep_some(&mut sweep));
-    all.drain(..LOOKED_AT_ONCE);
-    let new = seated(&seats);
-    assert_eq!(seats.shed(7), 7);
-    while seats.sweep_some(&mut sweep) {}
-    tick(&seats, 1);
+    let all: Vec<_> = (0..3 * ENDED_AT_ONCE).map(|_| seated(&seats)).collect();
     turns(all.len()).await;
-    assert!(ended(&all).await.iter().all(|is_ended| *is_ended));
-    assert_eq!(ended(&[new]).await, [false]);
+    tick(&seats, HEAD_LIMIT_S);
+    seats.sweep();
+    seats.sweep();
+    assert_eq!(seats.room.ticks.load(Relaxed), HEAD_LIMIT_S + 2);
+    assert_eq!(seats.shed(9), 0, "they are not there any more");
+    let new = seated(&seats);
+    let (spoken, _) = &all[0];
+    spoken.asked();
+    spoken.came(1);
+    spoken.asked();
+    while seats.end_some() {}
+    turns(all.len()).await;
+    let is_ended = |(_, task): &(Arc<Seat>, tokio::task::JoinHandle<()>)| task.is_finished();
+    assert!(all[1..].iter().all(is_ended) && !is_ended(&all[0]) && !is_ended(&new));
+    tick(&seats, IDLE_LIMIT_S + 1);
+    turns(all.len()).await;
+    assert!(is_ended(&all[0]) && is_ended(&new), "both are still looked at");
 }
