@@ -11,6 +11,8 @@ pub fn start() {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false);
+        .with_target(false)
+        // It would tell of them on standard error, which is what has failed, and panic.
+        .log_internal_errors(false);
     let _ = log.try_init();
 }

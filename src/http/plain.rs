@@ -254,17 +254,30 @@ async fn close<S: AsyncWrite + Unpin>(stream: &mut S) -> io::Result<End> {
 /// The same to a client that may still be sending: with bytes unread, the kernel would reset the connection, and our
 /// answer would be lost on its way (RFC 9112, 9.6).
 pub async fn linger<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> io::Result<End> {
+    linger_while(stream, || false).await
+}
+
+/// The same for as long as something `leaves`, too, of which nothing is left where the client takes it; what it may last is for the
+/// seat's limits and the grace to say.
+pub async fn linger_while<S>(stream: &mut S, leaves: impl Fn() -> bool) -> io::Result<End>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     stream.shutdown().await?;
     let (mut rest, mut left) = (vec![0; READ_BYTES], LINGER_MAX_BYTES);
-    let read = async {
-        while left > 0
-            && let Ok(n @ 1..) = stream.read(&mut rest).await
-        {
-            left = left.saturating_sub(n);
+    loop {
+        let read = async {
+            while left > 0
+                && let Ok(n @ 1..) = stream.read(&mut rest).await
+            {
+                left = left.saturating_sub(n);
+            }
+        };
+        let is_over = tokio::time::timeout(LINGER_MAX, read).await.is_ok();
+        if is_over || !leaves() {
+            return Ok(End::Closed);
         }
-    };
-    let _ = tokio::time::timeout(LINGER_MAX, read).await;
-    Ok(End::Closed)
+    }
 }
 
 /// A whole response to what is no request.

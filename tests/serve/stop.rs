@@ -9,7 +9,9 @@ use difusor::base::clock::Monotonic;
 use difusor::base::digest::Digest;
 use socket2::SockRef;
 
+use crate::common::frames;
 use crate::common::metrics::metric;
+use crate::common::secure::Client;
 use crate::common::server::{Setup, Site, until};
 use crate::common::wire::{Talk, connect};
 use crate::common::{Tree, corte, tool};
@@ -91,6 +93,36 @@ fn a_slow_download_over_http2_and_tls_finishes_too() {
     assert!(size() < LARGE as u64, "it is still under way");
     assert!(curl.wait().unwrap().success());
     assert!(std::fs::read(&got).unwrap() == video());
+    assert_eq!(site.ended(), Some(0));
+}
+
+/// Whoever speaks while he reads, as those do who make room bit by bit, is sent the last of it too.
+#[test]
+fn a_client_that_speaks_to_the_end_has_all_of_it() {
+    let mut site = site(Setup::clear().with("stop", "grace = \"60s\""));
+    let stream = connect(site.http());
+    SockRef::from(&stream).set_recv_buffer_size(16 << 10).unwrap();
+    let mut client = Client::clear(stream);
+    let fields = [(":method", "GET"), (":scheme", "http"), (":authority", "prep"), (":path", "/acta.mp4")];
+    let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    client.say(&[frames::open(0x7fff_0000), frames::Asked { fields, ..Default::default() }.frames(1)].concat());
+    let (mut rest, mut is_told) = (Vec::new(), false);
+    while let Some((kind, flags, _, payload)) = frames::hear(&mut client) {
+        match kind {
+            frames::DATA => rest.extend(payload),
+            frames::PING if flags == 0 => client.say(&frames::frame(frames::PING, frames::ACK, 0, &payload)),
+            _ => {}
+        }
+        if !is_told && !rest.is_empty() {
+            is_told = true;
+            site.terminate();
+            site.log_line(&["stopping"]);
+        }
+        client.say(&frames::frame(frames::WINDOW_UPDATE, 0, 0, &1_u32.to_be_bytes()));
+        std::thread::sleep(Duration::from_micros(500));
+    }
+    assert!(rest == video(), "{} of {LARGE} bytes", rest.len());
+    drop(client);
     assert_eq!(site.ended(), Some(0));
 }
 
@@ -178,4 +210,21 @@ fn a_full_house_does_not_hold_up_the_end() {
     assert_eq!(site.ended(), Some(0));
     assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
     drop(stay);
+}
+
+/// Standard error as a pipe whose reader goes once it has heard that all is ready.
+const UNTIL_READY: &str =
+    r#"exec "$0" "$@" 2> >(while read -r line; do echo "$line" >&2; case $line in *" ready "*) exit;; esac; done)"#;
+
+/// A full disk under a log file, `| tee` that was ended: what cannot be told is not told, and nothing else fails.
+#[test]
+fn a_log_that_nobody_takes_ends_nothing() {
+    let mut site = Setup::clear().through(["bash", "-c", UNTIL_READY].map(str::to_owned).into()).start();
+    for (n, id) in [ID, "20240602_2020"].into_iter().enumerate() {
+        let corte = Tree::of(&corte(id), &[("index.html", b"<p>")]);
+        site.deliver(&n.to_string(), &corte);
+        site.live(id);
+    }
+    site.terminate();
+    assert_eq!(site.ended(), Some(0));
 }

@@ -33,11 +33,24 @@ thread_local!(static DESK: RefCell<Desk> = RefCell::default());
 pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, service: Service) -> io::Result<()> {
     let seconds = || service.site.rhythm.clock.elapsed().as_secs();
     let now_s = || u32::try_from(seconds()).unwrap_or(u32::MAX);
-    drive(stream, Counter::new(&service), now_s, service.seat.drained()).await
+    let mut stream = stream;
+    if drive(&mut stream, Counter::new(&service), now_s, service.seat.drained()).await? == Last::Ours {
+        // Whoever still speaks, as he does who makes room bit by bit, would have the connection reset, and what is on its way lost.
+        plain::linger_while(&mut stream, || service.seat.is_leaving()).await?;
+    }
+    stream.shutdown().await
+}
+
+/// Who has the last word on a connection.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Last {
+    /// The client has ended his side.
+    Theirs,
+    Ours,
 }
 
 /// The same for whatever answers; `now_s` is any clock's second, and once `drained` is over nothing new is taken on.
-pub async fn drive<S, A>(stream: S, answers: A, now_s: impl Fn() -> u32, drained: impl Future) -> io::Result<()>
+pub async fn drive<S, A>(stream: S, answers: A, now_s: impl Fn() -> u32, drained: impl Future) -> io::Result<Last>
 where
     S: AsyncRead + AsyncWrite + Unpin,
     A: Answers,
@@ -54,13 +67,7 @@ where
         DESK.with_borrow_mut(|desk| driver.poll(cx, desk))
     })
     .await?;
-    let Driver { mut stream, connection, .. } = driver;
-    if connection.has_failed() {
-        // Else what the client is still sending would cost it our last word.
-        return plain::linger(&mut stream).await.map(drop);
-    }
-    drop(connection);
-    stream.shutdown().await
+    Ok(if driver.has_ended { Last::Theirs } else { Last::Ours })
 }
 
 /// One connection under way.

@@ -151,6 +151,11 @@ impl Seat {
         u64::from(left.unwrap_or(0)).min(self.went.load(Relaxed))
     }
 
+    /// True while something that was written is on its way.
+    pub fn is_leaving(&self) -> bool {
+        self.unacknowledged() > 0
+    }
+
     /// Bytes written.
     pub(super) fn written(&self) -> u64 {
         self.went.load(Relaxed)
