@@ -62,7 +62,9 @@ pub enum PushFault {
     Package(io::Error),
     #[error("{}: {detail}", code.as_ref().map_or_else(|| status.to_string(), ToString::to_string))]
     Refused { status: u16, code: Option<Shown>, detail: Shown },
-    #[error("not delivered after {tries} tries: {why}")]
+    #[error(
+        "not delivered after {tries} tries: {why}; does the service run, is that its admin.listen, does a firewall stand between?"
+    )]
     Unreachable { tries: u32, why: String },
     #[error(
         "not delivered: TLS: {0}; check the name in --to, --ca, --cert, the clock, and that the certificate of admin.chain \
@@ -155,7 +157,7 @@ impl Push {
         let mut body = Counted { inner: (&mut parcel.file).take(parcel.len), sent: 0, progress };
         match request.send(SendBody::from_reader(&mut body)) {
             Ok(response) => told(response),
-            Err(error) => failed(error),
+            Err(error) => failed(error, &self.url),
         }
     }
 }
@@ -196,11 +198,12 @@ fn told(mut response: Response<Body>) -> Tried {
     }
 }
 
-fn failed(error: ureq::Error) -> Tried {
+fn failed(error: ureq::Error, url: &str) -> Tried {
     let why = Shown::text(&error.to_string()).to_string();
     if let Some(why) = secure::objection(&error) {
         return Tried::Never(PushFault::Tls(Shown::text(&why).to_string()));
     }
+    let why = format!("{}: {}", Shown::text(url), why.strip_prefix("io: ").unwrap_or(&why));
     match error {
         ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => {
             Tried::Later(why, None)

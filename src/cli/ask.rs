@@ -176,6 +176,10 @@ pub fn resume(args: &Resume) -> ExitCode {
 
 pub fn purge(args: &Purge) -> ExitCode {
     let Which { path, prefix, host, tag, all } = &args.which;
+    if let Some(from) = path.iter().chain(prefix).find(|from| !from.starts_with('/')) {
+        let why = format!("`{from}` is no path of this site; it begins with `/`, such as /actas/1.jpg");
+        return fail("purge", WRONG_USE, &why);
+    }
     let body = json!({"path": path, "prefix": prefix, "host": host, "tag": tag, "all": all, "soft": args.soft});
     wish("purge", &args.service, &body)
 }

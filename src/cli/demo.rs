@@ -108,6 +108,16 @@ fn play(night: Night, args: &Args) -> Result<(), DemoFault> {
     Ok(())
 }
 
+/// What another terminal has to call to get this program: its name where that is found, else where it lies.
+fn itself() -> String {
+    let Ok(own) = std::env::current_exe() else { return "difusor".into() };
+    let is_found = std::env::var_os("PATH").is_some_and(|path| {
+        let mut there = std::env::split_paths(&path).map(|folder| folder.join("difusor")).filter(|at| at.is_file());
+        there.next().and_then(|at| at.canonicalize().ok()).is_some_and(|at| Some(at) == own.canonicalize().ok())
+    });
+    if is_found { "difusor".into() } else { own.display().to_string() }
+}
+
 fn introduce(demo: &Demo, args: &Args) {
     let Some(address) = demo.address() else { return };
     let what = match &args.from {
@@ -116,14 +126,16 @@ fn introduce(demo: &Demo, args: &Args) {
     };
     let (every, signers) = (args.every, demo.signers());
     let signers = signers.display();
+    let difusor = itself();
     say(&format!(
         "difusor demo: {what}. Nothing leaves this machine.\n\n\
          \x20 results        http://{address}/\n\
+         \x20 in a page      http://{address}/.prep/embed\n\
          \x20 this corte     http://{address}/.prep/corte.json\n\
          \x20 signed list    http://{address}/.prep/SHA256SUMS\n\
          \x20 packages in    {}\n\
          \x20 who signs      {signers}\n\n\
-         Check it, from another terminal: difusor audit http://{address} --signers {signers}\n\
+         Check it, from another terminal: {difusor} audit http://{address} --signers {signers}\n\
          Every {every:?} a signed package arrives, which stands for 10 minutes of the night. Ctrl-C ends it.\n\n",
         demo.incoming().display()
     ));

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod config;
 pub mod cortes;
 pub mod demo;
+mod doubts;
 mod ics;
 mod log;
 pub mod pack;

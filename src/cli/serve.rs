@@ -49,7 +49,9 @@ pub fn run(args: &Args) -> ExitCode {
             return ExitCode::from(WRONG_USE);
         }
     };
+    let doubts = super::doubts::of(&settings, Clock::machine().now());
     if args.check {
+        doubts.iter().for_each(|doubt| eprintln!("warning: {doubt}"));
         println!("{}: no fault found", args.config.display());
         return ExitCode::SUCCESS;
     }
@@ -61,6 +63,7 @@ pub fn run(args: &Args) -> ExitCode {
         }
     };
     super::log::start();
+    doubts.iter().for_each(|doubt| warn!("{doubt}"));
     if clock.is_shifted() {
         warn!(clock = %clock.now(), rate = args.clock_rate, state = %settings.intake.state.display(), "SIMULACRO: this clock is not the real one");
     }

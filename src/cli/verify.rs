@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::WRONG_USE;
 use crate::base::clock::{Clock, Monotonic};
 use crate::base::digest::Digest;
 use crate::base::disk::Disk;
@@ -90,8 +91,8 @@ pub fn run(args: &Args) -> ExitCode {
     let asked = match asked {
         Ok(asked) => asked,
         Err(fault) => {
-            eprintln!("difusor verify: {fault}");
-            return ExitCode::FAILURE;
+            eprintln!("{fault}");
+            return ExitCode::from(WRONG_USE);
         }
     };
     let (code, report) = match verify(&super::behind(&args.package), &asked) {
@@ -111,10 +112,10 @@ pub fn run(args: &Args) -> ExitCode {
 fn typed(args: &Args) -> Result<Asked, String> {
     let file = args.signers.as_deref().unwrap_or(Path::new(""));
     let path = file.display();
-    let text = fs::read_to_string(file).map_err(|error| format!("{path}: {error}"))?;
+    let text = fs::read_to_string(file).map_err(|error| format!("difusor verify: {path}: {error}"))?;
     Ok(Asked {
         trust: Trust::Signed,
-        signers: Signers::parse(&text).map_err(|fault| format!("{path}:\n{fault}"))?,
+        signers: Signers::parse(&text).map_err(|fault| format!("difusor verify: {path}:\n{fault}"))?,
         identity: args.identity.clone(),
         election: args.election.clone(),
         kind: args.kind.map(|kind| match kind {
@@ -128,7 +129,7 @@ fn typed(args: &Args) -> Result<Asked, String> {
 }
 
 fn configured(file: &Path) -> Result<Asked, String> {
-    let settings = config::load(file).map_err(|faults| format!("\n{faults}"))?;
+    let settings = config::load(file).map_err(|faults| faults.to_string())?;
     let kind = super::cortes::kind(&settings, Clock::machine().now());
     let intake = settings.intake;
     let election = intake.election;

@@ -137,7 +137,11 @@ fn read_signers(top: &Section, given: Given<PathBuf>) -> Option<Signers> {
     let text = match fs::read_to_string(&given.value) {
         Ok(text) => text,
         Err(error) => {
-            top.note(given.span, format!("`signers`: {shown}: {error}; ask the authority for its public key"));
+            let remedy = match error.kind() {
+                std::io::ErrorKind::PermissionDenied => "the service's user has to be able to read it",
+                _ => "ask the authority for its public key",
+            };
+            top.note(given.span, format!("`signers`: {shown}: {error}; {remedy}"));
             return None;
         }
     };

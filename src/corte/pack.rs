@@ -37,12 +37,19 @@ pub enum PackFault {
     Refused(#[from] Refusal),
     #[error("the key cannot sign: {0}")]
     Key(String),
+    #[error("{path}: already exists, and packages are never written over; remove it, or give another name")]
+    Taken { path: Shown },
+    #[error("{path}: no package ends in `{end}`; expected .tar, .tar.gz, .tar.zst or .zip, or the name of a folder")]
+    Form { path: Shown, end: &'static str },
     #[error("{path}: {error}")]
     Write { path: Shown, error: io::Error },
 }
 
 /// Reads a private key in OpenSSH's format, without passphrase.
 pub fn key(text: &str) -> Result<PrivateKey, PackFault> {
+    if ssh_key::PublicKey::from_openssh(text).is_ok() {
+        return Err(PackFault::Key("it is the public one; the private one is in the file without `.pub`".into()));
+    }
     let key = PrivateKey::from_openssh(text).map_err(|error| {
         PackFault::Key(format!("{error}; expected a private key in OpenSSH format (ssh-keygen -p)"))
     })?;
@@ -112,7 +119,15 @@ impl Package {
     /// equal bytes. It is written under a name with a dot in front, read back, verified, and only then
     /// given its name, which must be free.
     pub fn write(&self, out: &Path, limits: &Limits) -> Result<(), PackFault> {
-        let fault = |error| PackFault::Write { path: Shown::text(&out.to_string_lossy()), error };
+        let path = || Shown::text(&out.to_string_lossy());
+        let fault = |error: io::Error| match error.kind() {
+            io::ErrorKind::AlreadyExists => PackFault::Taken { path: path() },
+            _ => PackFault::Write { path: path(), error },
+        };
+        // What would become a folder, where an archive was meant.
+        if let Some(end) = read::other_archive(&out.to_string_lossy()) {
+            return Err(PackFault::Form { path: path(), end });
+        }
         let draft = Draft::of(out).map_err(fault)?;
         self.fill(draft.path()).map_err(fault)?;
         // Later than the stamp: whether the corte lies in the future is for those to judge who publish it.

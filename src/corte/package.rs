@@ -138,8 +138,11 @@ impl Expectations<'_> {
         if let Some(expected) = self.tipo.filter(|expected| *expected != corte.tipo) {
             return Err(Refusal::TipoOther { found: corte.tipo, expected });
         }
-        if corte.instant.duration_since(self.now) > AHEAD_AT_MOST {
-            return Err(Refusal::Future { fecha_hora: corte.fecha_hora.clone(), now: self.now });
+        let ahead = corte.instant.duration_since(self.now);
+        if ahead > AHEAD_AT_MOST {
+            // Upwards: what is more than five is never said to be five.
+            let minutes = (ahead.as_secs() + 59) / 60;
+            return Err(Refusal::Future { fecha_hora: corte.fecha_hora.clone(), minutes });
         }
         Ok(())
     }

@@ -76,7 +76,10 @@ pub enum Refusal {
     SignatureMalformed { why: Shown },
 
     // Who signed
-    #[error("SHA256SUMS.sig: signed by {fingerprint}, which no line of the signers file has; add it if it is right")]
+    #[error(
+        "SHA256SUMS.sig: signed by {fingerprint}, which no line of the signers file has; ask the authority for its fingerprint by \
+         telephone, and add the key only if it agrees"
+    )]
     KeyUnknown { fingerprint: String },
     #[error("SHA256SUMS.sig: signed for namespace `{found}`, expected `prep-corte`; sign again with -n prep-corte")]
     NamespaceOther { found: Shown },
@@ -107,9 +110,10 @@ pub enum Refusal {
     #[error("corte.json: corte {id} and fecha_hora {fecha_hora} do not name the same minute; correct one of them")]
     MinuteOther { id: CorteId, fecha_hora: String },
     #[error(
-        "corte.json: fecha_hora {fecha_hora} is more than 5 minutes ahead of this clock ({now}); check both clocks"
+        "corte.json: fecha_hora {fecha_hora} is {minutes} minutes ahead of this clock, more than 5; check this machine's \
+         (`timedatectl`), then the authority's"
     )]
-    Future { fecha_hora: String, now: jiff::Timestamp },
+    Future { fecha_hora: String, minutes: i64 },
 
     // The stamp of a bare tree
     #[error("stamp: no file of the tree matches `{pattern}`; send the whole tree, or correct the stamp rule")]

@@ -92,6 +92,11 @@ impl Signers {
         Signers { list: vec![always] }
     }
 
+    /// True where some line lets this principal sign.
+    pub fn knows(&self, identity: &str) -> bool {
+        self.list.iter().any(|signer| signer.principals.matches(identity))
+    }
+
     /// Each signer's line, principals and key fingerprint, in the file's order.
     pub fn summary(&self) -> impl Iterator<Item = (usize, &str, String)> {
         self.list.iter().map(|s| (s.line, s.principals.as_str(), s.key.fingerprint(HashAlg::Sha256).to_string()))
@@ -101,6 +106,14 @@ impl Signers {
 impl Signer {
     fn parse(line: usize, text: &str) -> Result<Signer, String> {
         let (principals, rest) = word(text)?;
+        if text.starts_with("-----BEGIN") {
+            return Err("a file of another kind: private keys and certificates do not belong here; expected lines \
+                        `PRINCIPAL KEYTYPE BASE64`"
+                .into());
+        }
+        if key(text).is_some() {
+            return Err("a bare public key: write before it who signs with it, such as `iec namespaces=\"prep-corte\" ssh-ed25519 AAAA...`".into());
+        }
         if rest.is_empty() {
             return Err("the key is missing; expected `PRINCIPAL KEYTYPE BASE64`".into());
         }
@@ -288,6 +301,15 @@ mod tests {
         let fault = Signers::parse(&text).unwrap_err();
         assert_eq!(fault.lines().iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 3, 4]);
         assert!(Signers::parse("# nobody\n").is_err());
+    }
+
+    #[test]
+    fn the_wrong_file_is_called_what_it_is() {
+        let fault = |text: &str| Signers::parse(text).unwrap_err().to_string();
+        assert!(fault(&format!("{KEY} ana@diario\n")).contains("a bare public key"));
+        assert!(fault("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n").contains("private keys"));
+        let signers = Signers::parse(&format!("iec,*@iec.org.mx {KEY}\n")).unwrap();
+        assert!(signers.knows("iec") && signers.knows("ana@iec.org.mx") && !signers.knows("IEC"));
     }
 
     #[test]

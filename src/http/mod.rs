@@ -61,6 +61,7 @@ mod turned_away;
 #[cfg(test)]
 mod twins;
 pub mod two;
+pub mod validity;
 mod watch;
 
 pub use body::Body;

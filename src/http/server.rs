@@ -42,14 +42,24 @@ pub struct Settings {
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error(
-        "cannot listen on {address}: {source}; is another server running there, or is the port below 1024 without CAP_NET_BIND_SERVICE?"
-    )]
+    #[error("cannot listen on {address}: {source}; {}", unbound(source))]
     Bind { address: SocketAddr, source: io::Error },
     #[error(transparent)]
     Certificate(#[from] CertificateFault),
     #[error("a serving thread could not be started: {0}")]
     Thread(io::Error),
+}
+
+/// What to look at where an address cannot be listened on.
+fn unbound(why: &io::Error) -> &'static str {
+    match why.kind() {
+        io::ErrorKind::AddrInUse => "another program listens there, perhaps another difusor: `ss -ltnp` says which",
+        io::ErrorKind::PermissionDenied => {
+            "a port below 1024 takes CAP_NET_BIND_SERVICE, which systemd/difusor.service gives; or take one from 1024 on"
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address: `ip address` lists its own",
+        _ => "look at the address",
+    }
 }
 
 /// A running server.

@@ -31,7 +31,7 @@ pub struct CertificateFiles {
 pub enum CertificateFault {
     #[error("{}: {source}; it has to be readable and PEM", path.display())]
     Pem { path: PathBuf, source: rustls::pki_types::pem::Error },
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}; {}", path.display(), unread(source))]
     Read { path: PathBuf, source: std::io::Error },
     #[error("{}: no certificate in it; expected PEM, the server's own certificate first", .0.display())]
     Empty(PathBuf),
@@ -43,6 +43,16 @@ pub enum CertificateFault {
     Certificate { path: PathBuf, source: webpki::Error },
     #[error("TLS could not be set up: {0}")]
     Setup(#[from] rustls::Error),
+}
+
+/// What to look at where a file cannot be read.
+fn unread(why: &std::io::Error) -> &'static str {
+    match why.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            "the service's user has to be able to read it, and the folders above: `chgrp difusor`, `chmod 640`"
+        }
+        _ => "put it there, or correct its name",
+    }
 }
 
 /// Who is asked for a certificate of his own, on the operators' side.

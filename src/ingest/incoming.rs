@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::base::disk::{Disk, Kind};
+use crate::corte::read::other_archive;
 
 /// Something that may be a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +60,9 @@ pub fn look(disk: &Disk, folder: &Path, is_mirror: bool) -> io::Result<Look> {
     }
     // The latest first: where there are more folders than can be watched, it is the old ones that are not.
     for (name, kind) in names.into_iter().rev() {
-        let is_archive = kind == Kind::File && ARCHIVES.iter().any(|end| name.ends_with(end));
+        let is_known = ARCHIVES.iter().any(|end| name.ends_with(end));
+        // What is meant as a package is refused (P002) rather than passed over without a word.
+        let is_archive = kind == Kind::File && (is_known || other_archive(&name).is_some());
         let is_folder = kind == Kind::Folder && !(is_package && name == SITE);
         if name.starts_with('.') || !(is_archive || is_folder) {
             continue;
@@ -154,11 +157,11 @@ mod tests {
     fn packages_are_seen_and_drafts_are_not() {
         let dir = tempfile::tempdir().unwrap();
         let make = |name: &str| fs::write(dir.path().join(name), name).unwrap();
-        ["a.tar", "c.zip", "notes.txt", ".b.tar.x7Gq2a", ".hidden.tar"].into_iter().for_each(make);
+        ["a.tar", "c.zip", "d.TGZ", "notes.txt", "e.csv.gz", ".b.tar.x7Gq2a", ".hidden.tar"].into_iter().for_each(make);
         fs::create_dir_all(dir.path().join("b/sitio/datos")).unwrap();
         let seen = look(dir.path()).unwrap();
         let names: Vec<_> = seen.sightings.iter().map(|s| s.name.as_str()).collect();
-        assert_eq!(names, ["c.zip", "b", "a.tar"]);
+        assert_eq!(names, ["d.TGZ", "c.zip", "b", "a.tar"]);
         assert_eq!(seen.folders.len(), 4, "{:?}", seen.folders);
     }
 

@@ -147,7 +147,10 @@ pub fn to_log(happening: &Happening) {
             error!(?reason, "transmission counts as interrupted");
         }
         Happening::Turned { to: State::Late, reason, .. } => warn!(?reason, "the next corte is overdue"),
-        Happening::Turned { from, to, reason } => info!(?from, ?to, ?reason, "the election's clock"),
+        Happening::Turned { from, to, reason } => {
+            let (from, to) = (from.map(State::token), to.token());
+            info!(from, to, ?reason, "the election's clock");
+        }
         Happening::Clock(doubt @ (Doubt::Jumped(_) | Doubt::Unsynchronised)) => warn!(?doubt, "this machine's clock"),
         Happening::Clock(doubt) => info!(?doubt, "this machine's clock"),
         Happening::OurFault { what } => error!(what, "a fault of ours, please report it; everything else goes on"),

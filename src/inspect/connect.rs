@@ -134,11 +134,25 @@ impl NotConnected {
     /// What a handshake has come to.
     fn of_tls(error: &std::io::Error) -> NotConnected {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        let check = match inner {
-            Some(rustls::Error::InvalidCertificate(_)) => "certificate",
-            _ => "tls",
-        };
-        NotConnected { check, why: Shown::text(&error.to_string()).to_string() }
+        let why = Shown::text(&error.to_string()).to_string();
+        match inner {
+            Some(rustls::Error::InvalidCertificate(what)) => {
+                NotConnected { check: "certificate", why: why + remedy(what) }
+            }
+            _ => NotConnected { check: "tls", why },
+        }
+    }
+}
+
+/// What whoever asks may do about a certificate that does not hold.
+fn remedy(what: &CertificateError) -> &'static str {
+    match what {
+        CertificateError::UnknownIssuer => {
+            "; no authority that this machine trusts has made it: --ca FILE names others"
+        }
+        // webpki's CaUsedAsEndEntity comes so: `openssl req -x509` makes such ones.
+        CertificateError::Other(_) => "; a server's own certificate is asked for, and no authority's (CA:FALSE)",
+        _ => "",
     }
 }
 

@@ -102,7 +102,7 @@ mod tests {
             "desde": "2026-06-07T20:22:00-06:00",
             "corte": "20260607_2010",
             "fecha_hora": "2026-06-07T20:10:00-06:00",
-            "texto": "7 de junio de 2026, 20:10 horas (UTC-6)",
+            "texto": "7 de junio de 2026, 20:10 horas (UTC−6)",
             "siguiente": "2026-06-07T20:20:00-06:00",
             "intervalo_s": 600,
             "servicio": "completo",

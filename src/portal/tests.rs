@@ -19,7 +19,7 @@ const EMBED_MAX_BYTES: usize = 12_800;
 /// A notice is what everybody gets at once while there are no results.
 const NOTICE_MAX_BYTES: usize = 10_240;
 
-const DATE: &str = "7 de junio de 2026, 20:10 horas (UTC-6)";
+const DATE: &str = "7 de junio de 2026, 20:10 horas (UTC−6)";
 
 /// Every page of HTML, with a name for whoever reads of a failure.
 fn pages(told: &Told, brand: &Brand) -> Vec<(String, String)> {
@@ -130,7 +130,7 @@ fn the_countdown_is_there_without_a_script() {
     for part in ["2<small>&nbsp;h<", "12<small>&nbsp;min<", "30<small>&nbsp;s<"] {
         assert!(count.contains(part), "{part}: {count}");
     }
-    assert!(page.contains("7 de junio de 2026, 18:30 horas (UTC-6)"));
+    assert!(page.contains("7 de junio de 2026, 18:30 horas (UTC−6)"));
 }
 
 #[test]

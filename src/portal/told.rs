@@ -49,7 +49,7 @@ pub struct Stamp {
     pub id: String,
     /// As the authority wrote it: `2026-06-07T20:10:00-06:00`.
     pub fecha_hora: String,
-    /// `7 de junio de 2026, 20:10 horas (UTC-6)`
+    /// `7 de junio de 2026, 20:10 horas (UTC−6)`
     pub date_and_hour: String,
 }
 

@@ -37,10 +37,16 @@ fn pack_then_verify() {
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!((json["verified"].as_bool(), json["code"].as_str()), (Some(false), Some("P071")));
     let (code, _, fault) = difusor(dir, "pack src --key key --out corte.tar.gz");
-    assert!(code == 1 && fault.contains("exists"), "{fault}");
+    assert!(code == 1 && fault.contains("already exists") && fault.contains("another name"), "{fault}");
+    // A folder of that name is not what was meant.
+    let (code, _, fault) = difusor(dir, "pack src --key key --out corte.tgz");
+    assert!(code == 1 && fault.contains("ends in `.tgz`") && !dir.join("corte.tgz").exists(), "{fault}");
+    fs::write(dir.join("key.pub"), key().public_key().to_openssh().unwrap()).unwrap();
+    let (code, _, fault) = difusor(dir, "pack src --key key.pub --out otro.zip");
+    assert!(code == 1 && fault.contains("the public one"), "{fault}");
     fs::write(dir.join("signers"), "iec\niec x y\n").unwrap();
     let (code, _, fault) = difusor(dir, "verify corte.tar.gz --signers signers");
-    assert!(code == 1 && fault.contains("line 1:") && fault.contains("line 2:"), "{fault}");
+    assert!(code == 2 && fault.contains("line 1:") && fault.contains("line 2:"), "{fault}");
     assert_eq!(difusor(dir, "verify corte.tar.gz").0, 2);
 }
 
@@ -72,7 +78,7 @@ fn a_bare_tree_is_tried_with_the_rule_of_the_settings() {
     assert!(code == 1 && fault.contains("P103") && fault.contains("index.html"), "{fault}");
     settings("(");
     let (code, _, fault) = difusor(dir, "verify sitio --config difusor.toml");
-    assert!(code == 1 && fault.contains("regex"), "{fault}");
+    assert!(code == 2 && fault.starts_with("difusor.toml:") && fault.contains("regex"), "{fault}");
     assert_eq!(difusor(dir, "verify sitio --config difusor.toml --signers x").0, 2);
     assert!(!dir.join("state").exists(), "nothing is kept");
 }

@@ -182,7 +182,7 @@ fn keys_that_cannot_sign_say_why() {
     }
     let dir = tempfile::tempdir().unwrap();
     sh(dir.path(), "ssh-keygen -q -t ed25519 -N secreto -f locked; ssh-keygen -q -t ecdsa -b 384 -N '' -f p384");
-    for (name, why) in [("locked", "passphrase"), ("p384", "not accepted"), ("locked.pub", "OpenSSH format")] {
+    for (name, why) in [("locked", "passphrase"), ("p384", "not accepted"), ("locked.pub", "the public one")] {
         let fault = pack::key(&fs::read_to_string(dir.path().join(name)).unwrap()).unwrap_err().to_string();
         assert!(fault.contains(why), "{fault}");
     }

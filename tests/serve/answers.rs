@@ -245,7 +245,7 @@ fn paths_name_files_and_folders_and_nothing_outside() {
             carries_the_corte(&page);
             if status >= 400 {
                 let text = String::from_utf8_lossy(&page.body).into_owned();
-                for words in ["Corte del", "2 de junio de 2024, 20:10 horas (UTC-6)"] {
+                for words in ["Corte del", "2 de junio de 2024, 20:10 horas (UTC−6)"] {
                     assert!(text.contains(words), "{words} not in {text}");
                 }
                 assert_eq!(page.field("cache-control"), Some("no-cache"));

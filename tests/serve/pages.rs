@@ -28,7 +28,7 @@ fn the_embed_follows_the_cortes_and_keeps_the_place() {
     browser.run(&format!("window.mine = 1; {INNER}.scrollTo(0, 700); {INNER}.document.getElementById('otra').focus({{ preventScroll: true }})"));
     publication.change(second_corte);
     browser
-        .until("document.getElementById('corte').textContent === 'Corte del 7 de junio de 2026, 20:20 horas (UTC-6)'");
+        .until("document.getElementById('corte').textContent === 'Corte del 7 de junio de 2026, 20:20 horas (UTC−6)'");
     browser.until(&format!("{INNER}.document.body && {INNER}.document.body.dataset.corte === '20260607_2020'"));
     browser.until(&format!("{INNER}.scrollY === 700 && {INNER}.document.activeElement.id === 'otra'"));
     assert_eq!(

@@ -46,6 +46,7 @@ fn each_is_reported_with_its_code_and_nothing_that_is_served_changes() {
     };
     let later = package("20240602_2030").bytes("SHA256SUMS").to_vec();
     let cases = [
+        ("P002", "other.tgz", None),
         ("P003", "cut.tar", None),
         ("P004", "link", Some(next())),
         ("P041", "no-corte", Some(next().without("corte.json"))),

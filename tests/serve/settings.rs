@@ -103,13 +103,42 @@ fn check_finds_no_fault_and_starts_nothing() {
     assert!(out.contains("no fault found"), "{out}");
 }
 
+/// The service could start so, and nobody would see the results.
+#[test]
+fn check_warns_of_what_would_spoil_the_night() {
+    let warned = |setup: &Setup| {
+        let (code, out, warnings) = serve(&setup.write(), &["--check"]);
+        assert!(code == 0 && out.contains("no fault found"), "{warnings}");
+        warnings
+    };
+    let dated = |from: i32, to: i32| {
+        let setup = Setup::both(&["a.example"]);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(["a.example".to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (rcgen::date_time_ymd(from, 1, 1), rcgen::date_time_ymd(to, 1, 1));
+        fs::write(setup.dir.path().join("a.example.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+        fs::write(setup.dir.path().join("a.example.key"), key.serialize_pem()).unwrap();
+        setup
+    };
+    let warnings = warned(&dated(2020, 2021));
+    assert!(warnings.contains("a.example.pem") && warnings.contains("ended at 2021-01-01"), "{warnings}");
+    let warnings = warned(&dated(2190, 2191));
+    assert!(warnings.contains("begins at 2190-01-01") && warnings.contains("clock"), "{warnings}");
+    let until_2199 = "opens = \"2024-06-02T18:30\"\ncloses = \"2199-06-09T23:59\"";
+    let warnings = warned(&dated(2020, 2191).window(until_2199));
+    assert!(warnings.contains("ends at 2191-01-01") && warnings.contains("closes, at 2199"), "{warnings}");
+    assert_eq!(warned(&dated(2020, 2200).window(until_2199)), "");
+    let warnings = warned(&Setup::both(&["a.example"]).with("", "identity = \"IEC\""));
+    assert!(warnings.contains("`IEC`") && warnings.contains("P055"), "{warnings}");
+}
+
 #[test]
 fn a_port_that_is_taken_is_told_and_fails() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let setup = Setup::new().with("listen", &format!("http = [\"{address}\"]"));
     let (code, _, fault) = serve(&setup.write(), &[]);
-    assert!(code == 1 && fault.contains(&address.to_string()), "{fault}");
+    assert!(code == 1 && fault.contains(&address.to_string()) && fault.contains("ss -ltnp"), "{fault}");
 }
 
 #[test]

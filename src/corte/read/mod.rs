@@ -65,6 +65,16 @@ impl Keep for InMemory<'_> {
     }
 }
 
+/// How archives end that are no form of a package: whoever sends one means a package, and has to hear that it is none (P002).
+const OTHER_ARCHIVES: [&str; 10] =
+    [".tgz", ".tzst", ".tbz2", ".txz", ".tar.bz2", ".tar.xz", ".tar.lz4", ".tar.z", ".7z", ".rar"];
+
+/// The end of `name` if it is of such an archive, in whatever case.
+pub fn other_archive(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_lowercase();
+    OTHER_ARCHIVES.into_iter().find(|end| name.ends_with(end))
+}
+
 /// Where a package lies and in which form.
 enum Source {
     Folder(Folder),

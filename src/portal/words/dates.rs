@@ -4,12 +4,13 @@ use jiff::ZonedDateTime;
 
 use crate::base::months::MONTHS;
 
-/// `7 de junio de 2026, 20:10 horas (UTC-6)`: the date and hour of a corte as it is said, in the authority's offset.
+/// `7 de junio de 2026, 20:10 horas (UTC−6)`: the date and hour of a corte as it is said, in the authority's offset.
 pub fn date_and_hour(at: &ZonedDateTime) -> String {
     let month = MONTHS[usize::from(at.month().unsigned_abs()) - 1];
     let (sign, minutes) = {
         let seconds = at.offset().seconds();
-        (if seconds < 0 { '-' } else { '+' }, seconds.unsigned_abs() / 60)
+        // A true minus: no line is broken after it, as after a hyphen.
+        (if seconds < 0 { '−' } else { '+' }, seconds.unsigned_abs() / 60)
     };
     let offset = match minutes % 60 {
         0 => format!("UTC{sign}{}", minutes / 60),
@@ -18,7 +19,7 @@ pub fn date_and_hour(at: &ZonedDateTime) -> String {
     format!("{} de {month} de {}, {:02}:{:02} horas ({offset})", at.day(), at.year(), at.hour(), at.minute())
 }
 
-/// `las 20:10 horas` on the day of `now`, else `el 7 de junio de 2026, 20:10 horas (UTC-6)`.
+/// `las 20:10 horas` on the day of `now`, else `el 7 de junio de 2026, 20:10 horas (UTC−6)`.
 pub fn moment(at: &ZonedDateTime, now: &ZonedDateTime) -> String {
     match at.date() == now.date() && at.offset() == now.offset() {
         true => format!("las {:02}:{:02} horas", at.hour(), at.minute()),
@@ -45,7 +46,7 @@ mod tests {
 
     #[test]
     fn dates_are_said_as_people_say_them() {
-        assert_eq!(date_and_hour(&at("2026-06-07T20:10:00-06:00[-06:00]")), "7 de junio de 2026, 20:10 horas (UTC-6)");
+        assert_eq!(date_and_hour(&at("2026-06-07T20:10:00-06:00[-06:00]")), "7 de junio de 2026, 20:10 horas (UTC−6)");
         assert_eq!(
             date_and_hour(&at("2026-12-31T00:00:00+05:30[+05:30]")),
             "31 de diciembre de 2026, 00:00 horas (UTC+5:30)"
@@ -58,7 +59,7 @@ mod tests {
         assert_eq!(moment(&at("2026-06-07T20:10:00-06:00[-06:00]"), &now), "las 20:10 horas");
         assert_eq!(
             moment(&at("2026-06-08T00:10:00-06:00[-06:00]"), &now),
-            "el 8 de junio de 2026, 00:10 horas (UTC-6)"
+            "el 8 de junio de 2026, 00:10 horas (UTC−6)"
         );
     }
 

@@ -60,7 +60,7 @@ mod tests {
         let said = |of| state(&sample::told(of));
         assert_eq!(
             said(State::Before),
-            "Los resultados se publican a partir del 7 de junio de 2026, 18:30 horas (UTC-6)"
+            "Los resultados se publican a partir del 7 de junio de 2026, 18:30 horas (UTC−6)"
         );
         assert_eq!(said(State::Waiting), "En espera del primer corte");
         assert_eq!(said(State::Current), "Corte vigente; el siguiente se espera a las 20:20 horas");
