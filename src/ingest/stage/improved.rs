@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
-use super::super::descent::Descent;
-use super::super::desk::Intake;
-use super::super::improve::{Better, Finished, Improving};
-use super::super::operator::Event;
-use super::super::report::{Happening, Made};
 use super::Stage;
+use crate::ingest::descent::Descent;
+use crate::ingest::desk::Intake;
+use crate::ingest::improve::{Better, Finished, Improving};
+use crate::ingest::operator::Event;
+use crate::ingest::report::{Happening, Made};
 use crate::snapshot::{Known, Snapshot};
 
 impl Stage {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::super::descent::Descent;
-use super::super::desk::Intake;
-use super::super::report::Happening;
 use super::{Fault, Stage};
 use crate::corte::{self, CorteId, Expectations, Trust};
+use crate::ingest::descent::Descent;
+use crate::ingest::desk::Intake;
+use crate::ingest::report::Happening;
 use crate::snapshot::{Level, Making, Occasion, Snapshot};
 use crate::store::{Codings, Entry, Head, Unusable};
 

@@ -3,11 +3,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::super::desk::Intake;
-use super::super::report::Happening;
 use super::{Fault, Stage};
 use crate::base::clock::Monotonic;
 use crate::corte::CorteId;
+use crate::ingest::desk::Intake;
+use crate::ingest::report::Happening;
 use crate::snapshot::{Occasion, Snapshot};
 use crate::store::{Moment, Shown, Unusable};
 
