@@ -17,15 +17,15 @@ use super::pass::pass;
 use super::reuse::{self, Reuse, Why};
 use super::route::Route;
 use super::status::{Forward, Outcome};
-use super::storable::Refused;
 use super::store::{Era, Stored};
 use super::upstream::{Arriving, Caller};
+use super::voice::Voice;
 use super::{forward, request};
 
-/// How often one who waited finds that the answer is for others (`Vary`) before he asks alone.
+/// How often one who waited finds that the answer is for others (`Vary`, or refused to their like) before he asks alone.
 const BOARDS_MAX: usize = 3;
-/// Seconds that nobody waits for another to whose requests, one after the other, an origin says that they are wrong.
-const BLAMED_S: u64 = 2;
+/// Why one asks for himself who might have waited for another.
+const ALONE: &str = "alone";
 /// Who may have something stale waits so long for something better.
 const STALE_AFTER: Duration = Duration::from_secs(1);
 /// Validations behind the clients' backs begin within this many milliseconds, so that not all begin at once.
@@ -38,6 +38,7 @@ pub(super) struct Asking {
     pub(super) head: Parts,
     /// As the origin hears it: by this it is told from others.
     heard: HeaderMap,
+    voice: Voice,
     client: Caller,
     address: Uri,
     key: Key,
@@ -58,13 +59,14 @@ pub async fn answer(corridor: Arc<Corridor>, route: Arc<Route>, asked: Asked) ->
         .ok_or_else(|| failed(Failure::RequestMalformed))?;
     let key = corridor.key(&route, &address, &heard, &head.uri, corte.as_deref());
     let said = request::Directives::read(&head.headers);
-    let asking = Asking { corridor, route, head, heard, client, address, key, said, early };
+    let voice = Voice::of(&heard, &route);
+    let asking = Asking { corridor, route, head, heard, voice, client, address, key, said, early };
     match asking.go().await {
         Some(answer) => answer,
         None => {
             let Asking { corridor, route, head, client, key, early, .. } = asking;
             let asked = Asked { request: Request::from_parts(head, body), client, corte, early };
-            pass(&corridor, &route, asked, Forward::Miss, Some("alone"), Some(&key)).await
+            pass(&corridor, &route, asked, Forward::Miss, Some(ALONE), Some(&key)).await
         }
     }
 }
@@ -109,15 +111,16 @@ impl Asking {
         }
         let stale =
             found.clone().filter(|one| reuse::on_error(&one.kept(), &self.said, contract, now) && !one.outdated);
-        if let Some(stale) = stale.as_ref().filter(|_| corridor.store().is_spared(&self.key, now)) {
+        let against = corridor.store().against(&self.key, Some(self.voice), now);
+        if let Some(stale) = stale.as_ref().filter(|_| against.is_spared) {
             return Some(Ok(self.stored(stale, Outcome::HitStale, Some("origin-failed"), now)));
         }
-        if let Some(failure) = corridor.store().failed(&self.key, now).filter(|_| stale.is_none()) {
+        if let Some(failure) = against.failed.filter(|_| stale.is_none()) {
             return Some(Err(corridor.refused(&self.route, failure, self.head.uri.path())));
         }
         // A HEAD costs the origin little, and what it says of what is stored counts (RFC 9111, 4.3.5).
         let is_brief = self.head.method == Method::HEAD && stale.is_none();
-        if corridor.store().is_alone(&self.key, now) && (found.is_none() || is_brief) {
+        if against.is_alone && (found.is_none() || is_brief) {
             return None;
         }
         self.fly(found, stale.as_ref().map(|stale| (stale, era)), why).await
@@ -131,13 +134,17 @@ impl Asking {
         why: Forward,
     ) -> Option<Result<Response<Passing>, Failed>> {
         let mut selecting = self.corridor.store().selecting(&self.key, &self.heard);
-        let mut is_blamed = false;
-        for _ in 0..BOARDS_MAX {
-            let (flight, own) = self.board(&selecting, found.clone());
+        for board in 1..=BOARDS_MAX {
+            let (flight, own) = self.board(&selecting, found.clone(), stale.map(|(stale, _)| stale));
             let leads = own.is_some();
             let landed = match self.wait(flight, stale, leads).await {
                 Ok(landed) => landed,
                 Err(answer) => return Some(answer),
+            };
+            let landed = match landed {
+                // Who has been refused with so many others takes it as it is: they would all ask alone.
+                Landed::Only(voice, landed) if voice == self.voice || board == BOARDS_MAX => Landed::clone(&landed),
+                landed => landed,
             };
             match (landed, own) {
                 (Landed::Shared(shared), _) => {
@@ -152,15 +159,11 @@ impl Asking {
                 }
                 (Landed::Stored(stored, how), _) => return Some(Ok(self.landed(&stored, how, why, !leads))),
                 (Landed::Alone(_), None) => return None,
-                (Landed::Blamed, None) => is_blamed = true,
-                (Landed::Blamed, Some(own)) => return self.own(own, why, Refused::Blamed.name()).await,
+                // It was his request; ours may fare better.
+                (Landed::Only(..), _) => {}
                 (Landed::Alone(detail), Some(own)) => return self.own(own, why, detail).await,
                 (Landed::Failed(failure), _) => return Some(Err(self.failed(failure, why))),
             }
-        }
-        if is_blamed {
-            // One after the other: it is the address that the origin finds fault with.
-            self.corridor.store().leave_alone(&self.key, self.corridor.now() + BLAMED_S);
         }
         None
     }
@@ -186,12 +189,13 @@ impl Asking {
         &self,
         selecting: &[u8],
         found: Option<Arc<Stored>>,
+        stale: Option<&Arc<Stored>>,
     ) -> (Flight, Option<oneshot::Receiver<Response<Arriving>>>) {
         let name = [self.key.as_bytes(), b"\n\n", selecting].concat();
         match self.corridor.flights.board(name) {
             Boarded::Joined(flight) => (flight, None),
             Boarded::Leads(lead, flight) => {
-                if let Some(landed) = self.meanwhile(found.is_none()) {
+                if let Some(landed) = self.meanwhile(found.is_none(), stale) {
                     lead.tell(landed);
                     return (flight, None);
                 }
@@ -201,6 +205,7 @@ impl Asking {
                     route: self.route.clone(),
                     key: self.key.clone(),
                     asked: self.heard.clone(),
+                    voice: self.voice,
                     address: self.address.clone(),
                     client: self.client,
                     stored: found,
@@ -216,14 +221,22 @@ impl Asking {
     }
 
     /// What another flight has come to between our look at the store and our boarding: whoever leads by then need not ask.
-    fn meanwhile(&self, finds_nothing: bool) -> Option<Landed> {
+    fn meanwhile(&self, finds_nothing: bool, stale: Option<&Arc<Stored>>) -> Option<Landed> {
         let (store, now) = (self.corridor.store(), self.corridor.now());
         let fresh = store.find(&self.key, &self.heard).0.filter(|stored| {
             let decided = reuse::decide(&stored.kept(), &self.said, self.corridor.contract(&self.route), now);
             !stored.outdated && decided == Reuse::Fresh
         });
-        let failed = || store.failed(&self.key, now).filter(|_| finds_nothing).map(Landed::Failed);
-        fresh.map(|stored| Landed::Stored(stored, How::Found)).or_else(failed)
+        if let Some(fresh) = fresh {
+            return Some(Landed::Stored(fresh, How::Found));
+        }
+        // What is held against one voice is not for who joins him.
+        let against = store.against(&self.key, None, now);
+        let spared = stale.filter(|_| against.is_spared);
+        let spared = spared.map(|stale| Landed::Stored(stale.clone(), How::DespiteFailure(None, None)));
+        let failed = || against.failed.filter(|_| stale.is_none()).map(Landed::Failed);
+        let alone = || (against.is_alone && finds_nothing).then_some(Landed::Alone(ALONE));
+        spared.or_else(failed).or_else(alone)
     }
 
     /// What the flight comes to; who may have something stale does not wait long for it.
@@ -259,6 +272,7 @@ impl Asking {
             route: self.route.clone(),
             key: self.key.clone(),
             asked: self.heard.clone(),
+            voice: self.voice,
             address: self.address.clone(),
             client: self.client,
             stored: Some(stored.clone()),

@@ -15,13 +15,15 @@ use super::growing::Growing;
 use super::partial::Partial;
 use super::reuse::{self, Reuse};
 use super::storable::Refused;
-use super::store::Stored;
+use super::store::{Refusal, Refused as Noted, Stored};
 use super::upstream::Arriving;
 use super::vary::{self, Vary};
 use super::{cut, hops, request, storable, update};
 
 /// Seconds that answers which nobody can share are remembered as such.
 const ALONE_S: u64 = 10;
+/// And ones in which an origin says that the request is wrong.
+const BLAMED_S: u64 = 2;
 /// How often the origin is asked for the rest of one body. One that breaks off more often is kept for who comes next.
 const RESUMED_MOST: usize = 2;
 
@@ -64,14 +66,11 @@ impl Errand {
                 let head = Head { private: update::private(response.headers()), ..head };
                 self.share(head, Bytes::new(), response.into_body(), begun).await;
             }
-            Err(_) if is_blamed => {
-                self.lead.close();
-                self.lead.tell(Landed::Blamed);
-                let _ = self.own.send(response);
-            }
             Err(why) => {
-                self.corridor.store().leave_alone(&self.key, self.corridor.now() + ALONE_S);
-                self.lead.tell(Landed::Alone(why));
+                // It may be his cookie that makes it so.
+                let is_all = self.voice.is_plain && !storable::is_of_client(status);
+                let seconds = if is_blamed { BLAMED_S } else { ALONE_S };
+                self.refused(Refusal::Alone, seconds, is_all, Landed::Alone(why));
                 // Where the one who asked is gone, nobody wants it.
                 let _ = self.own.send(response);
             }
@@ -214,7 +213,9 @@ impl Errand {
             }
             if !body.push(piece) && std::mem::replace(&mut is_kept, false) {
                 // Longer than may be stored, and it did not say so before.
-                self.corridor.store().leave_alone(&self.key, self.corridor.now() + ALONE_S);
+                let until = self.corridor.now() + ALONE_S;
+                let one = Noted { voice: self.voice, refusal: Refusal::Alone, until };
+                self.corridor.store().refuse(&self.key, one, self.voice.is_plain);
                 self.lead.close();
             }
             body.wanted().await?;

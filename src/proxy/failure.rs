@@ -74,6 +74,11 @@ impl Failure {
         !matches!(self, Failure::Full | Failure::RequestMalformed | Failure::Loop | Failure::NotStored | Failure::Crowd)
     }
 
+    /// True where an origin that is well may do so to one request.
+    pub fn may_be_of_request(self) -> bool {
+        matches!(self, Failure::Reset | Failure::Malformed | Failure::HeadTooLarge)
+    }
+
     /// What the client is told (RFC 9110, 15.6; 508 of RFC 5842, 7.2; 504 of RFC 9111, 5.2.1.7).
     pub fn status(self) -> StatusCode {
         match self {

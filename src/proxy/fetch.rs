@@ -18,8 +18,9 @@ use super::partial::Partial;
 use super::renew::Said;
 use super::reuse;
 use super::route::Route;
-use super::store::{Era, Stored};
+use super::store::{Era, Refusal, Refused, Stored};
 use super::upstream::{Arriving, Caller, Sent};
+use super::voice::Voice;
 use super::{request, validate};
 
 /// Seconds that an origin which has failed is left in peace where something stale may be sent, and up to as many more, so
@@ -35,6 +36,7 @@ pub struct Errand {
     pub key: Key,
     /// The fields of the request that leads, as the origin hears them of it and of all who ask alike.
     pub asked: HeaderMap,
+    pub voice: Voice,
     pub address: Uri,
     pub client: Caller,
     /// What is stored and has to be validated, or may be sent where that fails.
@@ -110,15 +112,14 @@ impl Errand {
         let stale = if is_good { None } else { self.stale(begun) };
         match (answered, stale) {
             (Ok(response), Some(stale)) => {
-                self.tell_stale(stale, How::DespiteFailure(None, Some(response.status())));
+                self.tell_stale(stale, How::DespiteFailure(None, Some(response.status())), false);
             }
             (Ok(response), None) => self.came(response, begun).await,
-            (Err(failure), Some(stale)) => self.tell_stale(stale, How::DespiteFailure(Some(failure), None)),
-            (Err(failure), None) => {
-                // Else the next of a crowd would ask at once, and the one after.
-                self.corridor.store().fail(&self.key, failure, self.corridor.now() + FAILED_S);
-                self.failed(failure);
+            (Err(failure), Some(stale)) => {
+                let how = How::DespiteFailure(Some(failure), None);
+                self.tell_stale(stale, how, !failure.may_be_of_request());
             }
+            (Err(failure), None) => self.failed(failure),
         }
     }
 
@@ -179,13 +180,24 @@ impl Errand {
         })
     }
 
-    fn tell_stale(self, stored: Arc<Stored>, how: How) {
-        self.corridor.store().spare(&self.key, self.corridor.now() + SPARED_S + self.corridor.jitter(SPARED_S));
-        self.lead.tell(Landed::Stored(stored, how));
+    fn tell_stale(self, stored: Arc<Stored>, how: How, is_all: bool) {
+        let seconds = SPARED_S + self.corridor.jitter(SPARED_S);
+        self.refused(Refusal::Spared, seconds, is_all, Landed::Stored(stored, how));
     }
 
+    /// Noted too: else the next of a crowd would ask at once, and the one after.
     pub(super) fn failed(self, failure: Failure) {
-        self.lead.tell(Landed::Failed(failure));
+        self.refused(Refusal::Failed(failure), FAILED_S, !failure.may_be_of_request(), Landed::Failed(failure));
+    }
+
+    /// Tells what there is in the place of an answer for all: to the leader and his like, or to everybody where it is not his
+    /// request that the origin refuses. `is_all`: that is known.
+    pub(super) fn refused(&self, refusal: Refusal, seconds: u64, is_all: bool, landed: Landed) {
+        // Who comes from now on finds what is noted.
+        let one = Refused { voice: self.voice, refusal, until: self.corridor.now() + seconds };
+        let is_told_all = self.corridor.store().refuse(&self.key, one, is_all);
+        self.lead.close();
+        self.lead.tell(if is_told_all { landed } else { Landed::Only(self.voice, Arc::new(landed)) });
     }
 
     /// Seconds that the operator gives an answer of which the origin says nothing.

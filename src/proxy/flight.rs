@@ -13,6 +13,7 @@ use super::freshness::Kept;
 use super::growing::Growing;
 use super::store::Stored;
 use super::vary::Vary;
+use super::voice::Voice;
 
 /// Who may wait for others' answers at once, all keys together: more connections than one machine has, with HTTP/2's
 /// streams on some of them.
@@ -27,9 +28,9 @@ pub enum Landed {
     Stored(Arc<Stored>, How),
     /// Nobody else may have it, for this reason: each has to ask for his own.
     Alone(&'static str),
-    /// The origin finds fault with how the leader has asked: the others ask again, together.
-    Blamed,
     Failed(Failure),
+    /// It is so for the leader, and for who asks just as he does: all others ask again, together.
+    Only(Voice, Arc<Landed>),
 }
 
 /// How it comes that a stored answer is sent.

@@ -53,6 +53,7 @@ pub mod update;
 pub mod upstream;
 pub mod validate;
 pub mod vary;
+pub mod voice;
 mod written;
 
 /// The most that a number of seconds in a field counts as (RFC 9111, 1.2.2): 2^31, 68 years.

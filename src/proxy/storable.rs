@@ -56,6 +56,13 @@ pub fn is_blamed(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400 | 431)
 }
 
+/// An answer that may be about who asks as well as about what he asks for: a guard's before the origin, or of an origin that
+/// fails on what it hears.
+pub fn is_of_client(status: StatusCode) -> bool {
+    (status.is_client_error() && !matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE))
+        || status.is_server_error()
+}
+
 /// `negative`: true where the operator gives this status a lifetime though the origin says nothing.
 pub fn judge(
     method: &Method,

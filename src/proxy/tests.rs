@@ -1,5 +1,7 @@
 //! The whole corridor before an origin whose answers a test gives by hand, in whatever order it likes.
 
+mod refused;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +35,7 @@ struct Heard {
 }
 
 /// What one who asked was sent.
+#[derive(Debug)]
 struct Got {
     head: http::response::Parts,
     body: Bytes,

@@ -1,5 +1,8 @@
 //! What one client says to a cached route, and what all others get of it: nothing that he has chosen for them.
 
+#[path = "poisoning/verdicts.rs"]
+mod verdicts;
+
 use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};

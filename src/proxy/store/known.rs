@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::super::failure::Failure;
 use super::super::partial::Partial;
 use super::super::stored::Stored;
+use super::refusals::{Refusal, Refusals, Refused};
 
 /// Responses of one key. More are of an origin that varies by what differs with every reader: the oldest go.
 const VARIANTS_MAX: usize = 16;
@@ -29,14 +30,30 @@ pub(super) struct Rest {
     pub(super) spared_until: u64,
     /// And until then nobody is let through to an origin that has just failed, who has nothing stored either.
     pub(super) failed: Option<(Failure, u64)>,
+    /// Of what those who asked last were refused.
+    pub(super) refusals: Refusals,
     /// The newest response, where its body broke off.
     pub(super) part: Option<Arc<Partial>>,
 }
 
 impl Rest {
     fn is_empty(&self) -> bool {
-        let Rest { older, alone_until, spared_until, failed, part } = self;
-        older.is_empty() && (*alone_until, *spared_until) == (0, 0) && failed.is_none() && part.is_none()
+        let Rest { older, alone_until, spared_until, failed, refusals, part } = self;
+        let is_marked = (*alone_until, *spared_until) != (0, 0) || failed.is_some() || !refusals.is_empty();
+        older.is_empty() && !is_marked && part.is_none()
+    }
+
+    /// Notes what a leader was refused; true where all are refused the same from then on. `is_all`: it is known already.
+    pub(super) fn refuse(&mut self, one: Refused, is_all: bool) -> bool {
+        let noted = self.refusals.note(one);
+        let of_all = if is_all { Some(one.refusal) } else { noted };
+        match of_all {
+            Some(Refusal::Alone) => self.alone_until = one.until,
+            Some(Refusal::Spared) => self.spared_until = one.until,
+            Some(Refusal::Failed(failure)) => self.failed = Some((failure, one.until)),
+            None => {}
+        }
+        of_all == Some(one.refusal)
     }
 }
 
@@ -83,7 +100,7 @@ impl Known {
 
     pub(super) fn bytes(&self) -> usize {
         let part = |rest: &Rest| rest.part.as_ref().map_or(0, |part| part.stored.bytes());
-        let rest = self.rest.as_ref().map_or(0, |rest| size_of::<Rest>() + part(rest));
+        let rest = self.rest.as_ref().map_or(0, |rest| size_of::<Rest>() + rest.refusals.bytes() + part(rest));
         self.variants().map(|one| one.bytes()).sum::<usize>() + rest
     }
 }

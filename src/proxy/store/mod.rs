@@ -4,6 +4,7 @@
 //! drive out what everybody reads.
 
 mod known;
+mod refusals;
 #[cfg(test)]
 mod tests;
 
@@ -15,12 +16,13 @@ use moka::ops::compute::Op;
 use moka::sync::Cache;
 
 use self::known::{Known, Rest};
-use super::failure::Failure;
+pub use self::refusals::{Against, Refusal, Refused};
 use super::key::{self, Key};
 use super::partial::Partial;
 use super::purge::Purge;
 use super::recent::Recent;
 pub use super::stored::Stored;
+use super::voice::Voice;
 use super::written::Written;
 
 /// What moka and the allocator need besides the bytes, for each key: measured with keys of 60 bytes (`benches/README.md`).
@@ -75,11 +77,7 @@ impl Store {
         newest.and_then(|one| one.key_of(request)).unwrap_or_default()
     }
 
-    pub fn is_alone(&self, key: &Key, now: u64) -> bool {
-        self.rest_of(key, |rest| rest.alone_until > now)
-    }
-
-    /// Nothing is known of a key but that, as of [`Store::is_alone`].
+    /// Nothing is known of a key but that nobody waits for another's answer.
     pub fn is_alone_and_no_more(&self, key: &str, now: u64) -> bool {
         let Some(Known { newest: None, rest: Some(rest), .. }) = self.known(key) else { return false };
         let is_free = rest.older.is_empty() && rest.part.is_none() && rest.failed.is_none_or(|(_, until)| until <= now);
@@ -157,28 +155,25 @@ impl Store {
         });
     }
 
-    /// Nobody waits for another's answer until then.
-    pub fn leave_alone(&self, key: &Key, until: u64) {
-        self.change(key, |known| known.rest().alone_until = until);
+    /// Notes what a leader was refused. True where all are refused the same until then: so many in a row were, or `is_all`.
+    pub fn refuse(&self, key: &Key, one: Refused, is_all: bool) -> bool {
+        let mut is_told_all = false;
+        self.change(key, |known| is_told_all = known.rest().refuse(one, is_all));
+        is_told_all
     }
 
-    /// The origin is not asked until then where something stale may be sent.
-    pub fn spare(&self, key: &Key, until: u64) {
-        self.change(key, |known| known.rest().spared_until = until);
-    }
-
-    pub fn is_spared(&self, key: &Key, now: u64) -> bool {
-        self.rest_of(key, |rest| rest.spared_until > now)
-    }
-
-    /// Who asks until then is told the same.
-    pub fn fail(&self, key: &Key, failure: Failure, until: u64) {
-        self.change(key, |known| known.rest().failed = Some((failure, until)));
-    }
-
-    pub fn failed(&self, key: &Key, now: u64) -> Option<Failure> {
-        let (failure, until) = self.known(key)?.rest.as_ref()?.failed?;
-        (until > now).then_some(failure)
+    /// What is held against everybody's request, and against those of this voice.
+    pub fn against(&self, key: &str, voice: Option<Voice>, now: u64) -> Against {
+        let Some(rest) = self.known(key).and_then(|known| known.rest) else { return Against::default() };
+        let mut against = Against {
+            is_alone: rest.alone_until > now,
+            is_spared: rest.spared_until > now,
+            failed: rest.failed.filter(|(_, until)| *until > now).map(|(failure, _)| failure),
+        };
+        if let Some(refusal) = voice.and_then(|voice| rest.refusals.of(voice, now)) {
+            against.add(refusal);
+        }
+        against
     }
 
     /// What is stored under the address, whatever else its keys have, counts no longer without the origin's word (RFC 9111,

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::StatusCode;
 
+use super::super::failure::Failure;
 use super::super::freshness::Kept;
 use super::super::purge::Which;
 use super::super::vary::Vary;
@@ -144,13 +145,28 @@ fn a_part_counts_and_goes_like_all_else() {
     assert!(!store.find(&key, &asked).0.unwrap().outdated, "another's tag");
 }
 
+fn refused(cookie: &'static str, refusal: Refusal) -> Refused {
+    let route = super::super::route::specimen("/");
+    Refused { voice: Voice::of(&head(&[("cookie", cookie)]), &route), refusal, until: 100 }
+}
+
 #[test]
-fn what_cannot_be_shared_is_remembered_for_a_while() {
+fn what_is_refused_is_remembered_for_a_while() {
     let (store, key) = (Store::new(1 << 20), Key::from("http://a/"));
-    store.leave_alone(&key, 100);
-    assert!(store.is_alone(&key, 99) && !store.is_alone(&key, 100));
+    let [one, other] = ["1", "2"].map(|cookie| refused(cookie, Refusal::Alone));
+    let is_alone = |one: Refused, now| store.against(&key, Some(one.voice), now).is_alone;
+    assert!(!store.refuse(&key, one, false));
+    assert!(is_alone(one, 99) && !is_alone(one, 100) && !is_alone(other, 99), "it is his own");
+    assert!(!store.is_alone_and_no_more(&key, 99));
+    assert!(store.refuse(&key, one, true));
+    assert!(is_alone(other, 99) && !is_alone(other, 100) && store.is_alone_and_no_more(&key, 99));
     store.put(&key, stored(&[], &head(&[]), "x"), 0);
-    assert!(!store.is_alone(&key, 99));
+    assert_eq!(store.against(&key, Some(one.voice), 99), Against::default());
+    let failed = Refusal::Failed(Failure::Reset);
+    let told = ["1", "2", "3"].map(|cookie| store.refuse(&key, refused(cookie, failed), false));
+    assert_eq!(told, [false, false, true]);
+    let against = store.against(&key, Some(refused("4", failed).voice), 99);
+    assert_eq!(against, Against { failed: Some(Failure::Reset), ..Against::default() });
 }
 
 #[test]
@@ -186,16 +202,16 @@ fn what_a_response_varies_by_counts_too() {
 
 #[test]
 fn a_write_reaches_all_keys_of_its_address() {
-    let (store, none) = (Store::new(1 << 20), head(&[]));
+    let (store, none, one) = (Store::new(1 << 20), head(&[]), refused("1", Refusal::Alone));
     let keys = ["http://a/b", "http://a/b\ncorte 1", "http://a/b\nx:1\ncorte 2"].map(Key::from);
     for key in &keys {
         store.put(key, stored(&[], &none, "viejo"), 0);
     }
-    store.leave_alone(&keys[1], 100);
+    store.refuse(&keys[1], one, true);
     store.outdate("http://a/b", true);
     assert!(store.find(&keys[0], &none).0.unwrap().outdated);
     for key in &keys[1..] {
-        assert!(!store.find(key, &none).1 && store.only(key, 1).is_none() && !store.is_alone(key, 1));
+        assert!(!store.find(key, &none).1 && store.only(key, 1).is_none() && !store.against(key, None, 1).is_alone);
         store.told(key, &none, |one| panic!("{one:?} is gone"));
         store.put(key, stored(&[], &none, "nuevo"), 0);
         assert_eq!(body(store.find(key, &none)), Some("nuevo".into()));
