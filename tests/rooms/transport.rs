@@ -9,7 +9,7 @@ use std::time::Duration;
 use difusor::base::clock::{Clock, Hands};
 use difusor::base::disk::{At, Disk, Twin};
 use difusor::corte::{StampRule, Tipo, Trust};
-use difusor::ingest::{Complete, Corrections, Desk, Happening, Intake, Transport};
+use difusor::ingest::{Arrival, Complete, Corrections, Desk, Event, Happening, Intake, Outcome, Transport};
 use difusor::schedule::{Calendar, Window};
 use difusor::snapshot::Live;
 use jiff::SignedDuration;
@@ -79,6 +79,17 @@ impl Room {
         self.desk.look();
         (0..4).for_each(|_| self.desk.work());
         self.told.try_iter().collect()
+    }
+
+    /// The outcome of a delivery, as pull and push make them.
+    fn receive(&mut self, name: &str, bytes: &[u8]) -> Outcome {
+        let path = self.dir.path().join(name);
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("Diputados_a.json"), bytes).unwrap();
+        let (reply, mut outcome) = tokio::sync::oneshot::channel();
+        self.desk.hear(Event::Arrived(Arrival { name: name.into(), path, source: "pull".into() }, reply));
+        self.desk.work();
+        outcome.try_recv().unwrap()
     }
 
     fn put(&self, name: &str, bytes: &[u8]) {
@@ -214,6 +225,39 @@ fn a_transfer_that_stands_still_is_no_whole_tree() {
         room.put("Diputados_a.json", &site_of_2018("21:30", 5));
         assert_eq!(room.quiet(), ["live 20180701_2130"], "{draft}: that it was removed is no draft");
     }
+}
+
+#[test]
+fn what_was_corrected_does_not_come_back_as_a_correction() {
+    let transport = || Transport {
+        rule: rule_of_2018(),
+        is_mirror: false,
+        complete: Complete::Quiet(QUIET),
+        corrections: Corrections::Revise,
+    };
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("incoming")).unwrap();
+    let mut room = Room::start(dir, transport(), "2018-07-02T12:00:00Z");
+    for (name, total, expected) in [("a", 1, "live 20180701_2050"), ("b", 2, "live 20180701_2050-1")] {
+        room.put(&format!("{name}/Diputados_a.json"), &site_of_2018("20:50", total));
+        assert_eq!(room.quiet(), [expected]);
+    }
+    for hour in 13..16 {
+        let Room { dir, desk, .. } = room;
+        drop(desk);
+        room = Room::start(dir, transport(), &format!("2018-07-02T{hour}:00:00Z"));
+        room.hands.advance(QUIET);
+        assert_eq!(room.work(), ["same", "same"]);
+        assert_eq!(room.shown().as_deref(), Some("20180701_2050-1"));
+    }
+    // Two servers of the authority's, one of which is late: each poll finds the other's.
+    for n in 0..4 {
+        let outcome = room.receive(&format!("p{n}"), &site_of_2018("20:50", 1 + n % 2));
+        assert!(matches!(outcome, Outcome::Same { .. }), "{outcome:?}");
+    }
+    assert_eq!(room.shown().as_deref(), Some("20180701_2050-1"));
+    let outcome = room.receive("third", &site_of_2018("20:50", 3));
+    assert!(matches!(outcome, Outcome::Live { corte } if corte.to_string() == "20180701_2050-2"), "{outcome:?}");
 }
 
 #[test]
