@@ -9,6 +9,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::DeTable;
 
+use super::apart::{Named, apart};
 use super::faults::{Fault, Faults, Notes};
 use super::settings::Settings;
 use super::source::sources;
@@ -44,7 +45,7 @@ pub fn state(path: &Path) -> Result<PathBuf, Faults> {
 pub fn parse(text: &str, file: &str, folder: &Path) -> Result<Settings, Faults> {
     let notes = RefCell::new(Notes::new(text));
     let document = document(text, &notes);
-    let settings = needed(&Section::top(document.get_ref(), &notes), folder);
+    let settings = needed(&Section::top(document.get_ref(), &notes), file, folder);
     notes.into_inner().into_faults(file)?;
     settings.ok_or_else(|| Faults { file: file.to_owned(), list: Vec::new() })
 }
@@ -69,7 +70,7 @@ fn document<'t>(text: &'t str, notes: &RefCell<Notes<'t>>) -> Spanned<DeTable<'t
 }
 
 /// `None` only where a fault has been noted. Every section is read before the first `?`, so that all faults are.
-fn needed(top: &Section, folder: &Path) -> Option<Settings> {
+fn needed(top: &Section, file: &str, folder: &Path) -> Option<Settings> {
     let sources = sources(top, folder);
     // A source that is faulty is one that is meant.
     let is_fed = sources.as_ref().is_none_or(|sources| !sources.is_empty());
@@ -80,6 +81,11 @@ fn needed(top: &Section, folder: &Path) -> Option<Settings> {
     let admin = super::admin::https(&top.section("admin"), folder);
     let rsync = super::rsync::rsync(&top.section("rsync"), folder);
     let proxy = super::proxy::proxy(top, folder);
+    if let Some(intake) = &intake {
+        let (admin, file) = (admin.as_ref().and_then(Option::as_ref), Path::new(file).file_name().unwrap_or_default());
+        let named = Named { file: folder.join(file), http: http.as_ref(), admin, rsync: rsync.as_ref() };
+        apart(top, folder, intake, named);
+    }
     Some(Settings {
         intake: intake?,
         sources: sources?,

@@ -2,6 +2,7 @@
 //! with its line, column and remedy. `table` is the one list of settings: code, manual and example come from it.
 
 mod admin;
+mod apart;
 mod counter;
 mod faults;
 mod intake;

@@ -14,8 +14,8 @@ pub struct Sighting {
     pub path: PathBuf,
     /// Over name, size, times and inode of every file: equal marks mean that nothing was written in between.
     pub mark: u64,
-    /// There is something of rsync's in it that it removes when a transfer is over.
-    pub has_drafts: bool,
+    /// Of each file in it that rsync removes or renames when a transfer is over, a mark like that of the whole.
+    pub drafts: Vec<u64>,
 }
 
 /// What a look has found.
@@ -52,8 +52,8 @@ pub fn look(disk: &Disk, folder: &Path, is_mirror: bool) -> io::Result<Look> {
     if is_package {
         // What a link there leads to: whoever wrote the settings is trusted.
         let path = folder.join(".");
-        let (mark, has_drafts) = marked(disk, &path, &mut look)?;
-        look.sightings.push(Sighting { name: ".".into(), path, mark, has_drafts });
+        let (mark, drafts) = marked(disk, &path, &mut look)?;
+        look.sightings.push(Sighting { name: ".".into(), path, mark, drafts });
     }
     if is_mirror {
         return Ok(look);
@@ -72,8 +72,8 @@ pub fn look(disk: &Disk, folder: &Path, is_mirror: bool) -> io::Result<Look> {
             look.folders.push(path.clone());
         }
         // What vanishes under our eyes is gone at the next look.
-        if let Ok((mark, has_drafts)) = marked(disk, &path, &mut look) {
-            look.sightings.push(Sighting { name, path, mark, has_drafts });
+        if let Ok((mark, drafts)) = marked(disk, &path, &mut look) {
+            look.sightings.push(Sighting { name, path, mark, drafts });
         }
     }
     look.sightings.sort_by(|a, b| b.name.cmp(&a.name));
@@ -85,11 +85,11 @@ pub fn mark(disk: &Disk, path: &Path) -> io::Result<u64> {
     Ok(marked(disk, path, &mut Look::default())?.0)
 }
 
-/// The mark, and whether a transfer has left drafts.
-fn marked(disk: &Disk, path: &Path, look: &mut Look) -> io::Result<(u64, bool)> {
-    let mut marking = Marking { disk, left: MARKED_MAX, hasher: DefaultHasher::new(), has_drafts: false, look };
-    marking.add(path, 0)?;
-    Ok((marking.hasher.finish(), marking.has_drafts))
+/// The mark, and those of a transfer's drafts.
+fn marked(disk: &Disk, path: &Path, look: &mut Look) -> io::Result<(u64, Vec<u64>)> {
+    let mut marking = Marking { disk, left: MARKED_MAX, hasher: DefaultHasher::new(), drafts: Vec::new(), look };
+    marking.add(path, 0, false)?;
+    Ok((marking.hasher.finish(), marking.drafts))
 }
 
 /// True for a name under which rsync keeps what is not whole: `.NAME.x7Gq2a` (mkstemp(3)), and the folders of
@@ -104,13 +104,14 @@ struct Marking<'a> {
     disk: &'a Disk,
     left: usize,
     hasher: DefaultHasher,
-    has_drafts: bool,
+    /// At most as many as are marked.
+    drafts: Vec<u64>,
     look: &'a mut Look,
 }
 
 impl Marking<'_> {
-    fn add(&mut self, path: &Path, depth: usize) -> io::Result<()> {
-        match self.marks(path, depth) {
+    fn add(&mut self, path: &Path, depth: usize, is_draft: bool) -> io::Result<()> {
+        match self.marks(path, depth, is_draft) {
             // A transfer renames and removes while we look. That it was there and is gone is a mark too, of no quiet tree.
             Err(error) if depth > 0 && error.kind() == io::ErrorKind::NotFound => {
                 (path, "gone").hash(&mut self.hasher);
@@ -121,9 +122,15 @@ impl Marking<'_> {
         }
     }
 
-    fn marks(&mut self, path: &Path, depth: usize) -> io::Result<()> {
+    fn marks(&mut self, path: &Path, depth: usize, is_draft: bool) -> io::Result<()> {
         let stat = self.disk.stat(path)?;
         (path, stat.mark).hash(&mut self.hasher);
+        // A folder of drafts changes when one of them is removed, too.
+        if is_draft && stat.kind != Kind::Folder {
+            let mut hasher = DefaultHasher::new();
+            (path, stat.mark).hash(&mut hasher);
+            self.drafts.push(hasher.finish());
+        }
         if stat.kind != Kind::Folder || depth == DEPTH_MAX {
             return Ok(());
         }
@@ -132,12 +139,12 @@ impl Marking<'_> {
                 return Ok(());
             }
             self.left -= 1;
-            self.has_drafts |= is_draft(&name);
+            let is_draft = is_draft || self::is_draft(&name);
             let path = path.join(name);
             if kind == Kind::Folder {
                 self.look.folders.push(path.clone());
             }
-            self.add(&path, depth + 1)?;
+            self.add(&path, depth + 1, is_draft)?;
         }
         Ok(())
     }
@@ -223,6 +230,25 @@ mod tests {
         for name in ["index.html", ".htaccess", ".index.html", "a.x7Gq2a", ".a.b-cdef"] {
             assert!(!is_draft(name), "{name}");
         }
+    }
+
+    #[test]
+    fn each_draft_has_a_mark_of_its_own() {
+        let (disk, twin) = Disk::twin();
+        let put = |name: &str, text: &str| twin.put(&Path::new("/in").join(name), text.as_bytes()).unwrap();
+        let drafts = || super::look(&disk, Path::new("/in"), true).unwrap().sightings.remove(0).drafts;
+        put("a.html", "1");
+        put("datos/.a.csv.x7Gq2a", "1");
+        put(".~tmp~/datos/b.csv", "1");
+        let first = drafts();
+        assert_eq!(first.len(), 2);
+        put("a.html", "2");
+        assert_eq!(drafts(), first);
+        put(".~tmp~/datos/b.csv", "22");
+        let second = drafts();
+        assert_eq!(second.iter().filter(|mark| first.contains(mark)).count(), 1, "{first:?} {second:?}");
+        twin.take_away(Path::new("/in/.~tmp~/datos/b.csv")).unwrap();
+        assert!(drafts().iter().all(|mark| first.contains(mark)), "its folder, which has changed, is none");
     }
 
     #[test]

@@ -26,7 +26,7 @@ const QUIET_MAX: Duration = Duration::from_secs(2);
 const RETRY_EVERY: Duration = Duration::from_secs(10);
 /// For trees that wait for a notice, where one may have been given while nobody listened: before a start, in another
 /// window. rsyncd lets a client go that says nothing for 300 s: whatever was under way has ended by then, and if it was
-/// cut it has mostly left a draft.
+/// cut it has mostly left a draft. For the same reason nobody writes any more to a draft that has not changed for so long.
 pub const UNHEARD: Duration = Duration::from_secs(360);
 /// The same where a notice was heard and the folder could not be looked at as it was then.
 pub const UNSEEN: Duration = Duration::from_secs(10);
@@ -55,6 +55,8 @@ struct Visitor {
     failures: u32,
     /// Whole once nothing has changed for so long, whatever the rule is: the sender has said so, or may have.
     whole_after: Option<Duration>,
+    /// Since when each of its drafts has been as it is.
+    drafts: HashMap<u64, Now>,
     state: State,
 }
 
@@ -82,13 +84,15 @@ impl Room {
         Room { visitors: HashMap::new(), complete, unheard: None }
     }
 
-    /// The sender says that he is done: what is there as it was seen last need not be waited for.
+    /// The sender says that he is done: what is there as it was seen last need not be waited for, but for what another
+    /// one has under way.
     pub fn is_complete(&mut self) {
         self.visitors.values_mut().for_each(|visitor| visitor.whole_after = Some(Duration::ZERO));
     }
 
     /// The sender may have said that he is done, and nobody has heard it, or seen what was there then: what is seen next
-    /// counts as whole after so long a quiet, unless there are drafts in it. What was said to be whole remains so.
+    /// counts as whole after so long a quiet. Where he was not heard at all, a draft says that he was cut. What was said to
+    /// be whole remains so.
     pub fn may_be_complete(&mut self, after: Duration) {
         // Nobody else depends on a notice.
         if self.complete == Some(Complete::Notified) {
@@ -100,14 +104,22 @@ impl Room {
     pub fn see(&mut self, sightings: Vec<Sighting>, now: Now) -> Option<Duration> {
         let (mut before, unheard) = (std::mem::take(&mut self.visitors), self.unheard.take());
         for sighting in sightings {
-            let mut visitor = match before.remove(&sighting.name) {
+            let visitor = before.remove(&sighting.name);
+            let since = visitor.as_ref().map(|visitor| &visitor.drafts);
+            let since = |mark: &u64| since.and_then(|since| since.get(mark)).copied().unwrap_or(now);
+            let drafts: HashMap<_, _> = sighting.drafts.iter().map(|mark| (*mark, since(mark))).collect();
+            let mut visitor = match visitor {
                 Some(visitor) if visitor.sighting.mark == sighting.mark => visitor,
                 Some(visitor) => {
-                    Visitor { sighting, changed: now, whole_after: None, state: State::Pending, ..visitor }
+                    Visitor { sighting, changed: now, whole_after: None, drafts, state: State::Pending, ..visitor }
                 }
-                None => Visitor { sighting, changed: now, failures: 0, whole_after: None, state: State::Pending },
+                None => {
+                    Visitor { sighting, changed: now, failures: 0, whole_after: None, drafts, state: State::Pending }
+                }
             };
-            let whole_after = unheard.filter(|_| !visitor.sighting.has_drafts);
+            let is_cut =
+                |after: &Duration| *after >= UNHEARD && visitor.is_under_way_until().is_some_and(|at| at > now);
+            let whole_after = unheard.filter(|after| !is_cut(after));
             visitor.whole_after = visitor.whole_after.into_iter().chain(whole_after).min();
             self.visitors.insert(visitor.sighting.name.clone(), visitor);
         }
@@ -190,11 +202,19 @@ impl Visitor {
                     Some(Complete::Quiet(time)) => Some(self.quiet().max(time)),
                     Some(Complete::Notified) => None,
                 };
-                by_rule.into_iter().chain(self.whole_after).min().map(|quiet| self.changed + quiet)
+                let at = by_rule.into_iter().chain(self.whole_after).min().map(|quiet| self.changed + quiet)?;
+                // A package proves by its sums that nothing is missing.
+                let under_way = complete.and_then(|_| self.is_under_way_until());
+                Some(under_way.map_or(at, |until| at.max(until)))
             }
             State::Failed { retry, .. } => retry,
             State::Done => None,
         }
+    }
+
+    /// Where there are drafts in it: when nobody writes to the last of them any more.
+    fn is_under_way_until(&self) -> Option<Now> {
+        self.drafts.values().max().map(|since| *since + UNHEARD)
     }
 
     fn quiet(&self) -> Duration {
@@ -209,7 +229,7 @@ mod tests {
     const SETTLE: Duration = Duration::from_secs(10);
 
     fn seen(name: &str, mark: u64) -> Sighting {
-        Sighting { name: name.into(), path: name.into(), mark, has_drafts: false }
+        Sighting { name: name.into(), path: name.into(), mark, drafts: Vec::new() }
     }
 
     fn ms(n: u64) -> Now {
@@ -266,9 +286,40 @@ mod tests {
         room.may_be_complete(UNHEARD);
         room.see(vec![seen(".", 3)], UNHEARD);
         assert_eq!(room.next(SETTLE), Some(UNHEARD + UNSEEN));
-        room.may_be_complete(UNSEEN);
-        room.see(vec![Sighting { has_drafts: true, ..seen(".", 4) }], UNHEARD);
+        room.may_be_complete(UNHEARD);
+        room.see(vec![Sighting { drafts: vec![7], ..seen(".", 4) }], UNHEARD);
         assert_eq!(room.next(SETTLE), None, "a transfer that was cut");
+        room.may_be_complete(UNSEEN);
+        room.see(vec![Sighting { drafts: vec![7], ..seen(".", 5) }], UNHEARD + ms(1));
+        assert_eq!(room.next(SETTLE), Some(UNHEARD * 2), "a notice was heard, and this may be of another transfer");
+        room.may_be_complete(UNHEARD);
+        room.see(vec![Sighting { drafts: vec![7], ..seen(".", 6) }], UNHEARD * 2);
+        assert_eq!(room.next(SETTLE), Some(UNHEARD * 3), "one that nobody writes to says nothing");
+    }
+
+    #[test]
+    fn what_is_under_way_is_waited_for_whatever_is_said() {
+        let drafts = |mark, drafts: &[u64]| vec![Sighting { drafts: drafts.to_vec(), ..seen(".", mark) }];
+        for complete in [Complete::Quiet(Duration::from_secs(30)), Complete::Notified] {
+            let mut room = Room::new(Some(complete));
+            room.see(drafts(1, &[1]), ms(0));
+            room.is_complete();
+            assert_eq!(room.next(SETTLE), Some(UNHEARD), "{complete:?}");
+            // It grows, and so does another.
+            room.see(drafts(2, &[2, 3]), ms(10));
+            room.is_complete();
+            assert_eq!(room.next(SETTLE), Some(ms(10) + UNHEARD), "{complete:?}");
+            // What has not changed is as old as it was; what is gone is not waited for.
+            room.see(drafts(3, &[2]), ms(20));
+            room.is_complete();
+            assert_eq!(room.next(SETTLE), Some(ms(10) + UNHEARD), "{complete:?}");
+            room.see(drafts(4, &[]), ms(30));
+            room.is_complete();
+            assert_eq!(room.next(SETTLE), Some(ms(30)), "{complete:?}");
+        }
+        let mut room = Room::default();
+        room.see(drafts(1, &[1]), ms(0));
+        assert_eq!(room.next(SETTLE), Some(QUIET), "a package proves that it is whole");
     }
 
     #[test]

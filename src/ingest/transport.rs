@@ -11,6 +11,10 @@ use crate::base::digest::Digest;
 use crate::corte::{self, About, InMemory, StampRule};
 use crate::snapshot::Known;
 
+/// Revisions of one corte that a tree is compared with, the latest first: each costs a list of sums, and nobody corrects
+/// one corte so often.
+const COMPARED_MAX: usize = 64;
+
 /// What has to be known of an authority that only mirrors its site (FORMAT.md, `trust = "transport"`).
 #[derive(Debug)]
 pub struct Transport {
@@ -51,13 +55,23 @@ impl Desk {
         let (eleccion, tipo, now) = (self.intake.election.clone(), self.kind(), self.clock.now());
         let mut about = About { eleccion, tipo, revision: 0, now };
         let mut announced = bare.announce(&transport.rule, &about)?;
-        if transport.corrections == Corrections::Revise
-            && let Some(latest) = self.stage.latest_of(announced.corte.id.minute())
-        {
-            about.revision = latest.corte.revision();
-            announced = bare.announce(&transport.rule, &about)?;
-            if announced.sums != latest.sums {
-                about.revision += 1;
+        if transport.corrections == Corrections::Revise {
+            // What lies there still, or comes from a server that is late, is no correction of what has corrected it. Only
+            // the mirror takes back what it has said: all that there is of it is what it shows now.
+            let is_mirror = transport.is_mirror && candidate.mark.is_some();
+            let compared = if is_mirror { 1 } else { COMPARED_MAX };
+            let mut next = None;
+            for accepted in self.stage.latest_of(announced.corte.id.minute()).take(compared) {
+                about.revision = accepted.corte.revision();
+                announced = bare.announce(&transport.rule, &about)?;
+                next = next.or(Some(about.revision + 1));
+                if announced.sums == accepted.sums {
+                    next = None;
+                    break;
+                }
+            }
+            if let Some(revision) = next {
+                about.revision = revision;
                 announced = bare.announce(&transport.rule, &about)?;
             }
         }

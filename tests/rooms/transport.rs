@@ -9,7 +9,7 @@ use std::time::Duration;
 use difusor::base::clock::{Clock, Hands};
 use difusor::base::disk::{At, Disk, Twin};
 use difusor::corte::{StampRule, Tipo, Trust};
-use difusor::ingest::{Complete, Corrections, Desk, Happening, Intake, Transport};
+use difusor::ingest::{Arrival, Complete, Corrections, Desk, Event, Happening, Intake, Outcome, Transport};
 use difusor::schedule::{Calendar, Window};
 use difusor::snapshot::Live;
 use jiff::SignedDuration;
@@ -20,6 +20,8 @@ use crate::common::room::intake;
 use crate::common::{data, sh, tool};
 
 const QUIET: Duration = Duration::from_secs(30);
+/// A draft that nobody has written to for so long is nobody's any more.
+const ABANDONED: Duration = Duration::from_secs(360);
 
 /// A desk without threads of its own: its clock moves when the test says so.
 struct Room {
@@ -34,7 +36,10 @@ impl Room {
     fn new(rule: StampRule, corrections: Corrections, now: &str) -> Room {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("incoming")).unwrap();
-        let transport = Transport { rule, is_mirror: true, complete: Complete::Quiet(QUIET), corrections };
+        Room::start(dir, Transport { rule, is_mirror: true, complete: Complete::Quiet(QUIET), corrections }, now)
+    }
+
+    fn start(dir: tempfile::TempDir, transport: Transport, now: &str) -> Room {
         let intake = Intake {
             trust: Trust::Transport,
             transport: Some(transport),
@@ -69,13 +74,37 @@ impl Room {
         self.told.try_iter().collect()
     }
 
+    /// What was told of everything that is due by now.
+    fn work(&mut self) -> Vec<String> {
+        self.desk.look();
+        (0..4).for_each(|_| self.desk.work());
+        self.told.try_iter().collect()
+    }
+
+    /// The outcome of a delivery, as pull and push make them.
+    fn receive(&mut self, name: &str, bytes: &[u8]) -> Outcome {
+        let path = self.dir.path().join(name);
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("Diputados_a.json"), bytes).unwrap();
+        let (reply, mut outcome) = tokio::sync::oneshot::channel();
+        self.desk.hear(Event::Arrived(Arrival { name: name.into(), path, source: "pull".into() }, reply));
+        self.desk.work();
+        outcome.try_recv().unwrap()
+    }
+
     fn put(&self, name: &str, bytes: &[u8]) {
-        fs::write(self.dir.path().join("incoming").join(name), bytes).unwrap();
+        let path = self.dir.path().join("incoming").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
     }
 
     fn shown(&self) -> Option<String> {
         Some(self.live.load().as_deref()?.live().corte().id.to_string())
     }
+}
+
+fn site_of_2018(hour: &str, total: u32) -> Vec<u8> {
+    format!(r#"{{"fechaCorte":"01 de julio de 2018","horaCorte":"{hour}","total":{total}}}"#).into()
 }
 
 fn rule_of_2018() -> StampRule {
@@ -148,25 +177,87 @@ fn by_the_name_of_the_real_database_and_by_its_header() {
 
 #[test]
 fn another_tree_under_the_same_stamp() {
-    let site = |hour: &str, total: u32| {
-        format!(r#"{{"fechaCorte":"01 de julio de 2018","horaCorte":"{hour}","total":{total}}}"#)
-    };
     for (corrections, expected) in [
         (Corrections::Refuse, ["P082", "P082", "same"]),
         (Corrections::Revise, ["live 20180701_2050-1", "same", "live 20180701_2050-2"]),
     ] {
         let mut room = Room::new(rule_of_2018(), corrections, "2018-07-02T12:00:00Z");
-        room.put("Diputados_a.json", site("20:50", 1).as_bytes());
+        room.put("Diputados_a.json", &site_of_2018("20:50", 1));
         assert_eq!(room.quiet(), ["live 20180701_2050"]);
-        room.put("Diputados_a.json", site("20:50", 2).as_bytes());
+        room.put("Diputados_a.json", &site_of_2018("20:50", 2));
         assert_eq!(room.quiet(), expected[..1], "{corrections:?}");
         // Sent once more, byte for byte.
-        room.put("Diputados_a.json", site("20:50", 2).as_bytes());
+        room.put("Diputados_a.json", &site_of_2018("20:50", 2));
         assert_eq!(room.quiet(), expected[1..2], "{corrections:?}");
         // Back to the first one.
-        room.put("Diputados_a.json", site("20:50", 1).as_bytes());
+        room.put("Diputados_a.json", &site_of_2018("20:50", 1));
         assert_eq!(room.quiet(), expected[2..], "{corrections:?}");
     }
+}
+
+#[test]
+fn a_transfer_that_stands_still_is_no_whole_tree() {
+    for draft in ["datos/.total.csv.Ab12Cd", ".rsync-partial/total.csv", "datos/.~tmp~/total.csv"] {
+        let mut room = Room::new(rule_of_2018(), Corrections::Refuse, "2018-07-02T12:00:00Z");
+        room.put("Diputados_a.json", &site_of_2018("20:50", 1));
+        room.put("datos/total.csv", b"1");
+        assert_eq!(room.quiet(), ["live 20180701_2050"]);
+        // The file with the stamp has come; the totals are under way, and the line hangs.
+        room.put("Diputados_a.json", &site_of_2018("21:00", 2));
+        room.put(draft, b"2");
+        assert!(room.quiet().is_empty(), "{draft}");
+        room.put(draft, b"22");
+        room.hands.advance(ABANDONED - QUIET);
+        assert!(room.quiet().is_empty(), "{draft}: it grows");
+        let incoming = room.dir.path().join("incoming");
+        fs::rename(incoming.join(draft), incoming.join("datos/total.csv")).unwrap();
+        let _ = fs::remove_dir(incoming.join(draft).parent().unwrap());
+        assert_eq!(room.quiet(), ["live 20180701_2100"], "{draft}");
+        // One that was cut is not waited for without end, and what it has left does not hold up the next ones.
+        room.put("Diputados_a.json", &site_of_2018("21:10", 3));
+        room.put(draft, b"3");
+        assert!(room.quiet().is_empty(), "{draft}");
+        room.hands.advance(ABANDONED - QUIET);
+        assert_eq!(room.work(), ["live 20180701_2110"], "{draft}");
+        room.put("Diputados_a.json", &site_of_2018("21:20", 4));
+        assert_eq!(room.quiet(), ["live 20180701_2120"], "{draft}");
+        fs::remove_file(incoming.join(draft)).unwrap();
+        room.put("Diputados_a.json", &site_of_2018("21:30", 5));
+        assert_eq!(room.quiet(), ["live 20180701_2130"], "{draft}: that it was removed is no draft");
+    }
+}
+
+#[test]
+fn what_was_corrected_does_not_come_back_as_a_correction() {
+    let transport = || Transport {
+        rule: rule_of_2018(),
+        is_mirror: false,
+        complete: Complete::Quiet(QUIET),
+        corrections: Corrections::Revise,
+    };
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("incoming")).unwrap();
+    let mut room = Room::start(dir, transport(), "2018-07-02T12:00:00Z");
+    for (name, total, expected) in [("a", 1, "live 20180701_2050"), ("b", 2, "live 20180701_2050-1")] {
+        room.put(&format!("{name}/Diputados_a.json"), &site_of_2018("20:50", total));
+        assert_eq!(room.quiet(), [expected]);
+    }
+    for hour in 13..16 {
+        let Room { dir, desk, .. } = room;
+        drop(desk);
+        room = Room::start(dir, transport(), &format!("2018-07-02T{hour}:00:00Z"));
+        room.hands.advance(QUIET);
+        assert_eq!(room.work(), ["same", "same"]);
+        assert_eq!(room.shown().as_deref(), Some("20180701_2050-1"));
+    }
+    // Two servers of the authority's, one of which is late: each poll finds the other's.
+    for n in 0..4 {
+        let outcome = room.receive(&format!("p{n}"), &site_of_2018("20:50", 1 + n % 2));
+        assert!(matches!(outcome, Outcome::Same { .. }), "{outcome:?}");
+    }
+    assert_eq!(room.shown().as_deref(), Some("20180701_2050-1"));
+    let outcome = room.receive("third", &site_of_2018("20:50", 3));
+    assert!(matches!(outcome, Outcome::Live { corte } if corte.to_string() == "20180701_2050-2"), "{outcome:?}");
 }
 
 #[test]
@@ -306,6 +397,35 @@ fn a_notice_that_came_while_nobody_listened_is_made_up_for() {
     mirror.start();
     mirror.pass(600);
     assert_eq!(mirror.shown().as_deref(), Some("20260608_0040"));
+}
+
+#[test]
+fn a_notice_of_one_transfer_is_none_of_another_that_is_under_way() {
+    let mut mirror = Mirror::new(always(Tipo::Oficial), "2026-06-08T01:00:00Z");
+    let draft = Path::new("/incoming/.c.html.x7Gq2a");
+    mirror.start();
+    mirror.put("20260608_0030");
+    mirror.notify();
+    assert_eq!(mirror.shown().as_deref(), Some("20260608_0030"));
+    // Two ports, or a cron whose runs overlap.
+    mirror.put("20260608_0040");
+    mirror.twin.put(draft, b"half").unwrap();
+    mirror.notify();
+    mirror.pass(300);
+    assert_eq!(mirror.shown().as_deref(), Some("20260608_0030"));
+    mirror.twin.take_away(draft).unwrap();
+    mirror.twin.put(Path::new("/incoming/c.html"), b"whole").unwrap();
+    mirror.notify();
+    assert_eq!(mirror.shown().as_deref(), Some("20260608_0040"));
+    // A transfer was cut, and another has gone well.
+    mirror.put("20260608_0050");
+    mirror.twin.put(draft, b"half").unwrap();
+    mirror.notify();
+    mirror.pass(400);
+    assert_eq!(mirror.shown().as_deref(), Some("20260608_0050"));
+    mirror.put("20260608_0055");
+    mirror.notify();
+    assert_eq!(mirror.shown().as_deref(), Some("20260608_0055"), "what lies there since then holds up nothing");
 }
 
 #[test]

@@ -121,9 +121,9 @@ impl Stage {
         self.live.load().as_deref().map(|edition| edition.live().corte().id)
     }
 
-    /// The latest revision that was accepted of the corte of this minute.
-    pub fn latest_of(&self, minute: DateTime) -> Option<&Entry> {
-        self.vault.ledger().entries().iter().rfind(|entry| entry.corte.minute() == minute)
+    /// The revisions that were accepted of the corte of this minute, the latest first.
+    pub fn latest_of(&self, minute: DateTime) -> impl Iterator<Item = &Entry> {
+        self.vault.ledger().entries().iter().rev().filter(move |entry| entry.corte.minute() == minute)
     }
 
     /// What the ledger says of an ID.
