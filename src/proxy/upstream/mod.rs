@@ -8,6 +8,7 @@
 mod body;
 mod checks;
 mod connect;
+mod deadlines;
 mod exchange;
 mod fault;
 mod head;

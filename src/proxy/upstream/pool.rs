@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::connect::{Dialer, Link, Target, single};
+use super::deadlines::Deadlines;
 use super::health::Word;
 use super::lease::{Hold, Lease, Visit, Want, Way};
 use super::names::{Names, Place};
@@ -28,6 +29,7 @@ pub struct Pool {
     names: Names,
     hosts: Vec<String>,
     pub seats: Seats,
+    pub deadlines: Arc<Deadlines>,
     connect: Duration,
     places: Mutex<Places>,
     teller: Teller,
@@ -40,6 +42,7 @@ impl Pool {
             names: Names::new(&plan.origins),
             hosts: plan.origins.iter().map(|origin| origin.host.clone()).collect(),
             seats: Seats::new(plan.connections, plan.waiting, plan.connect),
+            deadlines: Arc::default(),
             connect: plan.connect,
             places: Mutex::new(Places::new(plan.slow_start)),
             teller,

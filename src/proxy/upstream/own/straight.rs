@@ -123,6 +123,11 @@ impl Straight {
         lease.give_back();
     }
 
+    /// When it has to be over.
+    pub fn total(&self) -> Instant {
+        self.terms.total
+    }
+
     /// Bytes of the body that are still to come.
     pub fn left(&self) -> u64 {
         self.left
