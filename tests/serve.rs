@@ -69,6 +69,8 @@ mod refused;
 mod rsyncd;
 #[path = "serve/schedule.rs"]
 mod schedule;
+#[path = "serve/seats.rs"]
+mod seats;
 #[path = "serve/settings.rs"]
 mod settings;
 #[path = "serve/smuggling.rs"]

@@ -77,6 +77,24 @@ fn first_of(address: IpAddr, prefix: u8) -> IpAddr {
     }
 }
 
+/// The part of an address that is one client, as [`client`] has it.
+pub type Client = [u8; 8];
+
+/// Of IPv6, the network of 64 bits, which is what one household or one phone has; IPv4 is kept apart from all networks that are
+/// routed, in ::/64.
+pub fn client(address: IpAddr) -> Client {
+    match address.to_canonical() {
+        IpAddr::V4(four) => {
+            let [a, b, c, d] = four.octets();
+            [0, 0, 0, 0, a, b, c, d]
+        }
+        IpAddr::V6(six) => {
+            let [a, b, c, d, e, f, g, h, ..] = six.octets();
+            [a, b, c, d, e, f, g, h]
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout_at;
 
 use super::awaited::poll_more;
 use super::onward::Onward;
@@ -122,7 +123,10 @@ where
     });
     let Came::Answered(mut rest) = came.await? else { return Ok(false) };
     loop {
-        if !rest.is_empty() {
+        if straight.left() > 0 && !rest.is_empty() {
+            // Who does not read holds a connection to the origin no longer than that.
+            timeout_at(straight.total(), stream.write_all(&rest)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        } else if !rest.is_empty() {
             stream.write_all(&rest).await?;
         }
         if straight.left() == 0 {

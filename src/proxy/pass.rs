@@ -74,7 +74,7 @@ pub async fn pass(
     let hearing = asked.early.as_ref().map(|early| early.hearing(corridor.shared_name()));
     let begun = corridor.now();
     let response =
-        upstream.send_within(request, asked.client, corridor.times(route), hearing).await.map_err(|failure| {
+        upstream.send_for_one(request, asked.client, corridor.times(route), hearing).await.map_err(|failure| {
             corridor.tally(route).failed(&plan.name, failure);
             failed(failure)
         })?;

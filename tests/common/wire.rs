@@ -83,7 +83,12 @@ pub struct Talk(BufReader<TcpStream>);
 
 impl Talk {
     pub fn with(to: SocketAddr) -> Talk {
-        Talk(BufReader::new(connect(to)))
+        Talk::over(connect(to))
+    }
+
+    /// A connection that is there already.
+    pub fn over(stream: TcpStream) -> Talk {
+        Talk(BufReader::new(stream))
     }
 
     /// Where it comes from.

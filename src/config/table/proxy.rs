@@ -110,7 +110,7 @@ pub(super) const UPSTREAM: &[Setting] = &[
         "a whole number",
         Some("64"),
         "64",
-        "connections at once, all of its addresses together",
+        "connections at once, all of its addresses together: three quarters at most for what is not shared, half of these for one client",
     ),
     setting("upstream.waiting", "a whole number", Some("1024"), "1024", "requests that may wait for a connection"),
     setting(

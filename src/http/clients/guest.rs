@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::bucket::Bucket;
-use super::{Clients, REMEMBERED_MAX, network};
+use super::{Clients, REMEMBERED_MAX};
+use crate::base::network::client;
 use crate::proxy::upstream::Caller;
 
 /// One connection of a client; gives its place back when it is dropped.
@@ -36,7 +37,7 @@ impl Guest {
 
     /// From where he has come, and where he found us.
     pub fn caller(&self) -> Caller {
-        self.caller
+        Caller { is_crowd: !matches!(self.standing, Standing::Counted { .. }), ..self.caller }
     }
 
     pub fn address(&self) -> IpAddr {
@@ -65,7 +66,7 @@ impl Guest {
 impl Drop for Guest {
     fn drop(&mut self) {
         let Standing::Counted { clients, has_place, .. } = &self.standing else { return };
-        let network = network(self.address());
+        let network = client(self.address());
         let mut shard = clients.shard(&network);
         let is_full = shard.len() > REMEMBERED_MAX;
         if let Some(known) = shard.get_mut(&network) {

@@ -11,7 +11,7 @@ mod tests;
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,7 +25,7 @@ use self::guest::Standing;
 #[cfg(test)]
 pub use self::guest::one;
 use super::forwarded::Forwarders;
-use crate::base::network::Network;
+use crate::base::network::{Client as Prefix, Network, client};
 use crate::proxy::upstream::Caller;
 use crate::record::{Metrics, Rate};
 
@@ -75,9 +75,6 @@ pub struct Clients {
     refused_requests: Counter,
     lines: Mutex<Rate>,
 }
-
-/// The part of an address that is one client.
-type Prefix = [u8; 8];
 
 struct Known {
     connections: u32,
@@ -141,7 +138,7 @@ impl Clients {
         if let Some(guest) = self.uncounted(address) {
             return guest;
         }
-        let network = network(address);
+        let network = client(address);
         let mut shard = self.shard(&network);
         let bucket = self.known(&mut shard, network).bucket.clone();
         let standing = Standing::Counted { clients: self.clone(), bucket, has_place: false };
@@ -169,7 +166,7 @@ impl Clients {
         if let Some(guest) = self.uncounted(address) {
             return Some(guest);
         }
-        let network = network(address);
+        let network = client(address);
         let mut shard = self.shard(&network);
         let known = self.known(&mut shard, network);
         if known.connections >= self.rules.limits.connections {
@@ -204,20 +201,4 @@ impl Clients {
     fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().unwrap().len()).sum()
     }
-}
-
-/// An IPv4 address is kept apart from all networks that are routed, in ::/64.
-fn network(address: IpAddr) -> Prefix {
-    match address.to_canonical() {
-        IpAddr::V4(four) => {
-            let [a, b, c, d] = four.octets();
-            [0, 0, 0, 0, a, b, c, d]
-        }
-        IpAddr::V6(six) => first_half(six),
-    }
-}
-
-fn first_half(address: Ipv6Addr) -> Prefix {
-    let [a, b, c, d, e, f, g, h, ..] = address.octets();
-    [a, b, c, d, e, f, g, h]
 }

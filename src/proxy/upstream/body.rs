@@ -1,6 +1,7 @@
 //! Bodies on their way, within the limits of time: a request's, watched as it leaves, and a response's, as it arrives.
 
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Sent;
 use super::connect::Link;
+use super::deadlines::{Deadline, Holds};
 use super::fault;
 use super::health::Word;
 use super::lease::Lease;
@@ -114,6 +116,14 @@ impl Source {
         }
     }
 
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Source::General(incoming) => incoming.size_hint(),
+            Source::Stream(arrival) => arrival.size_hint(),
+            Source::Own(decoder) => decoder.left().map_or_else(SizeHint::default, SizeHint::with_exact),
+        }
+    }
+
     /// The next frame, read from `link` where that is ours.
     pub fn poll(
         &mut self,
@@ -131,11 +141,34 @@ impl Source {
     }
 }
 
+/// What a body holds until it has ended, one way or the other, or has had its time.
+struct Held(Mutex<Option<(Source, Lease)>>);
+
+impl Held {
+    fn take(&self) -> Option<(Source, Lease)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// `None` where nothing is held any more.
+    fn with<T>(&self, look: impl FnOnce(&mut Source, &mut Lease) -> T) -> Option<T> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.as_mut().map(|(inner, lease)| look(inner, lease))
+    }
+}
+
+impl Holds for Held {
+    fn take_back(&self) {
+        drop(self.take());
+    }
+}
+
 /// A response's body as it arrives.
 pub struct Reading {
-    inner: Source,
-    /// Until the body has ended, one way or the other.
-    lease: Option<Lease>,
+    held: Arc<Held>,
+    /// Takes it back though nobody polls; `None` where all had come with the head.
+    _deadline: Option<Deadline>,
+    /// What it came from, once all of it has.
+    ended: Option<Source>,
     idle: Duration,
     /// When the exchange has to be over.
     total: Instant,
@@ -149,9 +182,14 @@ pub struct Reading {
 
 impl Reading {
     pub fn new(inner: Source, lease: Lease, idle: Duration, total: Instant, is_telling: bool) -> Reading {
-        let (late, timer, is_over) = (None, None, false);
-        let mut reading = Reading { inner, lease: Some(lease), idle, total, late, timer, is_over, is_telling };
-        if reading.inner.is_over() {
+        let (is_whole, deadlines) = (inner.is_over(), lease.pool.deadlines.clone());
+        let held = Arc::new(Held(Mutex::new(Some((inner, lease)))));
+        let of_this = Arc::downgrade(&held);
+        let deadline = (!is_whole).then(|| deadlines.add(total, of_this));
+        let (late, timer, ended) = (None, None, None);
+        let mut reading =
+            Reading { held, _deadline: deadline, ended, idle, total, late, timer, is_over: false, is_telling };
+        if is_whole {
             reading.finish();
         }
         reading
@@ -160,7 +198,8 @@ impl Reading {
     /// It was read to its end.
     fn finish(&mut self) {
         self.is_over = true;
-        if let Some(lease) = self.lease.take() {
+        if let Some((inner, lease)) = self.held.take() {
+            self.ended = Some(inner);
             if self.is_telling {
                 lease.tell(Word::Well, "");
             }
@@ -170,7 +209,7 @@ impl Reading {
 
     fn fail(&mut self, failure: Failure) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         self.is_over = true;
-        if let Some(lease) = self.lease.take().filter(|_| self.is_telling)
+        if let Some((_, lease)) = self.held.take().filter(|_| self.is_telling)
             // `total` may be over because the client reads slowly.
             && failure != Failure::TotalTimeout
         {
@@ -201,7 +240,10 @@ impl Body for Reading {
             return Poll::Ready(None);
         }
         let this = &mut *self;
-        match this.inner.poll(this.lease.as_mut().map(|lease| &mut lease.link), cx) {
+        let polled = this.held.with(|inner, lease| (inner.poll(Some(&mut lease.link), cx), inner.is_over()));
+        // It was taken back.
+        let Some((polled, is_whole)) = polled else { return self.fail(Failure::TotalTimeout) };
+        match polled {
             Poll::Pending => {
                 let failure = ready!(self.poll_late(cx));
                 self.fail(failure)
@@ -212,7 +254,7 @@ impl Body for Reading {
                     return self.fail(Failure::TotalTimeout);
                 }
                 // Whoever knows the length does not ask for more.
-                if self.inner.is_over() {
+                if is_whole {
                     self.finish();
                 }
                 Poll::Ready(Some(Ok(frame)))
@@ -226,14 +268,11 @@ impl Body for Reading {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.is_over || self.inner.is_over()
+        self.is_over || self.held.with(|inner, _| inner.is_over()).unwrap_or(false)
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.inner {
-            Source::General(incoming) => incoming.size_hint(),
-            Source::Stream(arrival) => arrival.size_hint(),
-            Source::Own(decoder) => decoder.left().map_or_else(SizeHint::default, SizeHint::with_exact),
-        }
+        let ended = self.ended.as_ref().map(Source::size_hint);
+        ended.or_else(|| self.held.with(|inner, _| inner.size_hint())).unwrap_or_default()
     }
 }

@@ -16,26 +16,27 @@ use super::connect::Link;
 use super::fault::{self, Lost, Untouched};
 use super::health::Word;
 use super::lease::{Lease, Want, Way};
+use super::own::exchange::Terms;
 use super::plan::Times;
 use super::pool::Pool;
-use super::preface::Caller;
+use super::seats::Whose;
 use super::{Arriving, Sent, head};
 use crate::proxy::failure::Failure;
 use crate::proxy::interim::Hearing;
 
 /// Sends a request, and a second time where the first cannot have done anything. Over by `total`, but for its body.
 pub async fn exchange(
-    times: Times,
     pool: &Arc<Pool>,
     request: Request<Sent>,
-    caller: Caller,
-    total: Instant,
+    terms: Terms,
     hearing: Option<Hearing>,
 ) -> Result<Response<Arriving>, Failure> {
+    let Terms { times, caller, whose, total } = terms;
     let way = if head::asks_upgrade(&request) { Way::Upgrade } else { Way::Any };
+    let whose = if way == Way::Upgrade { Whose::Lasting(caller) } else { whose };
     let mut want = Want { way, own: false, caller, not: None };
     let again = Again::of(&request);
-    let seat = pool.seat().await?;
+    let seat = pool.seats.take(whose).await?;
     let mut lease = pool.lease(seat, want).await?;
     let (request, stage) = outgoing(request);
     let sending = Sending { times, stage, total, hearing };

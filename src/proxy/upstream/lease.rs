@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
 use super::connect::Link;
@@ -14,6 +13,7 @@ use super::names::Place;
 use super::places::Idle;
 use super::pool::Pool;
 use super::preface::Caller;
+use super::seats::Seat;
 
 /// A response was read to its end, and the connection is not ready for the next request: it never will be, or the rest
 /// of a request that was answered early is still on its way.
@@ -40,9 +40,6 @@ pub enum Way {
     /// One that may become something else, and nobody's afterwards.
     Upgrade,
 }
-
-/// One of the connections that there may be at once.
-pub struct Seat(#[expect(dead_code, reason = "it is held, and let go")] pub OwnedSemaphorePermit);
 
 /// A connection in use. Dropped, it is gone, but for a shared one.
 pub struct Lease {

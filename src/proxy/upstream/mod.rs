@@ -8,6 +8,7 @@
 mod body;
 mod checks;
 mod connect;
+mod deadlines;
 mod exchange;
 mod fault;
 mod head;
@@ -21,6 +22,7 @@ mod plan;
 mod pool;
 mod preface;
 mod resolve;
+mod seats;
 mod tell;
 #[cfg(test)]
 mod tests;
@@ -32,7 +34,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use super::failure::Failure;
 use super::interim::Hearing;
@@ -44,6 +46,7 @@ use own::exchange::Terms;
 pub use own::straight::Straight;
 pub use plan::{Check, HostOut, Origin, Plan, Times};
 pub use preface::{Caller, Preface};
+use seats::Whose;
 use tell::Teller;
 
 /// A request's body on its way to an origin.
@@ -81,13 +84,32 @@ impl Upstream {
         times: Times,
         hearing: Option<Hearing>,
     ) -> Result<Response<Arriving>, Failure> {
-        let total = Instant::now() + times.total;
+        self.sent(request, Terms::from_now(times, caller, Whose::Shared), hearing).await
+    }
+
+    /// The same of what `caller` alone wants: such requests leave some connections for what is for all, and one client leaves some for others.
+    pub async fn send_for_one(
+        &self,
+        request: Request<Sent>,
+        caller: Caller,
+        times: Times,
+        hearing: Option<Hearing>,
+    ) -> Result<Response<Arriving>, Failure> {
+        self.sent(request, Terms::from_now(times, caller, Whose::Single(caller)), hearing).await
+    }
+
+    async fn sent(
+        &self,
+        request: Request<Sent>,
+        terms: Terms,
+        hearing: Option<Hearing>,
+    ) -> Result<Response<Arriving>, Failure> {
         if self.pool.is_plain() && own::takes(&request) {
-            return own::exchange::exchange(times, &self.pool, request, caller, total, hearing).await;
+            return own::exchange::exchange(&self.pool, request, terms, hearing).await;
         }
         // Its room is not part of every request.
-        let exchanged = Box::pin(exchange::exchange(times, &self.pool, request, caller, total, hearing));
-        timeout_at(total, exchanged).await.unwrap_or(Err(Failure::TotalTimeout))
+        let exchanged = Box::pin(exchange::exchange(&self.pool, request, terms, hearing));
+        timeout_at(terms.total, exchanged).await.unwrap_or(Err(Failure::TotalTimeout))
     }
 
     /// Whether [`Upstream::straight`] may be asked: its requests are its clients' own, by HTTP/1.1.
@@ -97,8 +119,7 @@ impl Upstream {
 
     /// Sends a GET or HEAD without a body, whose head is written already.
     pub fn straight(&self, head: Vec<u8>, to_head: bool, caller: Caller, times: Times) -> Straight {
-        let now = Instant::now();
-        Straight::new(&self.pool, head, to_head, Terms { times, caller, total: now + times.total }, now)
+        Straight::new(&self.pool, head, to_head, Terms::from_now(times, caller, Whose::Single(caller)))
     }
 
     /// What could not be answered straight.

@@ -1,21 +1,21 @@
-//! Connections of one upstream: how many at once, who waits, which place is next. Knows nothing of requests.
+//! Connections of one upstream: which place is next, and what lies idle; how many at once is [`seats`](super::seats)'. Knows nothing of requests.
 //! What it lends is a [`Lease`].
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::connect::{Dialer, Link, Target, single};
+use super::deadlines::Deadlines;
 use super::health::Word;
-use super::lease::{Hold, Lease, Seat, Visit, Want, Way};
+use super::lease::{Hold, Lease, Visit, Want, Way};
 use super::names::{Names, Place};
 use super::own::wire::Own;
 use super::places::{IDLE_MOST, Idle, Places};
 use super::plan::Plan;
+use super::seats::{Seat, Seats};
 use super::tell::Teller;
 use super::wire::Carrier;
 use crate::proxy::failure::Failure;
@@ -28,9 +28,8 @@ pub struct Pool {
     dialer: Dialer,
     names: Names,
     hosts: Vec<String>,
-    seats: Arc<Semaphore>,
-    waiting: AtomicUsize,
-    waiting_most: usize,
+    pub seats: Seats,
+    pub deadlines: Arc<Deadlines>,
     connect: Duration,
     places: Mutex<Places>,
     teller: Teller,
@@ -42,9 +41,8 @@ impl Pool {
             dialer: Dialer::new(plan),
             names: Names::new(&plan.origins),
             hosts: plan.origins.iter().map(|origin| origin.host.clone()).collect(),
-            seats: Arc::new(Semaphore::new(plan.connections.min(Semaphore::MAX_PERMITS))),
-            waiting: AtomicUsize::new(0),
-            waiting_most: plan.waiting,
+            seats: Seats::new(plan.connections, plan.waiting, plan.connect),
+            deadlines: Arc::default(),
             connect: plan.connect,
             places: Mutex::new(Places::new(plan.slow_start)),
             teller,
@@ -68,26 +66,6 @@ impl Pool {
     /// Whether there is a place beside the one that was tried.
     pub fn has_several(&self) -> bool {
         self.places().count() > 1
-    }
-
-    /// A seat, if one is free.
-    pub fn free_seat(&self) -> Option<Seat> {
-        self.seats.clone().try_acquire_owned().ok().map(Seat)
-    }
-
-    /// Waits for a seat, if not too many do.
-    pub async fn seat(&self) -> Result<Seat, Failure> {
-        if let Some(seat) = self.free_seat() {
-            return Ok(seat);
-        }
-        let waiter = Waiter(&self.waiting);
-        if waiter.0.fetch_add(1, Ordering::Relaxed) >= self.waiting_most {
-            return Err(Failure::Full);
-        }
-        match timeout(self.connect, self.seats.clone().acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(Seat(permit)),
-            _ => Err(Failure::Full),
-        }
     }
 
     /// What [`Pool::lease`] would lend at once: an idle connection to the best place. Its future has room for a handshake,
@@ -237,7 +215,7 @@ impl Pool {
 
     /// For one more connection: idle ones count, too.
     fn make_room(&self) {
-        self.places().make_room(self.seats.available_permits());
+        self.places().make_room(self.seats.free());
     }
 
     pub fn places(&self) -> MutexGuard<'_, Places> {
@@ -268,15 +246,6 @@ enum Reached {
 /// What a certificate or TLS lacks says more than that another place is away.
 fn worse(one: Failure, other: Failure) -> Failure {
     if matches!(one, Failure::Certificate | Failure::Tls) { one } else { other }
-}
-
-/// One who waits; also when he goes away.
-struct Waiter<'a>(&'a AtomicUsize);
-
-impl Drop for Waiter<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// Ends with its runtime; then the next one who puts something back starts another.

@@ -32,13 +32,15 @@ pub struct Caller {
     pub from: SocketAddr,
     /// Where the client found us.
     pub to: SocketAddr,
+    /// He stands for many others: not one client, whatever his address.
+    pub is_crowd: bool,
 }
 
 impl Caller {
     /// With addresses of the fourth version as such, whatever socket they came by.
     pub fn new(from: SocketAddr, to: SocketAddr) -> Caller {
         let plain = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
-        Caller { from: plain(from), to: plain(to) }
+        Caller { from: plain(from), to: plain(to), is_crowd: false }
     }
 
     /// One whose port and whose way to us nobody knows.

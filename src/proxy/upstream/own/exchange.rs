@@ -10,10 +10,11 @@ use super::super::connect::Link;
 use super::super::exchange::{arriving, is_late, tell};
 use super::super::fault::{Lost, Untouched};
 use super::super::health::Word;
-use super::super::lease::{Lease, Seat, Want, Way};
+use super::super::lease::{Lease, Want, Way};
 use super::super::plan::Times;
 use super::super::pool::Pool;
 use super::super::preface::Caller;
+use super::super::seats::{Seat, Whose};
 use super::super::{Arriving, Sent};
 use super::framing::Decoder;
 use super::request;
@@ -33,30 +34,35 @@ pub struct Asking {
 pub struct Terms {
     pub times: Times,
     pub caller: Caller,
+    pub whose: Whose,
     pub total: Instant,
+}
+
+impl Terms {
+    pub fn from_now(times: Times, caller: Caller, whose: Whose) -> Terms {
+        Terms { times, caller, whose, total: Instant::now() + times.total }
+    }
 }
 
 /// Sends a request, and a second time where the first may not have been read. Over by `total`, but for its body.
 pub async fn exchange(
-    times: Times,
     pool: &Arc<Pool>,
     request: Request<Sent>,
-    caller: Caller,
-    total: Instant,
+    terms: Terms,
     hearing: Option<Hearing>,
 ) -> Result<Response<Arriving>, Failure> {
     let asking = Asking { bytes: request::write(&request)?, to_head: *request.method() == Method::HEAD, hearing };
     drop(request);
-    asked(pool, &asking, Terms { times, caller, total }).await
+    asked(pool, &asking, terms).await
 }
 
 /// The same of what is written already.
 pub async fn asked(pool: &Arc<Pool>, asking: &Asking, terms: Terms) -> Result<Response<Arriving>, Failure> {
     let want = Want { way: Way::Any, own: true, caller: terms.caller, not: None };
-    let mut lease = match pool.free_seat().map(|seat| pool.lend(seat, want)) {
+    let mut lease = match pool.seats.try_take(terms.whose).map(|seat| pool.lend(seat, want)) {
         Some(Ok(lease)) => lease,
-        Some(Err(seat)) => leased(pool, Some(seat), want, terms.total).await?,
-        None => leased(pool, None, want, terms.total).await?,
+        Some(Err(seat)) => leased(pool, Some(seat), want, terms).await?,
+        None => leased(pool, None, want, terms).await?,
     };
     let answered = once(&mut lease, asking, terms).await;
     concluded(pool, lease, answered, asking, terms).await
@@ -70,7 +76,7 @@ pub async fn concluded(
     asking: &Asking,
     terms: Terms,
 ) -> Result<Response<Arriving>, Failure> {
-    let Terms { times, caller, total } = terms;
+    let Terms { times, caller, total, .. } = terms;
     let lost = match answered {
         Ok(head) if !(lease.is_reused && is_late(&head.response)) => return received(times, lease, head, total),
         Ok(_) => Lost { failure: Failure::Reset, untouched: Untouched::Perhaps, unsent: None },
@@ -81,7 +87,7 @@ pub async fn concluded(
     let may_be_repeated = lost.untouched == Untouched::Perhaps && (lease.is_reused || pool.has_several());
     let want = Want { way: Way::Fresh, own: true, caller, not: Some(lease.place) };
     let seat = lease.into_seat().filter(|_| may_be_repeated).ok_or(lost.failure)?;
-    let mut lease = leased(pool, Some(seat), want, total).await?;
+    let mut lease = leased(pool, Some(seat), want, terms).await?;
     match once(&mut lease, asking, terms).await {
         Ok(head) => received(times, lease, head, total),
         Err(lost) => {
@@ -92,15 +98,15 @@ pub async fn concluded(
 }
 
 /// Seldom: its room is not part of every request.
-async fn leased(pool: &Arc<Pool>, seat: Option<Seat>, want: Want, total: Instant) -> Result<Lease, Failure> {
+async fn leased(pool: &Arc<Pool>, seat: Option<Seat>, want: Want, terms: Terms) -> Result<Lease, Failure> {
     let leased = Box::pin(async {
         let seat = match seat {
             Some(seat) => seat,
-            None => pool.seat().await?,
+            None => pool.seats.take(terms.whose).await?,
         };
         pool.lease(seat, want).await
     });
-    timeout_at(total, leased).await.unwrap_or(Err(Failure::TotalTimeout))
+    timeout_at(terms.total, leased).await.unwrap_or(Err(Failure::TotalTimeout))
 }
 
 async fn once(lease: &mut Lease, asking: &Asking, terms: Terms) -> Result<Head, Lost> {

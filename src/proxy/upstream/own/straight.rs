@@ -38,19 +38,13 @@ pub struct Straight {
 
 impl Straight {
     /// Borrows a connection, if one lies ready.
-    pub(in crate::proxy::upstream) fn new(
-        pool: &Arc<Pool>,
-        bytes: Vec<u8>,
-        to_head: bool,
-        terms: Terms,
-        now: Instant,
-    ) -> Straight {
+    pub(in crate::proxy::upstream) fn new(pool: &Arc<Pool>, bytes: Vec<u8>, to_head: bool, terms: Terms) -> Straight {
         let want = Want { way: Way::Any, own: true, caller: terms.caller, not: None };
-        let mut lease = pool.free_seat().and_then(|seat| pool.lend(seat, want).ok());
+        let mut lease = pool.seats.try_take(terms.whose).and_then(|seat| pool.lend(seat, want).ok());
         if let Some(own) = lease.as_mut().and_then(own) {
             own.begins();
         }
-        let (asking, late) = (Asking { bytes, to_head, hearing: None }, now + terms.times.first_byte);
+        let (asking, late) = (Asking { bytes, to_head, hearing: None }, Instant::now() + terms.times.first_byte);
         Straight {
             asking,
             terms,
@@ -127,6 +121,11 @@ impl Straight {
         }
         lease.tell(Word::Well, "");
         lease.give_back();
+    }
+
+    /// When it has to be over.
+    pub fn total(&self) -> Instant {
+        self.terms.total
     }
 
     /// Bytes of the body that are still to come.

@@ -107,7 +107,7 @@ async fn who_waits_comes_next() {
 #[tokio::test]
 async fn nobody_waits_for_ever() {
     let upstream = of(Plan { connections: 1, connect: NEAR, ..plan(&[away().await]) });
-    let _taken = upstream.pool.seat().await.unwrap();
+    let _taken = upstream.pool.seats.take(Whose::Shared).await.unwrap();
     assert_eq!(fetch(&upstream).await.unwrap_err(), Failure::Full);
 }
 

@@ -21,6 +21,7 @@ use http_body_util::{BodyExt, Empty, Full};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::seats::Whose;
 use super::{Arriving, Caller, HostOut, Origin, Plan, Preface, Sent, Upstream};
 use crate::proxy::failure::Failure;
 
