@@ -1,6 +1,7 @@
 //! A response as it comes from an origin: judged, told to all who wait, read, and stored, whole or in part.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderMap, VIA};
@@ -24,6 +25,9 @@ use super::{cut, hops, request, storable, update};
 const ALONE_S: u64 = 10;
 /// How often the origin is asked for the rest of one body. One that breaks off more often is kept for who comes next.
 const RESUMED_MOST: usize = 2;
+/// So long a body that nobody can keep waits for those who were told of it and have not begun to read: a turn of their threads, but
+/// for who takes nothing from us, and he keeps no connection to the origin.
+const BOARDING: Duration = Duration::from_secs(5);
 
 /// A response that may be shared, before its body comes.
 #[derive(Clone)]
@@ -151,6 +155,10 @@ impl Errand {
                 Ok(()) => Failure::Malformed,
                 Err(failure) => failure,
             };
+            if failure == Failure::RequestAborted {
+                // Nobody reads it any more: that is no fault of the origin's.
+                return Err(failure);
+            }
             self.corridor.tally(&self.route).failed(&self.corridor.upstream(&self.route).plan().name, failure);
             if tries == 0 || !matches!(failure, Failure::Reset | Failure::IdleTimeout) {
                 return Err(failure);
@@ -216,6 +224,8 @@ impl Errand {
                 // Longer than may be stored, and it did not say so before.
                 self.corridor.store().leave_alone(&self.key, self.corridor.now() + ALONE_S);
                 self.lead.close();
+                // Whoever reads only now would find nothing, or not its beginning.
+                let _ = tokio::time::timeout(BOARDING, self.lead.is_heard()).await;
             }
             body.wanted().await?;
         }
