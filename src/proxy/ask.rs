@@ -137,7 +137,8 @@ impl Asking {
         for board in 1..=BOARDS_MAX {
             let (flight, own) = self.board(&selecting, found.clone(), stale.map(|(stale, _)| stale));
             let leads = own.is_some();
-            let landed = match self.wait(flight, stale, leads).await {
+            // The flight is held until the body has its reader: it is waited for while somebody holds it.
+            let landed = match self.wait(flight.clone(), stale, leads).await {
                 Ok(landed) => landed,
                 Err(answer) => return Some(answer),
             };

@@ -1,6 +1,7 @@
 //! A response as it comes from an origin: judged, told to all who wait, read, and stored, whole or in part.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderMap, VIA};
@@ -26,6 +27,9 @@ const ALONE_S: u64 = 10;
 const BLAMED_S: u64 = 2;
 /// How often the origin is asked for the rest of one body. One that breaks off more often is kept for who comes next.
 const RESUMED_MOST: usize = 2;
+/// So long a body that nobody can keep waits for those who were told of it and have not begun to read: a turn of their threads, but
+/// for who takes nothing from us, and he keeps no connection to the origin.
+const BOARDING: Duration = Duration::from_secs(5);
 
 /// A response that may be shared, before its body comes.
 #[derive(Clone)]
@@ -150,6 +154,10 @@ impl Errand {
                 Ok(()) => Failure::Malformed,
                 Err(failure) => failure,
             };
+            if failure == Failure::RequestAborted {
+                // Nobody reads it any more: that is no fault of the origin's.
+                return Err(failure);
+            }
             self.corridor.tally(&self.route).failed(&self.corridor.upstream(&self.route).plan().name, failure);
             if tries == 0 || !matches!(failure, Failure::Reset | Failure::IdleTimeout) {
                 return Err(failure);
@@ -217,6 +225,8 @@ impl Errand {
                 let one = Noted { voice: self.voice, refusal: Refusal::Alone, until };
                 self.corridor.store().refuse(&self.key, one, self.voice.is_plain);
                 self.lead.close();
+                // Whoever reads only now would find nothing, or not its beginning.
+                let _ = tokio::time::timeout(BOARDING, self.lead.is_heard()).await;
             }
             body.wanted().await?;
         }

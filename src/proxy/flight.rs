@@ -167,6 +167,13 @@ impl Lead {
     }
 }
 
+impl Lead {
+    /// Resolves once everybody who was told has taken it, or is gone, where it is closed: nobody is to come any more.
+    pub async fn is_heard(&self) {
+        self.tell.closed().await;
+    }
+}
+
 impl Drop for Lead {
     fn drop(&mut self) {
         self.close();
@@ -195,6 +202,24 @@ mod tests {
             drop(lead);
             assert!(matches!(flights.board(b"k".to_vec()), Boarded::Leads(..)));
             assert_eq!(flights.waiting.load(Relaxed), 0);
+        });
+    }
+
+    #[test]
+    fn a_closed_flight_is_heard_once_all_who_had_boarded_have_let_go_of_it() {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+            let flights = Arc::new(Flights::default());
+            let Boarded::Leads(lead, first) = flights.board(b"k".to_vec()) else { panic!() };
+            let Boarded::Joined(other) = flights.board(b"k".to_vec()) else { panic!() };
+            lead.tell(Landed::Blamed);
+            lead.close();
+            let heard = tokio::spawn(async move { lead.is_heard().await });
+            for flight in [first, other] {
+                tokio::task::yield_now().await;
+                assert!(!heard.is_finished());
+                assert!(flights.wait(flight, Duration::from_secs(60)).await.is_ok());
+            }
+            heard.await.unwrap();
         });
     }
 

@@ -1,8 +1,8 @@
 //! A body that many read while it arrives.
 //!
 //! Readers are woken when there is more: nobody polls. What all need is kept until it is whole; a body that grows beyond
-//! what may be stored is kept as a window, whose end the fastest reader sets: whoever falls behind its start is cut off, and
-//! sees that its body is not whole.
+//! what may be stored is kept as a window, whose both ends the fastest reader sets: nothing is let go that he has not had.
+//! Whoever falls behind its start is cut off, and sees that its body is not whole.
 
 use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
@@ -15,8 +15,11 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::failure::Failure;
 
-/// A window's fastest reader has at most this much before it.
+/// A window is so large, and larger where more may be kept whole.
 const AHEAD_BYTES: usize = 1 << 20;
+/// Its filler waits while its fastest reader has this much before it: half of it is there for who is slower, and the next
+/// piece fits.
+const WANTED_BYTES: usize = AHEAD_BYTES / 2;
 /// What a piece takes beside its bytes: an origin that sends them one by one gets no more room than others.
 const PIECE_BYTES: usize = 64;
 
@@ -57,6 +60,8 @@ struct Inner {
 struct Reading {
     /// Pieces it has had.
     at: usize,
+    /// Their bytes.
+    had: u64,
     waker: Option<Waker>,
 }
 
@@ -90,16 +95,20 @@ impl Growing {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a piece. False once it is a window, so that the body will not be stored.
+    /// Adds a piece. False once it is a window, so that the body will not be stored. Of what was whole until then nothing is let
+    /// go yet: whoever is only about to read it finds its beginning.
     pub fn push(&self, piece: Bytes) -> bool {
         let mut inner = self.lock();
         if inner.room.is_full() {
             inner.most = inner.most.min(inner.held.max(AHEAD_BYTES));
         }
+        let was_kept = inner.is_kept();
         inner.add(piece);
-        let most = inner.most.max(AHEAD_BYTES);
-        while inner.held > most || inner.pieces.len() * PIECE_BYTES > most {
-            inner.let_go();
+        if !was_kept {
+            let fastest = inner.fastest().unwrap_or(0);
+            while inner.is_over(inner.most.max(AHEAD_BYTES)) && inner.gone < fastest {
+                inner.let_go();
+            }
         }
         inner.wake();
         inner.is_kept()
@@ -147,11 +156,10 @@ impl Growing {
             if inner.is_kept() {
                 return Poll::Ready(Ok(()));
             }
-            let Some(fastest) = inner.readers.values().map(|reading| reading.at).max() else {
+            let Some(ahead) = inner.ahead() else {
                 return Poll::Ready(Err(Failure::RequestAborted));
             };
-            let ahead: usize = inner.pieces.iter().skip(fastest.saturating_sub(inner.gone)).map(Bytes::len).sum();
-            if ahead < AHEAD_BYTES {
+            if ahead < WANTED_BYTES as u64 {
                 return Poll::Ready(Ok(()));
             }
             inner.filler = Some(cx.waker().clone());
@@ -165,7 +173,7 @@ impl Growing {
         let mut inner = self.lock();
         let id = inner.next_reader;
         inner.next_reader += 1;
-        inner.readers.insert(id, Reading { at: 0, waker: None });
+        inner.readers.insert(id, Reading { at: 0, had: 0, waker: None });
         drop(inner);
         Reader { body: self.clone(), id }
     }
@@ -174,7 +182,23 @@ impl Growing {
 impl Inner {
     /// True while it is no window.
     fn is_kept(&self) -> bool {
-        self.gone == 0 && self.held <= self.most
+        self.gone == 0 && self.held <= self.most && !self.is_over(self.most.max(AHEAD_BYTES))
+    }
+
+    fn is_over(&self, most: usize) -> bool {
+        self.held > most || self.pieces.len() * PIECE_BYTES > most
+    }
+
+    /// What the fastest reader has before him, in bytes, with what its pieces take.
+    fn ahead(&self) -> Option<u64> {
+        let pieces = self.gone + self.pieces.len();
+        let before = |reading: &Reading| self.come - reading.had + ((pieces - reading.at) * PIECE_BYTES) as u64;
+        self.readers.values().map(before).min()
+    }
+
+    /// Pieces that the fastest reader has had.
+    fn fastest(&self) -> Option<usize> {
+        self.readers.values().map(|reading| reading.at).max()
     }
 
     fn add(&mut self, piece: Bytes) {
@@ -231,6 +255,7 @@ impl Body for Reader {
         };
         if let Some(piece) = inner.pieces.get(place) {
             reading.at += 1;
+            reading.had += piece.len() as u64;
             if let Some(filler) = inner.filler.take() {
                 filler.wake();
             }
@@ -252,118 +277,4 @@ impl Body for Reader {
 }
 
 #[cfg(test)]
-mod tests {
-    use http_body_util::BodyExt;
-
-    use super::*;
-
-    fn run<T>(work: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
-    }
-
-    fn wide() -> Arc<Room> {
-        Arc::new(Room::new(usize::MAX))
-    }
-
-    #[test]
-    fn everybody_reads_all_of_it_whenever_they_come() {
-        run(async {
-            let body = Growing::new(1 << 20, None, &wide());
-            let early = tokio::spawn(body.reader().collect());
-            tokio::task::yield_now().await;
-            assert!(body.push("ab".into()));
-            let late = tokio::spawn(body.reader().collect());
-            tokio::task::yield_now().await;
-            assert!(body.push("cd".into()));
-            body.end(Ok(()));
-            for reader in [early, late, tokio::spawn(body.reader().collect())] {
-                assert_eq!(reader.await.unwrap().unwrap().to_bytes(), "abcd");
-            }
-            assert_eq!(body.whole().unwrap(), "abcd");
-        });
-    }
-
-    #[test]
-    fn a_body_that_breaks_off_is_whole_for_nobody() {
-        run(async {
-            let body = Growing::new(1 << 20, None, &wide());
-            body.push("ab".into());
-            body.end(Err(Failure::Reset));
-            body.end(Ok(()));
-            assert_eq!(body.reader().collect().await.unwrap_err(), Failure::Reset);
-        });
-    }
-
-    #[test]
-    fn what_is_longer_than_may_be_stored_is_whole_for_nobody() {
-        let body = Growing::new(4, None, &wide());
-        let _reader = body.reader();
-        assert!(body.push("1234".into()));
-        assert_eq!(body.whole().unwrap(), "1234");
-        assert!(!body.push("5".into()));
-        assert!(body.whole().is_none());
-    }
-
-    #[test]
-    fn a_body_in_crumbs_takes_no_more_room_than_others() {
-        let most = 4 * AHEAD_BYTES;
-        let body = Growing::new(most, None, &wide());
-        let _reader = body.reader();
-        let crumb = Bytes::from_static(b"x");
-        for _ in 0..most {
-            body.push(crumb.clone());
-        }
-        let pieces = body.lock().pieces.len();
-        assert!(pieces * size_of::<Bytes>() <= 2 * most, "{pieces}");
-        assert!(body.whole().is_none());
-    }
-
-    #[test]
-    fn where_there_is_no_more_room_long_bodies_go_on_as_windows() {
-        run(async {
-            let room = Arc::new(Room::new(4 * AHEAD_BYTES));
-            let new = || Growing::new(8 * AHEAD_BYTES, None, &room);
-            let piece = Bytes::from(vec![b'x'; AHEAD_BYTES]);
-            let (first, second) = (new(), new());
-            let mut reader = second.reader();
-            for _ in 0..2 {
-                assert!(first.push(piece.clone()) && second.push(piece.clone()));
-            }
-            // What is read of it goes on; it grows no more.
-            for _ in 0..8 {
-                assert!(reader.frame().await.unwrap().is_ok());
-                assert!(!second.push(piece.clone()));
-                assert_eq!(room.held.load(Relaxed), 4 * AHEAD_BYTES);
-            }
-            assert!(second.whole().is_none() && first.whole().is_some());
-            let small = new();
-            assert!(small.push(piece.clone()), "so much there always is");
-            drop((first, second, reader));
-            assert_eq!(room.held.load(Relaxed), AHEAD_BYTES);
-            let third = new();
-            assert!((0..3).all(|_| third.push(piece.clone())) && !third.push(piece.clone()));
-        });
-    }
-
-    #[test]
-    fn a_window_waits_for_its_fastest_reader_and_cuts_the_slow_off() {
-        run(async {
-            let body = Growing::new(AHEAD_BYTES, None, &wide());
-            let (mut fast, slow) = (body.reader(), body.reader());
-            let piece = Bytes::from(vec![b'x'; AHEAD_BYTES / 2]);
-            for n in 0..20 {
-                body.wanted().await.unwrap();
-                assert_eq!(body.push(piece.clone()), n < 2);
-                assert!(body.lock().held <= AHEAD_BYTES, "{n}");
-                if n > 0 {
-                    fast.frame().await.unwrap().unwrap();
-                }
-            }
-            body.end(Ok(()));
-            assert_eq!(fast.collect().await.unwrap().to_bytes().len(), AHEAD_BYTES / 2);
-            assert_eq!(slow.collect().await.unwrap_err(), Failure::Crowd);
-            assert!(body.whole().is_none());
-            assert_eq!(body.wanted().await, Err(Failure::RequestAborted), "nobody reads it");
-        });
-    }
-}
+mod tests;

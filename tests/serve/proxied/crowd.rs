@@ -2,11 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Barrier};
+use std::thread;
 
 use super::{FRESH, PATIENT, status};
 use crate::common::origin::{Origin, answer};
 use crate::common::server::{Setup, Site};
-use crate::common::wire::{Response, Talk, connect};
+use crate::common::wire::{Response, Talk, connect, curl};
 
 /// So many clients, who ask for the same before the origin is let go on.
 const CROWD: usize = 10_000;
@@ -127,4 +128,33 @@ fn a_crowd_before_a_dead_origin_is_told_without_asking_it() {
     // A failure counts for one to two seconds.
     let seconds = usize::try_from(started.elapsed().as_secs()).unwrap();
     assert!(origin.heard().len() <= 2 * (seconds + 2), "{}", origin.heard().len());
+}
+
+/// Bodies without a length that grow beyond what may be stored, or have no room from the beginning: nobody who reads one alone, or
+/// has waited for it with others, sees it cut or empty, however short it is.
+#[test]
+fn what_there_is_no_room_for_comes_whole() {
+    let origin = Origin::start(|heard, to| {
+        let len = heard.target().rsplit('/').next().unwrap().parse().unwrap();
+        answer(to, "200 OK", FRESH, None, &vec![b'x'; len]);
+    });
+    for settings in ["memory = \"0 B\"", "object = \"64 KiB\"", "object = \"256 KiB\""] {
+        let site = Setup::clear().with("proxy", settings).origin(origin.address, "", "path = \"/n\"").start();
+        for len in [20_000, 100_000, 400_000, 2_000_000] {
+            for n in 0..8 {
+                // The errand may read on before its reader runs, and a reader may be slower than the origin.
+                let url = format!("http://{}/n/{n}/{len}", site.http());
+                let protocol = ["--http1.1", "--http2-prior-knowledge"][n % 2];
+                let got = curl(&[protocol, &url]);
+                assert_eq!((got.status, got.body.len()), (200, len), "{settings} {url}: {}", got.head);
+            }
+        }
+        // Less than a window: whoever waits for the same has it too, and none is ahead of him by more.
+        let crowd = |_| {
+            let url = format!("http://{}/n/todos/300000", site.http());
+            thread::spawn(move || curl(&["--http1.1", &url]).body.len())
+        };
+        let readers: Vec<_> = (0..8).map(crowd).collect();
+        assert!(readers.into_iter().all(|reader| reader.join().unwrap() == 300_000), "{settings}");
+    }
 }
