@@ -50,6 +50,8 @@ impl Desk {
         self.look_for_room = Some(self.clock.elapsed() + LOOK_EVERY);
         if is_first {
             self.make_room_for_the_next();
+            // Hours may pass until the next corte: it finds for itself what was damaged by then.
+            self.stage.vault.look_again();
         } else {
             let wanted = self.wanted();
             if self.lacking(wanted) > 0 {

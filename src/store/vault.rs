@@ -273,6 +273,11 @@ impl Vault {
         self.index.as_ref().ok_or_else(|| io::Error::other("the vault has no index"))
     }
 
+    /// What lies here is read again when it is needed next.
+    pub fn look_again(&mut self) {
+        self.index = None;
+    }
+
     /// What was accepted, what of it lies here if that was looked at, and how many bytes a list may have.
     pub(super) fn parts(&self) -> (&Ledger, Option<&Index>, u64) {
         (&self.ledger, self.index.as_ref(), self.sums_bytes)
