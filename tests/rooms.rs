@@ -13,6 +13,8 @@ mod crash;
 mod embargo;
 #[path = "rooms/fault.rs"]
 mod fault;
+#[path = "rooms/full.rs"]
+mod full;
 #[path = "rooms/gate.rs"]
 mod gate;
 #[path = "rooms/memory.rs"]

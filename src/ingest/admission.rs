@@ -67,7 +67,10 @@ pub enum NotAdmitted {
     Withdrawn { id: CorteId },
     #[error("corte {id} is not for the window that opens at {opens}; check its date, or the windows in the settings")]
     OtherWindow { id: CorteId, opens: String },
-    #[error("the disk has {free} bytes left, and the vault would need {needed}; free some, or lower vault.bytes")]
+    #[error(
+        "the disk has {free} bytes left, and the vault would need {needed}; the old cortes that may go are not enough for \
+         that, so free some, or lower vault.at_least"
+    )]
     DiskFull { free: u64, needed: u64 },
     #[error("the tree changed while it was read; it is read again once it is quiet")]
     Changing,

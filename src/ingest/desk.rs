@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::admission::{ContentCheck, NotAdmitted};
 use super::handle::{Arrival, Outcome, Reply, Wish, WishFault};
 use super::incoming::look;
+use super::news::News;
 use super::operator::Event;
 use super::plan::Differing;
 use super::quarantine::Quarantine;
@@ -77,8 +78,12 @@ pub struct Desk {
     /// The last thing that was taken had been brought: the folder comes next.
     has_received: bool,
     look_took: Duration,
-    /// Why the incoming folder could not be looked at, the last time.
-    blind: Option<String>,
+    /// Why the incoming folder cannot be looked at.
+    blind: News,
+    /// Why the vault of the next window cannot be opened.
+    closed: News,
+    /// When to look whether there is room on the disk; `None` where a start owes it.
+    pub(super) look_for_room: Option<Duration>,
     /// What the first look has found and was not judged yet: the cortes before the one that goes live lie there for a
     /// reason.
     at_start: HashSet<String>,
@@ -111,7 +116,9 @@ impl Desk {
             arrivals: VecDeque::new(),
             has_received: false,
             look_took: Duration::ZERO,
-            blind: None,
+            blind: News::default(),
+            closed: News::default(),
+            look_for_room: None,
             at_start: HashSet::new(),
         })
     }
@@ -125,6 +132,8 @@ impl Desk {
             desk.look();
         });
         self.at_start = self.room.names().map(str::to_owned).collect();
+        // Neither readers nor packages wait for it.
+        self.look_for_room = None;
     }
 
     /// Another window of the calendar may have begun: its cortes are shown, and its packages taken in.
@@ -140,9 +149,16 @@ impl Desk {
             match open_vault(&self.intake, is, &self.clock) {
                 Ok(opened) => vault = Some(opened),
                 // Tried again at the next turn; until then nothing of the other kind is taken in.
-                Err(fault) => return (self.report)(&Happening::StoreFailed { why: fault.to_string() }),
+                Err(fault) => {
+                    let why = fault.to_string();
+                    if self.closed.is(&why) {
+                        (self.report)(&Happening::StoreFailed { why });
+                    }
+                    return;
+                }
             }
         }
+        self.closed.over();
         self.stage.turn_to(window, vault);
         self.room.anew();
         self.begin();
@@ -189,7 +205,7 @@ impl Desk {
 
     /// How long there is nothing to do, unless somebody says so.
     pub(super) fn wait(&self, next_look: Duration) -> Duration {
-        if !self.arrivals.is_empty() || self.stage.has_more_to_restore() {
+        if !self.arrivals.is_empty() || self.stage.has_more_to_restore() || self.look_for_room.is_none() {
             return Duration::ZERO;
         }
         let next = self.room.next(self.intake.settle).unwrap_or(next_look).min(next_look);
@@ -216,14 +232,13 @@ impl Desk {
                 if let Some(after) = unheard.filter(|_| found.has_vanished) {
                     self.room.may_be_complete(after);
                 }
-                self.blind = None;
+                self.blind.over();
                 !found.has_vanished
             }
             Err(error) => {
                 let why = format!("{}: {error}", incoming.display());
-                if self.blind.as_ref() != Some(&why) {
-                    (self.report)(&Happening::Blind { why: why.clone() });
-                    self.blind = Some(why);
+                if self.blind.is(&why) {
+                    (self.report)(&Happening::Blind { why });
                 }
                 false
             }
@@ -250,6 +265,8 @@ impl Desk {
             }
         } else if self.stage.has_more_to_restore() {
             back::stand(STAND_BACK_MAX, || self.stage.restore_earlier(&self.intake));
+        } else if self.is_to_look_for_room() {
+            back::stand(STAND_BACK_MAX, || self.look_for_room());
         }
         for gone in self.room.give_up(self.clock.elapsed(), self.intake.settle) {
             let Some(incoming) = &self.intake.incoming else { continue };

@@ -1,7 +1,7 @@
 //! Floor 5: the operator. Watches the incoming folder, admits packages, and is the only one who changes what is live.
 //!
 //! `watch` (inotify) wakes the loop of `operator`, whose `desk` looks (`incoming`), decides when to try (`room`), has
-//! packages verified (`take`), asks `admission`, builds a snapshot and publishes it (`stage`); `improve` compresses it
+//! packages verified (`take`), asks `admission`, sees to it that there is room (`space`), builds a snapshot and publishes it (`stage`); `improve` compresses it
 //! better in the background, in the order of `plan`.
 //! `source` fetches packages from elsewhere and hands them over (`handle`).
 
@@ -13,6 +13,7 @@ mod gate;
 mod handle;
 mod improve;
 mod incoming;
+mod news;
 mod occasion;
 mod operator;
 mod plan;
@@ -20,6 +21,7 @@ mod quarantine;
 mod report;
 mod room;
 pub mod source;
+mod space;
 mod stage;
 mod staging;
 mod take;

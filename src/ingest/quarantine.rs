@@ -19,6 +19,8 @@ const DEPTH_MAX: usize = 64;
 const EVERY: Duration = Duration::from_secs(5);
 /// What a file takes of the disk, at least.
 const BLOCK: u64 = 4 << 10;
+/// What the disk lacks is no fault of the package, which comes again: a copy would take what is left.
+const FOR_THE_DISKS_SAKE: [&str; 2] = ["P088", "P089"];
 /// Bytes of a package's name that are taken over.
 const NAME_MAX: usize = 80;
 
@@ -41,7 +43,7 @@ impl Quarantine {
 
     /// Keeps a copy of what lies at the candidate's path, and why it was refused. Whether that works changes nothing.
     pub fn keep(&mut self, candidate: &Candidate, code: &str, why: &str, at: Timestamp, now: Duration) {
-        if self.most == 0 || self.last.is_some_and(|last| now < last + EVERY) {
+        if self.most == 0 || FOR_THE_DISKS_SAKE.contains(&code) || self.last.is_some_and(|last| now < last + EVERY) {
             return;
         }
         self.last = Some(now);
@@ -79,6 +81,22 @@ impl Quarantine {
         }
         self.kept = Some(kept);
         Ok(())
+    }
+
+    /// Removes the earliest until so many bytes of the disk are free that were not. What is accepted is worth more than
+    /// what is refused.
+    pub fn give_way(&mut self, lacking: u64) {
+        // Best effort: where there is no such folder, there is nothing to remove.
+        let kept = self.kept.take().map_or_else(|| self.look(""), Ok);
+        let Ok(mut kept) = kept else { return };
+        let mut freed = 0;
+        while freed < lacking
+            && let Some((name, bytes)) = kept.pop_front()
+            && self.disk.remove_tree(&self.folder.join(name)).is_ok()
+        {
+            freed += bytes;
+        }
+        self.kept = Some(kept);
     }
 
     /// What an earlier run has kept.

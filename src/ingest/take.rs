@@ -13,9 +13,6 @@ use crate::corte::{self, Corte, CorteId, Expectations, InMemory, Proven, Refusal
 use crate::snapshot::Known;
 use crate::store::StoreFault;
 
-/// Codings take room beside the bytes they are of: together they are less than twice as much.
-const WITH_CODINGS: u64 = 2;
-
 /// Something that may be a package.
 pub struct Candidate<'a> {
     pub name: &'a str,
@@ -93,12 +90,14 @@ impl Desk {
             Taken::Live { snapshot, build, store } => {
                 let (took, dates) = (Took { verify, build, store }, self.stage.dates());
                 (self.report)(&Happening::Live { corte, files, changed, bytes, took, dates });
-                self.stage.after(&self.intake, snapshot);
+                // What takes time and nobody waits for: room for the next one, and better compression.
+                self.make_room_for_the_next();
+                self.stage.improve_from(&self.intake, snapshot);
                 Outcome::Live { corte }
             }
             Taken::Held => {
                 (self.report)(&Happening::Held { corte });
-                self.stage.make_room(&self.intake);
+                self.make_room_for_the_next();
                 Outcome::Held { corte }
             }
             Taken::Mended => {
@@ -169,18 +168,8 @@ impl Desk {
         (self.report)(&Happening::Odd { name, source, code, why: why.to_string() });
         Ok(())
     }
-
-    /// A disk that is nearly full must not fail in the middle of the night's work: there is room, or nothing begins.
-    fn check_room(&self, verified: &Verified, known: &Known) -> Result<(), NotAdmitted> {
-        let new = verified.files().iter().filter(|file| known.bytes(&file.digest).is_none());
-        let new: u64 = new.map(|file| file.bytes.len() as u64).sum();
-        let needed = new.saturating_mul(WITH_CODINGS).saturating_add(self.intake.reserve);
-        let space = self.intake.disk.space(&self.intake.state);
-        let free = space.map_err(|error| not_kept(StoreFault(error)))?.free;
-        if free < needed { Err(NotAdmitted::DiskFull { free, needed }) } else { Ok(()) }
-    }
 }
 
-fn not_kept(fault: StoreFault) -> NotAdmitted {
+pub(super) fn not_kept(fault: StoreFault) -> NotAdmitted {
     NotAdmitted::NotKept { why: fault.to_string() }
 }

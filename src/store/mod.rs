@@ -20,6 +20,7 @@ mod ledger;
 mod restore;
 mod retention;
 mod retold;
+mod room;
 mod sealed;
 mod shelf;
 mod texts;

@@ -70,7 +70,7 @@ pub(super) fn distinct(sums: &Sums) -> impl Iterator<Item = Digest> {
 const BLOCK: u64 = 4096;
 
 /// What a file takes of the disk.
-fn taken(bytes: u64) -> u64 {
+pub(super) fn taken(bytes: u64) -> u64 {
     bytes.next_multiple_of(BLOCK)
 }
 

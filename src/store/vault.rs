@@ -218,7 +218,7 @@ impl Vault {
     }
 
     /// First the entry, durably, then what nothing refers to any more.
-    fn remove(&mut self, corte: CorteId) -> io::Result<()> {
+    pub(super) fn remove(&mut self, corte: CorteId) -> io::Result<()> {
         let is_read = self.index.as_ref().is_some_and(|index| !index.unread.contains(&corte));
         let ledger = &mut self.ledger;
         let entry = ledger.entry(corte).filter(|_| is_read);
@@ -258,7 +258,7 @@ impl Vault {
     }
 
     /// Reads all lists, once: not at the start, when readers wait.
-    fn index(&mut self) -> io::Result<&Index> {
+    pub(super) fn index(&mut self) -> io::Result<&Index> {
         if self.index.is_none() {
             let index = Index::build(&self.ledger, self.sums_bytes)?;
             for why in &index.damaged {
@@ -273,7 +273,17 @@ impl Vault {
         self.index.as_ref().ok_or_else(|| io::Error::other("the vault has no index"))
     }
 
-    fn tell(&mut self, moment: &Moment) {
+    /// What lies here is read again when it is needed next.
+    pub fn look_again(&mut self) {
+        self.index = None;
+    }
+
+    /// What was accepted, what of it lies here if that was looked at, and how many bytes a list may have.
+    pub(super) fn parts(&self) -> (&Ledger, Option<&Index>, u64) {
+        (&self.ledger, self.index.as_ref(), self.sums_bytes)
+    }
+
+    pub(super) fn tell(&mut self, moment: &Moment) {
         // The history is for people: the head says what holds.
         let _ = self.ledger.tell(moment);
     }

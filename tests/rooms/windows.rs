@@ -2,21 +2,23 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use difusor::base::clock::{Clock, Hands};
 use difusor::base::disk::Disk;
-use difusor::corte::Tipo;
-use difusor::ingest::{Arrival, Desk, Event, Intake, Outcome, Wish, WishFault};
+use difusor::corte::{Limits, Tipo};
+use difusor::ingest::{Arrival, Desk, Event, Happening, Intake, Outcome, Wish, WishFault};
 use difusor::schedule::{Calendar, Window};
 use difusor::snapshot::Live;
+use difusor::store::Vault;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::common::always::always;
 use crate::common::room::intake;
-use crate::common::{Tree, corte};
+use crate::common::{ELECTION, Tree, corte};
 
 /// A desk without threads of its own.
 struct Room {
@@ -25,6 +27,7 @@ struct Room {
     desk: Desk,
     hands: Hands,
     live: Arc<Live>,
+    told: Receiver<String>,
 }
 
 fn at(text: &str) -> Timestamp {
@@ -57,9 +60,11 @@ impl Room {
         let intake = Intake { calendar: calendar.clone(), ..intake(&Disk::machine(), dir.path()) };
         let (clock, hands) = Clock::scripted(at("2024-05-20T00:30:00Z"));
         let live = Arc::new(Live::default());
-        let mut desk = Desk::open(intake, live.clone(), clock, Arc::new(|_: &_| {}), None).unwrap();
+        let (tell, told) = channel();
+        let report = move |happening: &Happening| drop(tell.send(format!("{happening:?}")));
+        let mut desk = Desk::open(intake, live.clone(), clock, Arc::new(report), None).unwrap();
         desk.begin();
-        Room { dir, calendar, desk, hands, live }
+        Room { dir, calendar, desk, hands, live, told }
     }
 
     fn go_to(&mut self, now: &str) {
@@ -179,4 +184,21 @@ fn what_was_withdrawn_while_cortes_come_back_does_not() {
     }
     let reachable: Vec<_> = room.live.load().as_deref().unwrap().all().map(|s| s.corte().id.to_string()).collect();
     assert_eq!(reachable, [ids[1], ids[0]]);
+}
+
+#[test]
+fn a_vault_that_another_process_holds_is_told_of_once() {
+    let mut room = room(&[(Tipo::Simulacro, "2024-05-20T00:00:00Z"), (Tipo::Oficial, "2024-05-27T00:00:00Z")]);
+    let root = Vault::root(&room.dir.path().join("state"), ELECTION, Tipo::Oficial);
+    let hold = || Vault::open(&Disk::machine(), &root, &Limits::default(), "somebody else").unwrap();
+    let failures = |room: &Room| room.told.try_iter().filter(|line| line.starts_with("StoreFailed")).count();
+    let held = hold();
+    for _ in 0..20 {
+        room.go_to("2024-05-27T01:00:00Z");
+    }
+    assert_eq!(failures(&room), 1);
+    drop(held);
+    room.go_to("2024-05-27T01:00:00Z");
+    assert!(matches!(room.send(Tipo::Oficial, "20240526_1830"), Outcome::Live { .. }));
+    assert_eq!(failures(&room), 0);
 }

@@ -68,7 +68,12 @@ const OTHERS: &str = "de-otros";
 
 /// A server that keeps what it has on a small disk, of which others have so many bytes, and leaves nothing of it free.
 fn on_small(options: &str, others: usize) -> Option<(Small, Site)> {
-    let setup = Setup::clear().with("vault", "reserve = \"0 B\"").with("refused", "bytes = \"1 MiB\"");
+    on_small_keeping("", options, others)
+}
+
+fn on_small_keeping(vault: &str, options: &str, others: usize) -> Option<(Small, Site)> {
+    let vault = format!("reserve = \"0 B\"\n{vault}");
+    let setup = Setup::clear().with("vault", &vault).with("refused", "bytes = \"1 MiB\"");
     let small = Small::mount(&setup.dir.path().join("state"), options)?;
     fs::write(small.path(OTHERS), vec![1; others]).unwrap();
     let through = small.through();
@@ -126,12 +131,26 @@ fn cortes_that_grow_until_nothing_fits() {
     assert_eq!(site.logged(&["damaged in the vault"]), [""; 0]);
     // There is room: what waits goes live by itself, and stays.
     fs::remove_file(&ballast).unwrap();
-    let _ = fs::remove_dir_all(small.path("refused"));
     fs::remove_file(small.path(OTHERS)).unwrap();
     assert!(small.path("vault").is_dir(), "the state is on the small disk");
     is_served(&site, n, len(n));
     site.kill_and_start();
     is_served(&site, n, len(n));
+}
+
+#[test]
+fn old_cortes_go_for_new_ones_however_small_the_disk_is() {
+    let Some((small, mut site)) = on_small_keeping("at_least = 2", "size=12m", 0) else { return };
+    let len = 1_600_000;
+    // What all of them take is a multiple of the disk.
+    for n in 0..6 {
+        site.deliver(&format!("{}.tar", id(n)), &package(n, len));
+        is_served(&site, n, len);
+        fs::remove_file(site.incoming().join(format!("{}.tar", id(n)))).unwrap();
+    }
+    site.kill_and_start();
+    is_served(&site, 5, len);
+    assert!(!small.path("refused").exists());
 }
 
 #[test]

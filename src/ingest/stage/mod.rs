@@ -17,6 +17,7 @@ use super::admission::Standing;
 use super::descent::Descent;
 use super::desk::Intake;
 use super::improve::Improving;
+use super::news::News;
 use super::operator::Event;
 use super::report::{Dates, Happening, Reporter};
 use crate::base::back::{self, Crew};
@@ -24,7 +25,7 @@ use crate::base::clock::{Clock, Monotonic};
 use crate::corte::{CorteId, Verified};
 use crate::schedule::Said;
 use crate::snapshot::{Edition, Known, Level, Live, Making, Occasion, Snapshot};
-use crate::store::{Codings, Entry, Facts, Head, Moment, Shown, StoreFault, Unusable, Vault};
+use crate::store::{Codings, Entry, Facts, Head, Moment, Retained, Shown, StoreFault, Unusable, Vault};
 
 /// What became of a verified package that was admitted.
 #[derive(Debug)]
@@ -48,6 +49,8 @@ pub struct Stage {
     improving: Option<Improving>,
     /// Cortes before the live one that are still to be made reachable after a start, the latest last.
     to_restore: Vec<CorteId>,
+    /// Why no room can be made in the vault.
+    crowded: News,
 }
 
 impl Stage {
@@ -59,7 +62,17 @@ impl Stage {
         events: Option<SyncSender<Event>>,
         window: usize,
     ) -> Stage {
-        Stage { vault, live, clock, report, window, events, improving: None, to_restore: Vec::new() }
+        Stage {
+            vault,
+            live,
+            clock,
+            report,
+            window,
+            events,
+            improving: None,
+            to_restore: Vec::new(),
+            crowded: News::default(),
+        }
     }
 
     /// Another window has begun. What was shown is not for it; `vault` is another one if its cortes are of the other kind.
@@ -196,25 +209,25 @@ impl Stage {
         Ok(Taken::Live { snapshot, build, store: store + announce })
     }
 
-    /// What takes time and nobody waits for, once a corte is live: better compression, and room for the next ones.
-    pub fn after(&mut self, intake: &Intake, snapshot: Arc<Snapshot>) {
-        self.make_room(intake);
-        self.improve_from(intake, snapshot);
-    }
-
-    pub fn make_room(&mut self, intake: &Intake) {
-        match self.vault.retain(&intake.policy, self.clock.now()) {
-            Ok(retained) => {
-                if let Some(why) = &retained.fault {
-                    (self.report)(&Happening::Unreadable { name: "coded".into(), why: why.clone() });
-                }
-                let space = intake.disk.space(&intake.state).ok();
-                (self.report)(&Happening::Retained { retained, free: space.map(|space| space.free) });
-            }
-            Err(error) => (self.report)(&Happening::StoreFailed { why: format!("making room: {error}") }),
-        }
+    /// Removes what the policy does not keep, and what it would keep for so many bytes of the disk. `None` where that fails,
+    /// which is told.
+    pub(super) fn give_way(&mut self, intake: &Intake, lacking: u64) -> Option<Retained> {
+        let retained = self.vault.give_way(&intake.policy, lacking, self.clock.now());
         for why in self.vault.found_damaged(self.clock.now()) {
             (self.report)(&Happening::Unusable { corte: why.corte, why: why.to_string() });
+        }
+        match retained {
+            Ok(retained) => {
+                self.crowded.over();
+                Some(retained)
+            }
+            Err(error) => {
+                let why = format!("making room: {error}");
+                if self.crowded.is(&why) {
+                    (self.report)(&Happening::StoreFailed { why });
+                }
+                None
+            }
         }
     }
 
