@@ -113,6 +113,10 @@ impl Errand {
 
     /// Tells all of an answer while its body comes, after what is here of it already, and stores it.
     pub(super) async fn share(self, head: Head, first: Bytes, rest: Arriving, begun: Begun) {
+        if self.corridor.room().is_over() {
+            self.lead.close();
+            return self.lead.tell(Landed::Failed(Failure::Crowd));
+        }
         let body = Growing::new(self.corridor.object_bytes(), cut::length(&head.fields), self.corridor.room());
         if !first.is_empty() {
             body.push(first);

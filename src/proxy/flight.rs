@@ -211,7 +211,7 @@ mod tests {
             let flights = Arc::new(Flights::default());
             let Boarded::Leads(lead, first) = flights.board(b"k".to_vec()) else { panic!() };
             let Boarded::Joined(other) = flights.board(b"k".to_vec()) else { panic!() };
-            lead.tell(Landed::Blamed);
+            lead.tell(Landed::Failed(Failure::Reset));
             lead.close();
             let heard = tokio::spawn(async move { lead.is_heard().await });
             for flight in [first, other] {

@@ -23,19 +23,54 @@ const WANTED_BYTES: usize = AHEAD_BYTES / 2;
 /// What a piece takes beside its bytes: an origin that sends them one by one gets no more room than others.
 const PIECE_BYTES: usize = 64;
 
+/// So many times what the cache may take is there at most: what is stored, what comes, and as much again of what was thrown out of
+/// the cache and is still on its way to slow clients.
+const ROOM_TIMES: usize = 3;
+/// And so much where little or nothing is stored: a large body for each connection that an origin has by default.
+const ROOM_LEAST_BYTES: usize = 64 << 20;
+/// Whole bodies below it are not counted: it would cost more than half a hundred bytes for each that is stored.
+const COUNTED_BYTES: usize = 4 << 10;
+
 /// What all bodies that come may hold, all together.
 pub struct Room {
     held: AtomicUsize,
+    /// Bytes of whole bodies, for as long as anybody has them: stored, or thrown out and still on their way.
+    whole: AtomicUsize,
     most: usize,
 }
 
 impl Room {
     pub fn new(most: usize) -> Room {
-        Room { held: AtomicUsize::new(0), most }
+        Room { held: AtomicUsize::new(0), whole: AtomicUsize::new(0), most }
     }
 
     fn is_full(&self) -> bool {
         self.held.load(Relaxed) >= self.most
+    }
+
+    /// True where clients have taken so little of what was made for them that nothing more is: it would be kept for as long as they
+    /// please, and they may be many.
+    pub fn is_over(&self) -> bool {
+        let all = self.held.load(Relaxed).saturating_add(self.whole.load(Relaxed));
+        all > self.most.saturating_mul(ROOM_TIMES).max(ROOM_LEAST_BYTES)
+    }
+}
+
+/// A whole body, counted until the last who has it lets go of it.
+struct Whole {
+    bytes: Bytes,
+    room: Arc<Room>,
+}
+
+impl AsRef<[u8]> for Whole {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        self.room.whole.fetch_sub(self.bytes.len(), Relaxed);
     }
 }
 
@@ -145,7 +180,12 @@ impl Growing {
         }
         let mut all = BytesMut::with_capacity(inner.held);
         inner.pieces.iter().for_each(|piece| all.extend_from_slice(piece));
-        Some(all.freeze())
+        let bytes = all.freeze();
+        if bytes.len() < COUNTED_BYTES {
+            return Some(bytes);
+        }
+        inner.room.whole.fetch_add(bytes.len(), Relaxed);
+        Some(Bytes::from_owner(Whole { bytes, room: inner.room.clone() }))
     }
 
     /// Resolves once a window's fastest reader comes near; at once where the body is kept whole. `Err` where nobody reads a

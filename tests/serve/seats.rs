@@ -50,7 +50,7 @@ fn site(origin: &Origin, upstream: &str, limits: &str) -> Site {
 }
 
 fn ask(talk: &mut Talk, path: &str) -> Response {
-    talk.say(&format!("GET {path} HTTP/1.1\r\nHost: prep\r\n\r\n"));
+    talk.say(format!("GET {path} HTTP/1.1\r\nHost: prep\r\n\r\n"));
     talk.hear().unwrap()
 }
 
@@ -118,7 +118,7 @@ fn what_is_not_over_in_time_is_taken_back_whether_anybody_reads_it_or_not() {
     for request in ["GET /a/endless HTTP/1.1", "GET /a/endless HTTP/1.1\r\nTransfer-Encoding: chunked"] {
         let end = if request.contains("chunked") { "0\r\n\r\n" } else { "" };
         let mut talk = Talk::with(site.http());
-        talk.say(&format!("{request}\r\nHost: prep\r\n\r\n{end}"));
+        talk.say(format!("{request}\r\nHost: prep\r\n\r\n{end}"));
         gone.recv_timeout(DEADLINE).unwrap();
     }
     assert_eq!(turned_away(&site, "send-rate"), 0);

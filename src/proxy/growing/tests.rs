@@ -168,3 +168,20 @@ fn who_is_about_to_read_finds_the_beginning() {
         assert_eq!(late.collect().await.unwrap().to_bytes().len(), 4 + 2 * AHEAD_BYTES);
     });
 }
+
+#[test]
+fn what_was_made_whole_counts_until_nobody_has_it() {
+    let room = Arc::new(Room::new(AHEAD_BYTES));
+    let whole = || {
+        let body = Growing::new(8 * AHEAD_BYTES, None, &room);
+        body.push(vec![0; AHEAD_BYTES].into());
+        body.whole().unwrap()
+    };
+    let mut held: Vec<Bytes> = (0..ROOM_LEAST_BYTES / AHEAD_BYTES).map(|_| whole().slice(1..9)).collect();
+    assert!(!room.is_over());
+    held.push(whole());
+    assert!(room.is_over());
+    held.clear();
+    assert!(!room.is_over());
+    assert_eq!((room.held.load(Relaxed), room.whole.load(Relaxed)), (0, 0));
+}

@@ -5,8 +5,10 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use super::{FRESH, PATIENT, status};
+use crate::common::frames;
 use crate::common::origin::{Origin, answer};
-use crate::common::server::{Setup, Site};
+use crate::common::secure::Client;
+use crate::common::server::{Setup, Site, until};
 use crate::common::wire::{Response, Talk, connect, curl};
 
 /// So many clients, who ask for the same before the origin is let go on.
@@ -157,4 +159,38 @@ fn what_there_is_no_room_for_comes_whole() {
         let readers: Vec<_> = (0..8).map(crowd).collect();
         assert!(readers.into_iter().all(|reader| reader.join().unwrap() == 300_000), "{settings}");
     }
+}
+
+/// Clients whose windows stay shut have each a body of their own kept for them: at some point nothing more is made, whoever asks,
+/// and what lies ready is still sent. Then they go.
+#[test]
+fn what_slow_clients_have_kept_for_them_has_an_end() {
+    const LEN: usize = 900_000;
+    let origin = Origin::start(|_, to| answer(to, "200 OK", FRESH, Some(LEN), &vec![b'x'; LEN]));
+    let site = Setup::clear().with("proxy", "memory = \"8 MiB\"").origin(origin.address, "", "path = \"/n\"").start();
+    let ask = |path: &str| curl(&["--http1.1", &format!("http://{}{path}", site.http())]);
+    let usual = ask("/n/usual");
+    assert_eq!((usual.status, usual.body.len()), (200, LEN), "{}", usual.head);
+    let mut shut = Client::clear(connect(site.http()));
+    let asked = |n: u32| {
+        let fields = [(":method", "GET"), (":scheme", "http"), (":authority", "prep"), (":path", &format!("/n/{n}"))];
+        let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        frames::Asked { fields, ..Default::default() }.frames(2 * n + 1)
+    };
+    shut.say(&frames::open(0));
+    // More than 64 MiB.
+    (0..80).for_each(|n| shut.say(&asked(n)));
+    let mut n = 0;
+    let refused = until(|| {
+        n += 1;
+        Some(ask(&format!("/n/otra/{n}"))).filter(|response| response.status == 503)
+    });
+    let refused = refused.expect("no more is kept");
+    assert!(refused.field("cache-status").is_some_and(|status| status.contains("crowd")), "{}", refused.head);
+    drop(shut);
+    let whole = until(|| {
+        n += 1;
+        Some(ask(&format!("/n/otra/{n}"))).filter(|response| response.status == 200)
+    });
+    assert_eq!(whole.expect("they are gone").body.len(), LEN);
 }
