@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::corridor::{Asked, Corridor, Failed, Passing};
 use super::failure::Failure;
-use super::fetch::Errand;
+use super::fetch::{Errand, Own};
 use super::flight::{Boarded, Flight, How, Landed};
 use super::interim::Early;
 use super::key::Key;
@@ -18,7 +18,7 @@ use super::reuse::{self, Reuse, Why};
 use super::route::Route;
 use super::status::{Forward, Outcome};
 use super::store::{Era, Stored};
-use super::upstream::{Arriving, Caller};
+use super::upstream::Caller;
 use super::voice::Voice;
 use super::{forward, request};
 
@@ -163,7 +163,17 @@ impl Asking {
                 // It was his request; ours may fare better.
                 (Landed::Only(..), _) => {}
                 (Landed::Alone(detail), Some(own)) => return self.own(own, why, detail).await,
-                (Landed::Failed(failure), _) => return Some(Err(self.failed(failure, why))),
+                (Landed::Failed(failure), _) => {
+                    // What fails for who had asked first, and had nothing else, need not for who has.
+                    let still =
+                        stale.and_then(|(stale, era)| self.corridor.store().still(&self.key, &self.heard, stale, era));
+                    return Some(match still {
+                        Some(still) => {
+                            Ok(self.stored(&still, Outcome::HitStale, Some("origin-failed"), self.corridor.now()))
+                        }
+                        None => Err(self.failed(failure, why)),
+                    });
+                }
             }
         }
         None
@@ -191,7 +201,7 @@ impl Asking {
         selecting: &[u8],
         found: Option<Arc<Stored>>,
         stale: Option<&Arc<Stored>>,
-    ) -> (Flight, Option<oneshot::Receiver<Response<Arriving>>>) {
+    ) -> (Flight, Option<oneshot::Receiver<Own>>) {
         let name = [self.key.as_bytes(), b"\n\n", selecting].concat();
         match self.corridor.flights.board(name) {
             Boarded::Joined(flight) => (flight, None),

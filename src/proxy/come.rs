@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 
 use super::failure::Failure;
 use super::fetch::{About, Begun, Errand, is_failure};
-use super::flight::{Landed, Shared};
+use super::flight::{How, Landed, Shared};
 use super::freshness::{self, Kept};
 use super::growing::Growing;
 use super::partial::Partial;
@@ -76,7 +76,8 @@ impl Errand {
                 let seconds = if is_blamed { BLAMED_S } else { ALONE_S };
                 self.refused(Refusal::Alone, seconds, is_all, Landed::Alone(why));
                 // Where the one who asked is gone, nobody wants it.
-                let _ = self.own.send(response);
+                let upstream = self.corridor.upstream(&self.route);
+                let _ = self.own.send(upstream.for_one(response, self.client).ok_or(Failure::Full));
             }
         }
     }
@@ -114,8 +115,10 @@ impl Errand {
     /// Tells all of an answer while its body comes, after what is here of it already, and stores it.
     pub(super) async fn share(self, head: Head, first: Bytes, rest: Arriving, begun: Begun) {
         if self.corridor.room().is_over() {
-            self.lead.close();
-            return self.lead.tell(Landed::Failed(Failure::Crowd));
+            return match self.stale(begun) {
+                Some(stale) => self.tell_stale(stale, How::DespiteFailure(Some(Failure::Crowd), None), true),
+                None => self.failed(Failure::Crowd),
+            };
         }
         let body = Growing::new(self.corridor.object_bytes(), cut::length(&head.fields), self.corridor.room());
         if !first.is_empty() {

@@ -29,6 +29,9 @@ const SPARED_S: u64 = 2;
 /// Seconds, the one that has begun among them, that a failure without an answer counts for all who ask for the same.
 const FAILED_S: u64 = 2;
 
+/// What only the one who asked may have, or why he may not either.
+pub type Own = Result<Response<Arriving>, Failure>;
+
 /// What has to be asked.
 pub struct Errand {
     pub corridor: Arc<Corridor>,
@@ -45,7 +48,7 @@ pub struct Errand {
     /// For what comes before the answer.
     pub early: Option<Early>,
     /// For an answer that only the one who asked may have.
-    pub own: oneshot::Sender<Response<Arriving>>,
+    pub own: oneshot::Sender<Own>,
 }
 
 /// What was so before the origin was asked.
@@ -172,7 +175,7 @@ impl Errand {
     }
 
     /// What may be sent where the origin fails; what was purged or written to meanwhile is for nobody any more.
-    fn stale(&self, begun: Begun) -> Option<Arc<Stored>> {
+    pub(super) fn stale(&self, begun: Begun) -> Option<Arc<Stored>> {
         let (said, store) = (request::Directives::read(&self.asked), self.corridor.store());
         let still = store.still(&self.key, &self.asked, self.stored.as_ref()?, begun.era);
         still.filter(|_| !self.lead.is_old()).filter(|stored| {
@@ -180,7 +183,7 @@ impl Errand {
         })
     }
 
-    fn tell_stale(self, stored: Arc<Stored>, how: How, is_all: bool) {
+    pub(super) fn tell_stale(self, stored: Arc<Stored>, how: How, is_all: bool) {
         let seconds = SPARED_S + self.corridor.jitter(SPARED_S);
         self.refused(Refusal::Spared, seconds, is_all, Landed::Stored(stored, how));
     }

@@ -10,6 +10,7 @@ use super::ask::Asking;
 use super::corridor::{Failed, Passing};
 use super::cut::Slice;
 use super::failure::Failure;
+use super::fetch::Own;
 use super::flight::{How, Shared};
 use super::partial::Partial;
 use super::pass::{Told, passed};
@@ -17,7 +18,6 @@ use super::reply::{self, For};
 use super::reuse::{self, Contract, Reuse};
 use super::status::{Forward, Outcome, Status};
 use super::store::Stored;
-use super::upstream::Arriving;
 use super::{cut, update};
 use crate::base::range::Wanted;
 
@@ -131,11 +131,14 @@ impl Asking {
     /// The answer that nobody else may have; `None` where the origin had better be asked as the client asks.
     pub(super) async fn own(
         &self,
-        own: oneshot::Receiver<Response<Arriving>>,
+        own: oneshot::Receiver<Own>,
         why: Forward,
         detail: &'static str,
     ) -> Option<Result<Response<Passing>, Failed>> {
-        let Ok(response) = own.await else { return Some(Err(self.failed(Failure::Reset, why))) };
+        let response = match own.await.unwrap_or(Err(Failure::Reset)) {
+            Ok(response) => response,
+            Err(failure) => return Some(Err(self.failed(failure, why))),
+        };
         let answered = response.status();
         let response = cut::arriving(response, self.asked(), self.corridor.now())?;
         let told = Told { why, answered, detail: Some(detail) };

@@ -5,6 +5,7 @@
 //! connection back; [`fault`] says whose fault it was. What each answer says of its place, and what [`checks`] find out, is
 //! judged by [`health`] and told by [`tell`].
 
+mod alone;
 mod body;
 mod checks;
 mod connect;
@@ -33,12 +34,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Body;
+use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use tokio::time::timeout_at;
 
 use super::failure::Failure;
 use super::interim::Hearing;
 use crate::record::Metrics;
+use alone::Alone;
 pub use checks::Checks;
 pub use connect::HEAD_MAX_BYTES;
 pub use own::FIELDS_MOST;
@@ -96,6 +100,16 @@ impl Upstream {
         hearing: Option<Hearing>,
     ) -> Result<Response<Arriving>, Failure> {
         self.sent(request, Terms::from_now(times, caller, Whose::Single(caller)), hearing).await
+    }
+
+    /// A response to what was sent for all, which is `caller`'s alone: what of it is under way counts as his. `None` where he has too
+    /// much already.
+    pub fn for_one(&self, response: Response<Arriving>, caller: Caller) -> Option<Response<Arriving>> {
+        if response.body().is_end_stream() {
+            return Some(response);
+        }
+        let share = self.pool.seats.try_share(caller)?;
+        Some(response.map(|body| Alone::new(body, share).boxed_unsync()))
     }
 
     async fn sent(

@@ -65,7 +65,8 @@ struct Clients {
     most: usize,
 }
 
-struct Share {
+/// What single clients have of them.
+pub struct Share {
     _one: OwnedSemaphorePermit,
     /// `None`: of a crowd, which is not one client.
     _of_client: Option<OwnedSemaphorePermit>,
@@ -107,6 +108,11 @@ impl Seats {
         };
         let one = self.all.clone().try_acquire_owned().ok()?;
         Some(Seat { _one: one, _single: single, _lasting: lasting })
+    }
+
+    /// For what was for all until it was known that it is for one client alone: `None` where he has no more.
+    pub fn try_share(&self, caller: Caller) -> Option<Share> {
+        self.single.try_take(caller)
     }
 
     /// Waits for a seat, if not too many do.
