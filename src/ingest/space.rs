@@ -74,10 +74,16 @@ impl Desk {
     /// Makes so many bytes free, as far as that goes: what nothing refers to and what the policy does not keep go first, then
     /// copies of refused packages, then old cortes. `is_told`: whatever comes of it.
     fn make_room(&mut self, wanted: u64, is_told: bool) {
-        let Some(mut retained) = self.stage.give_way(&self.intake, 0) else { return };
+        let given = self.stage.give_way(&self.intake, 0);
+        let has_failed = given.is_none();
+        let mut retained = given.unwrap_or_default();
         let lacking = self.lacking(wanted);
         if lacking > 0 {
             self.quarantine.give_way(lacking);
+        }
+        if has_failed {
+            // It was told; copies of what was refused go all the same.
+            return;
         }
         let lacking = self.lacking(wanted);
         if lacking > 0

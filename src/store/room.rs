@@ -20,6 +20,8 @@ impl Vault {
             return Ok(retained);
         }
         for corte in self.enough_to_go(policy, lacking)?.unwrap_or_default() {
+            // One whose list cannot be read takes the index with it, and without one the files of the next would stay.
+            self.index()?;
             self.remove(corte)?;
             self.tell(&Moment { at: now, what: Shown::Removed, corte, reason: None });
             retained.removed.push(corte);
