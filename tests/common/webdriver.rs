@@ -27,6 +27,25 @@ pub struct Browser {
     _profile: TempDir,
 }
 
+/// It takes a free port of IPv4, and ends where another has the same of IPv6.
+const DRIVER_TRIES: usize = 5;
+
+/// The driver and its port, once it listens; `None` where it has ended instead.
+fn listening(chromedriver: &Path, home: &Path) -> Option<(Child, u16)> {
+    let mut command = Command::new(chromedriver);
+    command.arg("--port=0").env("HOME", home).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut driver = command.spawn().unwrap();
+    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let port = lines.find_map(|line| line.split_once("successfully on port ")?.1.trim_end_matches('.').parse().ok());
+    let Some(port) = port else {
+        let _ = driver.wait();
+        return None;
+    };
+    // Whatever else it says must not fill its pipe.
+    std::thread::spawn(move || lines.for_each(drop));
+    Some((driver, port))
+}
+
 impl Browser {
     /// `None` where there is no browser or driver, which is told.
     pub fn start() -> Option<Browser> {
@@ -41,20 +60,8 @@ impl Browser {
     fn with(more: &[&str]) -> Option<Browser> {
         let (chromium, chromedriver) = (tool("chromium")?, tool("chromedriver")?);
         let profile = tempfile::tempdir().unwrap();
-        let mut driver = Command::new(chromedriver)
-            .arg("--port=0")
-            .env("HOME", profile.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let port =
-            lines.find_map(|line| line.split_once("successfully on port ")?.1.trim_end_matches('.').parse().ok());
-        let port: u16 = port.expect("chromedriver listens");
-        // Whatever else it says must not fill its pipe.
-        std::thread::spawn(move || lines.for_each(drop));
+        let (driver, port) =
+            (0..DRIVER_TRIES).find_map(|_| listening(&chromedriver, profile.path())).expect("chromedriver listens");
         let config = Agent::config_builder().http_status_as_error(false).proxy(None).timeout_global(Some(DEADLINE));
         let mut browser = Browser {
             driver,
