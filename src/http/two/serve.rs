@@ -36,7 +36,7 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, service: Servic
     let mut stream = stream;
     if drive(&mut stream, Counter::new(&service), now_s, service.seat.drained()).await? == Last::Ours {
         // Whoever still speaks, as he does who makes room bit by bit, would have the connection reset, and what is on its way lost.
-        plain::linger_while(&mut stream, || service.seat.is_leaving()).await?;
+        return plain::linger_while(&mut stream, || service.seat.is_leaving()).await.map(drop);
     }
     stream.shutdown().await
 }
